@@ -1,0 +1,461 @@
+"""What Courtesy asks of a store: a log, states, timers, an outbox, an identity graph and definitions.
+
+The promises that hold for every engine:
+
+- **Appends are one at a time.** Between entering and leaving `appending()` nobody else appends, so what an append reads
+  (duplicates, owners) is what its write builds on. Leaving without an error commits everything at once and durably;
+  leaving with one leaves no trace. When a commit's own fate is unknown (the connection broke) `Unavailable` is raised;
+  doing it again is safe, because duplicates are recognised.
+- **Positions rise in commit order.** A reader that has seen position p will never see a new record at or before p.
+- **One owner per partition.** A lease has an epoch; a fold commit under an older epoch changes nothing and raises
+  `LeaseLost`. A dead owner's partitions are free after its lease's time.
+- **A fold commit is one transaction**: states, timers, effects, forwarded records, poisoned records and offsets.
+- **An effect's key is unique for ever**; putting it again is a no-op. Exactly one settlement is final.
+- Reads of a person are answered from one snapshot.
+
+Engines raise `Unavailable` (try again later), `StorageFull` (the same, and somebody must make room), `LeaseLost`, and
+CourtesyError for what the caller did wrong. Anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import Partition, PersonId, Position, SourceId
+from courtesy.event.cause import Cause, Fate
+from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
+from courtesy.person.record import NewRecord, Record
+
+
+class Unavailable(CourtesyError):
+    """The store can't answer now. What was asked may or may not have happened; asking again is safe."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.UNAVAILABLE, message, hint="try again in a moment")
+
+
+class StorageFull(CourtesyError):
+    """The store has no room left; nothing was written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.STORAGE_FULL, message, hint="free or add disk space")
+
+
+class LeaseLost(CourtesyError):
+    """A partition is no longer the caller's; nothing was written."""
+
+    def __init__(self, partition: Partition) -> None:
+        super().__init__(Code.CONFLICT, f"partition {partition} belongs to another worker now")
+
+
+class Count(NamedTuple):
+    """How many events of a source in an hour (its first ms, UTC) met a fate, and why; cause is None when stored."""
+
+    source: SourceId
+    hour_ms: int
+    fate: Fate
+    cause: Cause | None
+    count: int
+
+
+class Quarantined(NamedTuple):
+    """A rejected event with all that is needed to mend and replay it. `raw` is the item as it came."""
+
+    source: SourceId
+    cause: Cause
+    detail: str
+    received_ms: int
+    message_id: str | None
+    raw: bytes
+    number: int = 0
+
+
+class AppendBatch(NamedTuple):
+    """What one append writes. `keys` are remembered to recognise duplicates: for ever when `keep_keys`."""
+
+    records: Sequence[NewRecord]
+    keys: Sequence[bytes]
+    changes: Changes
+    counts: Sequence[Count]
+    quarantined: Sequence[Quarantined]
+    now_ms: int
+    keep_keys: frozenset[bytes] = frozenset()
+
+
+class Append(Protocol):
+    """One append under way; made by `Engine.appending`."""
+
+    async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
+        """The present identity epoch, and the identifiers whose known owner changed after `epoch`.
+
+        None instead of identifiers when that is too long ago to tell: forget every cached owner.
+        """
+        ...
+
+    async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of the message keys that were appended before."""
+        ...
+
+    async def owners(self, identifiers: Sequence[str]) -> dict[str, Owner]:
+        """The owner of each identifier that has one."""
+        ...
+
+    async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
+        """All identifiers that each of the people holds; an empty set for one who holds none."""
+        ...
+
+    async def write(self, batch: AppendBatch) -> Position:
+        """Write everything; the position of the last record, or the head when there are no records.
+
+        For each merge a HAND_OVER record is among `batch.records`. Called at most once per append.
+        """
+        ...
+
+
+class Lease(NamedTuple):
+    """Ownership of a partition under an epoch, and the position up to which it is folded."""
+
+    partition: Partition
+    epoch: int
+    folded: Position
+
+
+class TimerChange(NamedTuple):
+    """Set a person's timer (replacing one of that name), or cancel it when `due_ms` is None."""
+
+    person: PersonId
+    timer: str
+    due_ms: int | None
+
+
+class EffectState(StrEnum):
+    """Where an effect stands. `waiting` and `claimed` are on their way; the others are final."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class NewEffect(NamedTuple):
+    """An effect for the outbox. `target` names the definition that says where to (a subscription)."""
+
+    key: bytes
+    kind: str
+    person: PersonId
+    target: str
+    body: bytes
+    created_ms: int
+
+
+class ClaimedEffect(NamedTuple):
+    """An effect that a dispatcher may carry out now. `attempt` counts from 1 and fences: only its holder settles it."""
+
+    key: bytes
+    kind: str
+    person: PersonId
+    target: str
+    body: bytes
+    created_ms: int
+    attempt: int
+
+
+class Settlement(NamedTuple):
+    """What became of an attempt: final (`state` delivered or failed), or waiting until `not_before_ms`.
+
+    `report` is the event that tells of a final outcome, appended in the same transaction.
+    """
+
+    key: bytes
+    attempt: int
+    state: EffectState
+    cause: str
+    detail: str
+    at_ms: int
+    not_before_ms: int = 0
+    report: NewRecord | None = None
+
+
+class EffectReading(NamedTuple):
+    """An effect as the console shows it."""
+
+    key: bytes
+    kind: str
+    person: PersonId
+    target: str
+    state: EffectState
+    attempt: int
+    cause: str
+    detail: str
+    created_ms: int
+    settled_ms: int | None
+
+
+class Poisoned(NamedTuple):
+    """A record that no step could fold, set aside with its cause."""
+
+    record: Record
+    error: str
+    at_ms: int
+
+
+@dataclass(slots=True)
+class FoldCommit:
+    """Everything that folding a batch of records changes.
+
+    `leases` are those under which it was folded, with the position folded up to before; `folded` the position after,
+    for the same partitions.
+    """
+
+    leases: Sequence[Lease]
+    folded: Mapping[Partition, Position]
+    states: Sequence[tuple[PersonId, bytes]] = ()
+    timers: Sequence[TimerChange] = ()
+    effects: Sequence[NewEffect] = ()
+    forwards: Sequence[NewRecord] = ()
+    poisoned: Sequence[Poisoned] = ()
+    now_ms: int = 0
+
+
+class HeldIdentifier(NamedTuple):
+    """An identifier of a person: since when (ms UTC), told by which message of which source."""
+
+    identifier: str
+    shared: bool
+    source: SourceId
+    message_id: str
+    since_ms: int
+
+
+@dataclass(slots=True)
+class PersonReading:
+    """All that one snapshot says of a person and of those who became part of them.
+
+    `states` are encoded states, of the person and of each of the `merged`; `tail` the records of all of them that are
+    not folded into those states, in order. `head` is the position up to which the snapshot is complete.
+    """
+
+    person: PersonId
+    head: Position
+    identifiers: list[HeldIdentifier] = field(default_factory=list)
+    merged: list[PersonId] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+    tail: list[Record] = field(default_factory=list)
+
+
+class IdentityReading(NamedTuple):
+    """Why a person's identifiers are one person: links, merges into them, and what was refused to them."""
+
+    links: list[Link]
+    merges: list[Merge]
+    refusals: list[LinkRefusal]
+
+
+class Alarm(NamedTuple):
+    """An identifier that was refused to several people: likely a shared or hard-coded value."""
+
+    identifier: str
+    people_count: int
+    refusal_count: int
+    first_ms: int
+    last_ms: int
+    last_message_id: str
+
+
+class Definition(NamedTuple):
+    """Something that the company defined: a source, a key, identity rules, a subscription. `body` is JSON.
+
+    `number` is unique over all definitions and never used again; `revision` counts the changes of this one from 1.
+    """
+
+    kind: str
+    name: str
+    number: int
+    revision: int
+    body: bytes
+    changed_ms: int
+    changed_by: str
+
+
+class PartitionStatus(NamedTuple):
+    """How far a partition is folded, and by whom. `unfolded_count` is exact."""
+
+    partition: Partition
+    folded: Position
+    unfolded_count: int
+    oldest_unfolded_ms: int | None
+    owner: str | None
+
+
+class ImportProgress(NamedTuple):
+    """How far a file was imported. `fingerprint` is the SHA-256 of its bytes; `finished_ms` None while under way."""
+
+    fingerprint: str
+    source: SourceId
+    name: str
+    row_count: int
+    finished_ms: int | None
+
+
+class Engine(Protocol):
+    """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
+
+    partition_count: int
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date; safe when several processes do so at once."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+    # -- accepting
+
+    def appending(self) -> AbstractAsyncContextManager[Append]:
+        """Enter an append; see the promises above."""
+        ...
+
+    async def reserve_people(self, count: int) -> range:
+        """`count` person ids that nobody else will get. Ids not used are lost."""
+        ...
+
+    # -- folding
+
+    async def claim(self, worker: str, want: int, ttl_ms: int) -> list[Lease]:
+        """Renew the worker's leases for `ttl_ms` and take free ones up to `want` in all; all that it holds now."""
+        ...
+
+    async def release(self, worker: str, partitions: Collection[Partition]) -> None:
+        """Give partitions back at once."""
+        ...
+
+    async def workers(self) -> int:
+        """How many fold workers hold or asked for leases lately, at least 1."""
+        ...
+
+    async def unfolded(self, leases: Sequence[Lease], limit: int) -> list[Record]:
+        """Records after each lease's `folded`, at most about `limit` in all, in order within a partition.
+
+        Every partition of the leases gets a share, so that a long one does not starve the others.
+        """
+        ...
+
+    async def states(self, people: Collection[PersonId]) -> dict[PersonId, bytes]:
+        """The stored states of those people who have one."""
+        ...
+
+    async def commit_fold(self, commit: FoldCommit) -> None:
+        """Write all of it or nothing. Raises LeaseLost when a lease's epoch or folded position has moved on."""
+        ...
+
+    async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
+        """Move due timers of those partitions into the log as TIMER records, oldest first; how many."""
+        ...
+
+    async def next_due_ms(self, leases: Sequence[Lease]) -> int | None:
+        """When the earliest timer of those partitions is due."""
+        ...
+
+    async def wait_for_records(self, timeout_ms: int) -> None:
+        """Return when something may have been appended, or after the time."""
+        ...
+
+    # -- effects
+
+    async def claim_effects(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
+        """Claim waiting effects of a kind that are due, and claimed ones whose claim has run out, oldest first."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """Record what became of an attempt; False, and no change, when another attempt has been made since."""
+        ...
+
+    async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
+        """The latest effects, of one person or of all, newest first."""
+        ...
+
+    async def wait_for_effects(self, timeout_ms: int) -> None:
+        """Return when an effect may have come, or after the time."""
+        ...
+
+    # -- reading
+
+    async def head(self) -> Position:
+        """The position of the last record appended, 0 for an empty log."""
+        ...
+
+    async def read_person(self, identifier: str) -> PersonReading | None:
+        """The person who owns an identifier, from one snapshot; `person:<id>` reads by person id. None: nobody."""
+        ...
+
+    async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
+        """The latest records of some people that the log still has, newest first, before a position if given."""
+        ...
+
+    async def identity_of(self, person: PersonId) -> IdentityReading:
+        """The evidence for a person."""
+        ...
+
+    async def alarms(self, degree: int, limit: int) -> list[Alarm]:
+        """Identifiers refused to at least `degree` people, most refusals first."""
+        ...
+
+    async def counts(self, from_ms: int, to_ms: int) -> list[Count]:
+        """Counts of the hours that begin in `from_ms <= hour < to_ms`, summed over processes."""
+        ...
+
+    async def quarantined(
+        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+    ) -> list[Quarantined]:
+        """Rejected events, newest first, before a number if given."""
+        ...
+
+    async def poisoned(self, limit: int) -> list[Poisoned]:
+        """Records that could not be folded, newest first."""
+        ...
+
+    async def status(self) -> list[PartitionStatus]:
+        """All partitions."""
+        ...
+
+    async def person_count(self) -> int:
+        """How many people there are now: those who own an identifier and did not become part of another."""
+        ...
+
+    # -- definitions
+
+    async def definitions(self) -> tuple[int, list[Definition]]:
+        """The version of the catalogue, which rises with every change, and all definitions in force."""
+        ...
+
+    async def catalog_version(self) -> int:
+        """The version alone; cheap."""
+        ...
+
+    async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
+        """Define, redefine, or with a body of None remove; every revision is kept in the history. None when removed."""
+        ...
+
+    # -- upkeep
+
+    async def trim(self, received_before_ms: int) -> int:
+        """Drop records that arrived before an instant and are folded; how many. Nothing unfolded is ever dropped."""
+        ...
+
+    async def forget_keys(self, before_ms: int) -> int:
+        """Forget message keys older than an instant, except those to be kept; how many."""
+        ...
+
+    async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:
+        """How far a file was imported into a source before."""
+        ...
+
+    async def save_import(self, progress: ImportProgress) -> None:
+        """Remember how far a file was imported."""
+        ...

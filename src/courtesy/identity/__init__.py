@@ -1,0 +1,1 @@
+"""Who is who: identifier kinds and their rules, and the resolution of identifiers to people. No I/O."""

@@ -1,0 +1,263 @@
+"""Resolve: from the identifiers of an event to its person, merging and setting apart as the rules say.
+
+Works on a `View`: what the store knows of the identifiers in question, changed in place as events are resolved, and
+collecting the changes for the store to make in the same transaction as the append.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from courtesy.base.ids import PersonId, SourceId
+from courtesy.identity.rules import IdentityRules, split_identifier
+
+
+class Owner(NamedTuple):
+    """Whom an identifier points to. A shared one points to a person of its own and links nobody."""
+
+    person: PersonId
+    shared: bool = False
+
+
+class Evidence(NamedTuple):
+    """The message that made a change: where it came from, what it is called, and when it happened (ms UTC)."""
+
+    source: SourceId
+    message_id: str
+    at: int
+
+
+class Link(NamedTuple):
+    """Two identifiers that were seen as one person, with the first evidence for it."""
+
+    a: str
+    b: str
+    evidence: Evidence
+    reason: str
+
+
+class Merge(NamedTuple):
+    """`loser` became part of `survivor`."""
+
+    loser: PersonId
+    survivor: PersonId
+    a: str
+    b: str
+    evidence: Evidence
+    reason: str
+
+
+class RefusalReason(StrEnum):
+    """Why an identifier was not linked to the person of an event."""
+
+    OVER_CAP = "over_cap"
+    OTHER_PERSON = "other_person"
+
+
+class LinkRefusal(NamedTuple):
+    """An identifier that an event carried and that was not linked to its person."""
+
+    identifier: str
+    person: PersonId
+    reason: RefusalReason
+    evidence: Evidence
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of resolutions changes in the store. `owners` holds the last word on each identifier touched."""
+
+    people: dict[PersonId, Evidence] = field(default_factory=dict)
+    owners: dict[str, tuple[Owner, Evidence]] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+    refusals: list[LinkRefusal] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.owners or self.links or self.merges or self.refusals)
+
+
+@dataclass(slots=True)
+class View:
+    """The identity graph as far as a batch needs it.
+
+    `owners` has every identifier of the batch that the store knows; `held` has, for each person among those owners,
+    all identifiers that the person holds.
+    """
+
+    owners: dict[str, Owner]
+    held: dict[PersonId, set[str]]
+    changes: Changes = field(default_factory=Changes)
+
+
+class Resolver:
+    """Resolves events one after the other against a view. `new_person` gives ids never used before."""
+
+    def __init__(self, rules: IdentityRules, view: View, new_person: Callable[[], PersonId]) -> None:
+        self._rules = rules
+        self._view = view
+        self._new_person = new_person
+
+    def resolve(self, ids: Sequence[str], evidence: Evidence) -> PersonId:
+        """The person of an event that carries `ids` (normalised, most telling first, not empty).
+
+        Holds afterwards: every id is owned by somebody; those that the rules allow are owned by the person returned;
+        no person holds more of a kind than its cap, nor two unique values without an alias.
+        """
+        owners = self._view.owners
+        free = [key for key in ids if not (key in owners and owners[key].shared)]
+        if not free:
+            return owners[ids[0]].person
+        person = self._person_of(free, evidence)
+        changed = sum(map(len, (self._view.changes.owners, self._view.changes.merges)))
+        for key in free:
+            self._attach(key, person, free[0], evidence)
+        person = owners[free[0]].person
+        if changed != sum(map(len, (self._view.changes.owners, self._view.changes.merges))):
+            self._link(free, person, evidence, "same event")
+        return person
+
+    def alias(self, new: Sequence[str], previous: Sequence[str], evidence: Evidence) -> PersonId:
+        """Join the person of `previous` to that of `new` because the sender said that they are one.
+
+        An alias may join two unique values, up to the cap; equal ids are a no-op. A previous id that nobody holds yet
+        is taken in every kind it may be, so that events which arrive later find their person.
+        """
+        person = self.resolve(new, evidence)
+        owners = self._view.owners
+        known = [key for key in previous if key in owners]
+        for key in known or previous:
+            if key in new:
+                continue
+            if key not in owners:
+                self._take(key, person, evidence)
+                self._link((new[0], key), person, evidence, "alias")
+            elif owners[key].person != person and not owners[key].shared:
+                person = self._join(person, owners[key].person, new[0], key, evidence, aliased=True)
+        return person
+
+    def _person_of(self, free: Sequence[str], evidence: Evidence) -> PersonId:
+        """The person of the most telling known identifier, unless a unique value speaks against it."""
+        owners = self._view.owners
+        for key in free:
+            if key in owners and not self._contradicts(owners[key].person, key, free):
+                return owners[key].person
+        return self._create(evidence)
+
+    def _contradicts(self, person: PersonId, key: str, ids: Sequence[str]) -> bool:
+        """True when `ids` name someone else more tellingly: a unique value other than the person's own."""
+        for other in ids:
+            if other == key:
+                return False
+            kind = split_identifier(other)[0]
+            if self._rules.kind_of(kind).unique and self._values(person, kind) - {other}:
+                return True
+        return False
+
+    def _values(self, person: PersonId, kind: str) -> set[str]:
+        prefix = kind + ":"
+        return {key for key in self._view.held.get(person, ()) if key.startswith(prefix)}
+
+    def _create(self, evidence: Evidence) -> PersonId:
+        person = self._new_person()
+        self._view.held[person] = set()
+        self._view.changes.people[person] = evidence
+        return person
+
+    def _attach(self, key: str, person: PersonId, anchor: str, evidence: Evidence) -> None:
+        owners = self._view.owners
+        person = owners[anchor].person if anchor in owners and key != anchor else person
+        owner = owners.get(key)
+        if owner is None:
+            if self._has_room(person, key):
+                self._take(key, person, evidence)
+            else:
+                self._refuse(key, person, RefusalReason.OVER_CAP, evidence)
+        elif owner.person != person:
+            self._meet(key, owner.person, person, anchor, evidence)
+
+    def _has_room(self, person: PersonId, key: str) -> bool:
+        name = split_identifier(key)[0]
+        kind = self._rules.kind_of(name)
+        return len(self._values(person, name)) < (1 if kind.unique else kind.cap)
+
+    def _take(self, key: str, person: PersonId, evidence: Evidence) -> None:
+        view = self._view
+        view.owners[key] = Owner(person)
+        view.held.setdefault(person, set()).add(key)
+        view.changes.owners[key] = (Owner(person), evidence)
+
+    def _link(self, keys: Sequence[str], person: PersonId, evidence: Evidence, reason: str) -> None:
+        """Keep the evidence that the first of `keys` and those of the others that are the person's belong together."""
+        for key in keys[1:]:
+            if self._view.owners.get(key) == Owner(person):
+                self._view.changes.links.append(Link(keys[0], key, evidence, reason))
+
+    def _meet(self, key: str, other: PersonId, person: PersonId, anchor: str, evidence: Evidence) -> None:
+        """An identifier of the event belongs to somebody else: merge the two, or keep them apart."""
+        if self._can_merge(person, other, aliased=False):
+            self._join(person, other, anchor, key, evidence, aliased=False)
+            return
+        self._refuse(key, person, RefusalReason.OTHER_PERSON, evidence)
+        if self._rules.kind_of(split_identifier(key)[0]).shareable:
+            self._set_apart(key, other, evidence)
+
+    def _refuse(self, key: str, person: PersonId, reason: RefusalReason, evidence: Evidence) -> None:
+        self._view.changes.refusals.append(LinkRefusal(key, person, reason, evidence))
+
+    def _set_apart(self, key: str, holder: PersonId, evidence: Evidence) -> None:
+        """A device used by two known people gets an anonymous person of its own, rather than a guess."""
+        view = self._view
+        view.held.get(holder, set()).discard(key)
+        own = self._create(evidence)
+        view.owners[key] = Owner(own, shared=True)
+        view.held[own].add(key)
+        view.changes.owners[key] = (Owner(own, shared=True), evidence)
+
+    def _can_merge(self, a: PersonId, b: PersonId, *, aliased: bool) -> bool:
+        held = self._view.held
+        together = held.get(a, set()) | held.get(b, set())
+        for name in {split_identifier(key)[0] for key in together}:
+            kind = self._rules.kind_of(name)
+            both = self._values(a, name) | self._values(b, name)
+            if len(both) > kind.cap:
+                return False
+            if kind.unique and not aliased and self._values(a, name) and self._values(b, name):
+                return False
+        return True
+
+    def _join(
+        self, person: PersonId, other: PersonId, a: str, b: str, evidence: Evidence, *, aliased: bool
+    ) -> PersonId:
+        """Merge two people and return the survivor; both unchanged, and `person` returned, where caps forbid it."""
+        if not self._can_merge(person, other, aliased=aliased):
+            self._refuse(b, person, RefusalReason.OVER_CAP, evidence)
+            return person
+        survivor, loser = self._by_seniority(person, other)
+        view = self._view
+        for key in view.held.pop(loser, set()):
+            view.owners[key] = Owner(survivor)
+            view.held[survivor].add(key)
+            view.changes.owners[key] = (Owner(survivor), evidence)
+        reason = "alias" if aliased else "same event"
+        view.changes.merges.append(Merge(loser, survivor, a, b, evidence, reason))
+        if aliased:
+            self._link((a, b), survivor, evidence, reason)
+        return survivor
+
+    def _by_seniority(self, a: PersonId, b: PersonId) -> tuple[PersonId, PersonId]:
+        """Survivor and loser: who has a unique value stays, else who came first."""
+
+        def rank(person: PersonId) -> tuple[bool, int]:
+            known = any(self._rules.kind_of(split_identifier(key)[0]).unique for key in self._view.held.get(person, ()))
+            return (not known, person)
+
+        return (a, b) if rank(a) <= rank(b) else (b, a)
+
+
+def people_to_load(owners: Iterable[Owner]) -> set[PersonId]:
+    """The people whose identifiers a `View` needs beside those owners."""
+    return {owner.person for owner in owners}

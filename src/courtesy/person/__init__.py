@@ -1,0 +1,1 @@
+"""One person: the state that their events fold into, and the step that folds one more. No I/O, no clock."""

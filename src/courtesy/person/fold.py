@@ -1,0 +1,274 @@
+"""Folding one event's facts into a state, and merging two states: the same arithmetic, order-independent.
+
+`fold_fact` is what runs 15,000 times a second, so it is written out; `merge` is its general form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from courtesy.base.time import DAY_MS
+from courtesy.event.event import Fact, behaviour_name
+from courtesy.person.state import (
+    DAYS_MAX,
+    GROUPS_MAX,
+    IDENTIFIERS_MAX,
+    MEMBERS_MAX,
+    NAMES_MAX,
+    OCCURRENCES_MAX,
+    RECENT_MAX,
+    SUMS_MAX,
+    TRAITS_MAX,
+    Behaviour,
+    Membership,
+    PersonState,
+    Recent,
+    Seen,
+    Stamp,
+    Trait,
+)
+
+PATH_CHARS_MAX = 200
+MICROS = 1_000_000
+SUMMED_MAX = 1e12
+"""Numbers beyond this are counted but not summed: millionths of them would not be exact in a float."""
+
+AMOUNTS = frozenset(
+    "revenue total value price quantity amount subtotal discount tax shipping coupon_discount sales_value".split()
+)
+"""Numeric properties that are kept before others when an event has more of them than fit."""
+
+V = TypeVar("V")
+
+
+def fold_fact(state: PersonState, fact: Fact, tie: int) -> None:
+    """Add one event's facts. Holds afterwards: `state` is what folding the same set of events in any order gives."""
+    stamp = Stamp(fact.at, tie)
+    state.event_count += 1
+    state.type_counts[fact.type] = state.type_counts.get(fact.type, 0) + 1
+    if state.first is None or stamp < state.first:
+        state.first = stamp
+    if state.last is None or stamp > state.last:
+        state.last = stamp
+    _fold_identifiers(state, fact, stamp)
+    if fact.traits:
+        _fold_traits(state, fact.traits, fact, tie)
+    name = behaviour_name(fact)
+    if name is not None:
+        _fold_behaviour(state, name, fact.properties, stamp)
+    if fact.group is not None:
+        _fold_membership(state, fact.group, stamp)
+    entry = Recent(fact.at, tie, fact.type, fact.name, fact.source, fact.id)
+    _insert_recent(state.recent, entry)
+
+
+def fold_group_fact(state: PersonState, fact: Fact, tie: int) -> None:
+    """Add a group call to the state of the group itself: its traits, and who said to belong to it."""
+    stamp = Stamp(fact.at, tie)
+    state.event_count += 1
+    state.type_counts[fact.type] = state.type_counts.get(fact.type, 0) + 1
+    if state.first is None or stamp < state.first:
+        state.first = stamp
+    if state.last is None or stamp > state.last:
+        state.last = stamp
+    if fact.group_traits:
+        _fold_traits(state, fact.group_traits, fact, tie)
+    if fact.ids:
+        known = state.members.get(fact.ids[0])
+        if known is None or stamp > known:
+            state.members[fact.ids[0]] = stamp
+            _keep_lowest(state.members, MEMBERS_MAX)
+
+
+def _fold_identifiers(state: PersonState, fact: Fact, stamp: Stamp) -> None:
+    identifiers = state.identifiers
+    for key in fact.ids:
+        seen = identifiers.get(key)
+        if seen is None:
+            identifiers[key] = Seen(stamp, fact.source, stamp)
+            _keep_lowest(identifiers, IDENTIFIERS_MAX)
+            continue
+        if stamp < seen.first:
+            seen.first, seen.source = stamp, fact.source
+        if stamp > seen.last:
+            seen.last = stamp
+
+
+def leaves(traits: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths and values of a nested object. Arrays are values; a dot or backslash in a name is escaped."""
+    for name, value in traits.items():
+        path = prefix + name.replace("\\", "\\\\").replace(".", "\\.") if "." in name or "\\" in name else prefix + name
+        if isinstance(value, dict) and value:
+            yield from leaves(value, path + ".")
+        elif len(path) <= PATH_CHARS_MAX:
+            yield path, value
+
+
+def _fold_traits(state: PersonState, traits: dict[str, Any], fact: Fact, tie: int) -> None:
+    """Last writer wins per leaf: the higher rank first, then the later time, then the higher tie."""
+    registers = state.traits
+    rank, at = fact.rank, fact.at
+    for path, value in leaves(traits):
+        known = registers.get(path)
+        if known is None or (rank, at, tie) > (known.rank, known.at, known.tie):
+            registers[path] = Trait(_storable(value), rank, at, tie, fact.source, fact.party)
+    if len(registers) > TRAITS_MAX:
+        _keep_lowest(registers, TRAITS_MAX)
+
+
+_INT64 = 1 << 63
+
+
+def _storable(value: Any) -> Any:
+    """Whole numbers beyond 64 bits become text, all the way down: the stored form has no place for them."""
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return str(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _storable(item) for name, item in value.items()}
+    return value
+
+
+def _fold_behaviour(state: PersonState, name: str, properties: dict[str, Any] | None, stamp: Stamp) -> None:
+    known = state.behaviours.get(name)
+    if known is None:
+        known = state.behaviours[name] = Behaviour(0, stamp, stamp, {}, [], {})
+        if len(state.behaviours) > NAMES_MAX:
+            _keep_lowest(state.behaviours, NAMES_MAX)
+    known.count += 1
+    if stamp < known.first:
+        known.first = stamp
+    if stamp > known.last:
+        known.last = stamp
+    _insert_stamp(known.recent, stamp)
+    day = stamp.at // DAY_MS
+    days = known.days
+    days[day] = days.get(day, 0) + 1
+    if len(days) > DAYS_MAX:
+        del days[min(days)]
+    if properties:
+        _fold_sums(known.sums, properties)
+
+
+def _fold_sums(sums: dict[str, list[int]], properties: dict[str, Any]) -> None:
+    for name, value in properties.items():
+        kind = type(value)
+        if (kind is float or kind is int) and -SUMMED_MAX <= value <= SUMMED_MAX and not name.endswith("id"):
+            micros = value * MICROS if kind is int else round(value * MICROS)
+            _add_sum(sums, name, micros)
+
+
+def _add_sum(sums: dict[str, list[int]], name: str, micros: int) -> None:
+    known = sums.get(name)
+    if known is None:
+        sums[name] = list(divmod(micros, MICROS))
+        if len(sums) > SUMS_MAX:
+            del sums[max(sums, key=_sum_order)]
+        return
+    units, rest = divmod(known[1] + micros, MICROS)
+    known[0] += units
+    known[1] = rest
+
+
+def _sum_order(name: str) -> tuple[bool, bytes, str]:
+    return (name not in AMOUNTS, _rank_of(name), name)
+
+
+def _fold_membership(state: PersonState, group: str, stamp: Stamp) -> None:
+    known = state.groups.get(group)
+    if known is None:
+        state.groups[group] = Membership(stamp, stamp)
+        _keep_lowest(state.groups, GROUPS_MAX)
+        return
+    known.first = min(known.first, stamp)
+    known.last = max(known.last, stamp)
+
+
+def _insert_stamp(stamps: list[Stamp], stamp: Stamp) -> None:
+    """Keep the newest, newest first. Events mostly come in order, so the place is nearly always the first."""
+    place = 0
+    while place < len(stamps) and stamps[place] > stamp:
+        place += 1
+    if place < OCCURRENCES_MAX:
+        stamps.insert(place, stamp)
+        del stamps[OCCURRENCES_MAX:]
+
+
+def _insert_recent(entries: list[Recent], entry: Recent) -> None:
+    place = 0
+    order = (entry.at, entry.tie)
+    while place < len(entries) and (entries[place].at, entries[place].tie) > order:
+        place += 1
+    if place < RECENT_MAX:
+        entries.insert(place, entry)
+        del entries[RECENT_MAX:]
+
+
+def _rank_of(name: str) -> bytes:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _keep_lowest(entries: dict[str, V], most: int) -> None:
+    """Drop the names of highest hash over `most`. A name once dropped is never lowest again, so what is kept is
+    complete: the same whatever came first (a bottom-k sample; Cohen & Kaplan, PODC 2007)."""
+    while len(entries) > most:
+        del entries[max(entries, key=lambda name: (_rank_of(name), name))]
+
+
+def merge(into: PersonState, other: PersonState) -> None:
+    """Add all of `other`'s facts. Commutative and associative but for `person` and `merged_into`, which stay."""
+    into.event_count += other.event_count
+    for kind, count in other.type_counts.items():
+        into.type_counts[kind] = into.type_counts.get(kind, 0) + count
+    into.first = _earliest(into.first, other.first)
+    into.last = _latest(into.last, other.last)
+    _merge_dicts(into.identifiers, other.identifiers, _merge_seen, IDENTIFIERS_MAX)
+    _merge_dicts(into.traits, other.traits, _merge_trait, TRAITS_MAX)
+    _merge_dicts(into.behaviours, other.behaviours, _merge_behaviour, NAMES_MAX)
+    _merge_dicts(into.groups, other.groups, _merge_membership, GROUPS_MAX)
+    _merge_dicts(into.members, other.members, max, MEMBERS_MAX)
+    for entry in other.recent:
+        _insert_recent(into.recent, entry)
+    into.timers.update(other.timers)
+
+
+def _earliest(a: Stamp | None, b: Stamp | None) -> Stamp | None:
+    return min((stamp for stamp in (a, b) if stamp is not None), default=None)
+
+
+def _latest(a: Stamp | None, b: Stamp | None) -> Stamp | None:
+    return max((stamp for stamp in (a, b) if stamp is not None), default=None)
+
+
+def _merge_dicts(into: dict[str, V], other: dict[str, V], join: Callable[[V, V], V], most: int) -> None:
+    for name, value in other.items():
+        into[name] = join(into[name], value) if name in into else value
+    _keep_lowest(into, most)
+
+
+def _merge_seen(a: Seen, b: Seen) -> Seen:
+    earlier = a if a.first <= b.first else b
+    return Seen(earlier.first, earlier.source, max(a.last, b.last))
+
+
+def _merge_trait(a: Trait, b: Trait) -> Trait:
+    return a if (a.rank, a.at, a.tie) >= (b.rank, b.at, b.tie) else b
+
+
+def _merge_membership(a: Membership, b: Membership) -> Membership:
+    return Membership(min(a.first, b.first), max(a.last, b.last))
+
+
+def _merge_behaviour(a: Behaviour, b: Behaviour) -> Behaviour:
+    for name, (units, micros) in b.sums.items():
+        _add_sum(a.sums, name, units * MICROS + micros)
+    for stamp in b.recent:
+        _insert_stamp(a.recent, stamp)
+    for day, count in b.days.items():
+        a.days[day] = a.days.get(day, 0) + count
+    for day in sorted(a.days)[: max(0, len(a.days) - DAYS_MAX)]:
+        del a.days[day]
+    return Behaviour(a.count + b.count, min(a.first, b.first), max(a.last, b.last), a.sums, a.recent, a.days)

@@ -1,0 +1,86 @@
+"""What lies in the log: records of a few kinds, and the input that each stands for."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
+
+from courtesy.base.ids import Partition, PersonId, Position, SourceId, tie_break
+from courtesy.event.event import decode_fact
+from courtesy.person.state import decode_state
+from courtesy.person.step import Absorb, GroupOccurred, HandOver, Input, Occurred, TimerFired
+
+
+class RecordKind(IntEnum):
+    """What a record's payload is: an event (JSON) for the two first, msgpack for the others."""
+
+    EVENT = 0
+    GROUP = 1
+    TIMER = 2
+    HAND_OVER = 3
+    ABSORB = 4
+
+
+class NewRecord(NamedTuple):
+    """A record to be appended. `at` is the event's time, `received` its arrival, both ms UTC; `key` is 16 bytes."""
+
+    person: PersonId
+    kind: RecordKind
+    at: int
+    received: int
+    source: SourceId
+    key: bytes
+    payload: bytes
+
+
+class Record(NamedTuple):
+    """A record of the log with its place. Positions rise within the log; a partition has some of them."""
+
+    position: Position
+    partition: Partition
+    person: PersonId
+    kind: RecordKind
+    at: int
+    received: int
+    source: SourceId
+    key: bytes
+    payload: bytes
+
+
+_TIMER = msgspec.msgpack.Decoder(tuple[str, int])
+_PERSON = msgspec.msgpack.Decoder(int)
+
+SYSTEM_SOURCE = SourceId(0)
+"""The source of what the system itself puts into the log."""
+
+
+def timer_payload(timer: str, due_ms: int) -> bytes:
+    """The payload of a TIMER record."""
+    return msgspec.msgpack.encode((timer, due_ms))
+
+
+def hand_over_payload(survivor: PersonId) -> bytes:
+    """The payload of a HAND_OVER record."""
+    return msgspec.msgpack.encode(survivor)
+
+
+def input_of(record: Record) -> Input:
+    """What a record means to the fold. Raises msgspec.DecodeError, ValueError or RecursionError when it is broken."""
+    if record.kind == RecordKind.EVENT:
+        return Occurred(decode_fact(record.payload), tie_break(record.key), record.key)
+    if record.kind == RecordKind.GROUP:
+        return GroupOccurred(decode_fact(record.payload), tie_break(record.key), record.key)
+    if record.kind == RecordKind.TIMER:
+        return TimerFired(*_TIMER.decode(record.payload))
+    if record.kind == RecordKind.HAND_OVER:
+        return HandOver(PersonId(_PERSON.decode(record.payload)))
+    return Absorb(decode_state(record.payload))
+
+
+def forwarded(record: Record, person: PersonId, absorb: bytes | None) -> NewRecord:
+    """The record for the person to whom an input belongs instead; `absorb` replaces the payload by a state."""
+    if absorb is None:
+        return NewRecord(person, record.kind, record.at, record.received, record.source, record.key, record.payload)
+    return NewRecord(person, RecordKind.ABSORB, record.at, record.received, record.source, record.key, absorb)

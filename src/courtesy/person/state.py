@@ -1,0 +1,132 @@
+"""The state of one person: bounded, mergeable, the same whatever the order in which its facts arrived.
+
+Every part is a join: a maximum per register, a sum keyed by event, or the k best by an order that does not depend on
+arrival. So `merge(a, b)` of two people's states is the state of one person with both their events, and folding is
+merging one event at a time. Where something must be left out to stay bounded, what stays is chosen by an order fixed
+in advance (highest time, lowest hash), never by who came first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from courtesy.base.ids import PersonId, SourceId
+from courtesy.event.event import Party
+
+TRAITS_MAX = 500
+NAMES_MAX = 100
+SUMS_MAX = 12
+OCCURRENCES_MAX = 16
+DAYS_MAX = 60
+RECENT_MAX = 30
+GROUPS_MAX = 20
+MEMBERS_MAX = 100
+IDENTIFIERS_MAX = 150
+# 500 traits of 50 bytes, 100 names with 60 days, 16 occurrences and 12 sums (about 700 bytes) come to 95 KB at the
+# very worst; a shopper with a year of history has some 30 traits and a dozen names, 3 to 6 KB.
+
+
+class Stamp(msgspec.Struct, array_like=True, order=True):
+    """When a fact happened, and what settles the order of two facts of one millisecond: the tie of their messages."""
+
+    at: int
+    tie: int
+
+
+class Trait(msgspec.Struct, array_like=True):
+    """A register: the value of one trait, and where it came from. `value` None says that it was unset."""
+
+    value: Any
+    rank: int
+    at: int
+    tie: int
+    source: SourceId
+    party: Party
+
+
+class Behaviour(msgspec.Struct, array_like=True):
+    """What a person did under one name: how often, when first and last, the sums of its numeric properties.
+
+    `sums` are whole units and millionths, so that adding is exact and its order does not matter. `recent` are the
+    latest stamps, newest first; `days` counts by UTC day number, the latest days only.
+    """
+
+    count: int
+    first: Stamp
+    last: Stamp
+    sums: dict[str, list[int]]
+    recent: list[Stamp]
+    days: dict[int, int]
+
+
+class Recent(msgspec.Struct, array_like=True):
+    """One of the latest events of a person, enough to name it; the log has the rest."""
+
+    at: int
+    tie: int
+    type: str
+    name: str | None
+    source: SourceId
+    message_id: str
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """When and by which source an identifier was carried first, and when last."""
+
+    first: Stamp
+    source: SourceId
+    last: Stamp
+
+
+class Membership(msgspec.Struct, array_like=True):
+    """That a person belongs to a group: first and last said so."""
+
+    first: Stamp
+    last: Stamp
+
+
+class Pending(msgspec.Struct, array_like=True):
+    """A timer that was set: when it is due, for which subscription, and the event that set it."""
+
+    due: int
+    subscription: str
+    at: int
+    event: dict[str, Any]
+
+
+class PersonState(msgspec.Struct, array_like=True):
+    """All that is known of one person. Owned by whoever folds it: a step changes it in place.
+
+    `merged_into` is set on what is left of a person who became part of another. `event_count` and `type_counts` count
+    every event; `behaviours` details the up to 100 names kept.
+    """
+
+    person: PersonId
+    merged_into: PersonId | None = None
+    event_count: int = 0
+    first: Stamp | None = None
+    last: Stamp | None = None
+    type_counts: dict[str, int] = {}
+    identifiers: dict[str, Seen] = {}
+    traits: dict[str, Trait] = {}
+    behaviours: dict[str, Behaviour] = {}
+    recent: list[Recent] = []
+    groups: dict[str, Membership] = {}
+    members: dict[str, Stamp] = {}
+    timers: dict[str, Pending] = {}
+
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_DECODER = msgspec.msgpack.Decoder(PersonState)
+
+
+def encode_state(state: PersonState) -> bytes:
+    """The stored form. Two states with the same facts encode to the same bytes."""
+    return _ENCODER.encode(state)
+
+
+def decode_state(content: bytes) -> PersonState:
+    """The inverse of `encode_state`."""
+    return _DECODER.decode(content)

@@ -1,0 +1,210 @@
+"""The step: `step(state, input, catalog, now_ms) -> Outcome`. Pure, the only implementation of what an input means.
+
+Runs live, in replay and in simulation alike. It takes over the state that it is given and changes it in place; whoever
+needs the old one decodes it again from its stored form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from courtesy.base.ids import PersonId, effect_key
+from courtesy.base.time import to_iso
+from courtesy.event.event import EventType, Fact, behaviour_name
+from courtesy.person.catalog import EVERY_EVENT, Catalog, Subscription
+from courtesy.person.fold import fold_fact, fold_group_fact, merge
+from courtesy.person.state import Pending, PersonState, encode_state
+
+WEBHOOK = "webhook"
+
+
+class Occurred(NamedTuple):
+    """A fact happened to this person. `tie` and `key` come from its message."""
+
+    fact: Fact
+    tie: int
+    key: bytes
+
+
+class GroupOccurred(NamedTuple):
+    """A group call, seen from the group."""
+
+    fact: Fact
+    tie: int
+    key: bytes
+
+
+class TimerFired(NamedTuple):
+    """A timer of this person came due at `due_ms`."""
+
+    timer: str
+    due_ms: int
+
+
+class HandOver(NamedTuple):
+    """This person became part of another: give them everything."""
+
+    survivor: PersonId
+
+
+class Absorb(NamedTuple):
+    """Another person became part of this one: take everything."""
+
+    state: PersonState
+
+
+Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb
+
+
+class Effect(NamedTuple):
+    """Something to be done in the world, once per key."""
+
+    key: bytes
+    kind: str
+    target: str
+    body: bytes
+
+
+class TimerSet(NamedTuple):
+    """Look at this person again at `due_ms`."""
+
+    timer: str
+    due_ms: int
+
+
+class TimerCancelled(NamedTuple):
+    """No longer needed."""
+
+    timer: str
+
+
+class Forward(NamedTuple):
+    """An input that belongs to another person: their log gets it instead. `absorb` carries an encoded state."""
+
+    person: PersonId
+    absorb: bytes | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a step asks for beside the changed state."""
+
+    effects: list[Effect] = field(default_factory=list)
+    timers: list[TimerSet | TimerCancelled] = field(default_factory=list)
+    forward: Forward | None = None
+
+
+NOTHING = Outcome()
+"""What most steps ask for; never changed."""
+
+
+def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Outcome:
+    """Apply one input to the state it is given, and say what follows from it.
+
+    Facts do not depend on `now_ms`, nor on the order of inputs; effects and timers may. An input for a person who
+    became part of another is forwarded whole and changes nothing.
+    """
+    if state.merged_into is not None and not isinstance(given, HandOver):
+        absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
+        return Outcome(forward=Forward(state.merged_into, absorbed))
+    if isinstance(given, Occurred):
+        fold_fact(state, given.fact, given.tie)
+        return _react(state, given, catalog, now_ms) if given.fact.live and catalog.subscriptions else NOTHING
+    if isinstance(given, GroupOccurred):
+        fold_group_fact(state, given.fact, given.tie)
+        return NOTHING
+    if isinstance(given, TimerFired):
+        return _fire(state, given, catalog)
+    if isinstance(given, HandOver):
+        return _hand_over(state, given.survivor)
+    return _absorb(state, given.state)
+
+
+def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
+    name = behaviour_name(given.fact)
+    # What Courtesy itself reports starts nothing, or the report of a webhook could call the next webhook for ever.
+    if name is None or given.fact.type is EventType.SYSTEM:
+        return NOTHING
+    outcome = Outcome()
+    _call_off(state, name, given.fact.at, catalog, outcome)
+    for each in (*catalog.starting.get(name, ()), *catalog.starting.get(EVERY_EVENT, ())):
+        if each.delay_ms == 0:
+            outcome.effects.append(_effect(each, state.person, _summary(given.fact), given.key))
+        elif not _already_called_off(state, each, given.fact.at):
+            _wait(state, each, given, max(given.fact.at + each.delay_ms, now_ms), outcome)
+    return outcome
+
+
+def _call_off(state: PersonState, name: str, at: int, catalog: Catalog, outcome: Outcome) -> None:
+    for timer, pending in list(state.timers.items()):
+        subscription = catalog.by_name.get(pending.subscription)
+        if subscription is None or (name in subscription.unless and at >= pending.at):
+            del state.timers[timer]
+            outcome.timers.append(TimerCancelled(timer))
+
+
+def _already_called_off(state: PersonState, each: Subscription, at: int) -> bool:
+    """True when what calls it off is known already, because the event that starts it came late."""
+    known = (state.behaviours.get(name) for name in each.unless)
+    return any(behaviour is not None and behaviour.last.at >= at for behaviour in known)
+
+
+def _wait(state: PersonState, each: Subscription, given: Occurred, due_ms: int, outcome: Outcome) -> None:
+    timer = f"{each.name}/{given.key.hex()}"
+    state.timers[timer] = Pending(due_ms, each.name, given.fact.at, _summary(given.fact))
+    outcome.timers.append(TimerSet(timer, due_ms))
+
+
+def _fire(state: PersonState, given: TimerFired, catalog: Catalog) -> Outcome:
+    pending = state.timers.pop(given.timer, None)
+    subscription = catalog.by_name.get(pending.subscription) if pending else None
+    if pending is None or subscription is None:
+        return NOTHING
+    effect = _effect(subscription, state.person, pending.event, bytes.fromhex(given.timer.rpartition("/")[2]))
+    return Outcome(effects=[effect])
+
+
+def _summary(fact: Fact) -> dict[str, Any]:
+    return {
+        "messageId": fact.id,
+        "type": str(fact.type),
+        "event": fact.name,
+        "timestamp": to_iso(fact.at),
+        "identifiers": list(fact.ids),
+        "properties": fact.properties or {},
+    }
+
+
+def _effect(each: Subscription, person: PersonId, event: dict[str, Any], input_key: bytes) -> Effect:
+    body = {
+        "type": "event.occurred",
+        "timestamp": event["timestamp"],
+        "data": {"subscription": each.name, "person": str(person), "event": event},
+    }
+    return Effect(effect_key(input_key, f"{WEBHOOK}/{each.name}"), WEBHOOK, each.name, msgspec.json.encode(body))
+
+
+def _hand_over(state: PersonState, survivor: PersonId) -> Outcome:
+    if state.merged_into is not None:
+        return NOTHING
+    cancelled: list[TimerSet | TimerCancelled] = [TimerCancelled(timer) for timer in state.timers]
+    outcome = Outcome(timers=cancelled, forward=Forward(survivor, encode_state(state)))
+    clear(state)
+    state.merged_into = survivor
+    return outcome
+
+
+def clear(state: PersonState) -> None:
+    """Forget everything but whose state it is."""
+    empty = PersonState(state.person)
+    for name in PersonState.__struct_fields__:
+        setattr(state, name, getattr(empty, name))
+
+
+def _absorb(state: PersonState, other: PersonState) -> Outcome:
+    timers: list[TimerSet | TimerCancelled] = [TimerSet(timer, each.due) for timer, each in other.timers.items()]
+    merge(state, other)
+    return Outcome(timers=timers)
