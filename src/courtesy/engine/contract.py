@@ -60,7 +60,7 @@ class Count(NamedTuple):
     hour_ms: int
     fate: Fate
     cause: Cause | None
-    count: int
+    event_count: int
 
 
 class Quarantined(NamedTuple):
