@@ -79,11 +79,10 @@ def functions_in(name: str, text: str) -> Iterator[FunctionSize]:
 
 def _functions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, _Function]]:
     for node in ast.iter_child_nodes(parent):
-        named = isinstance(node, _Function | ast.ClassDef)
-        dotted = f"{prefix}{node.name}" if named else prefix
+        inner = f"{prefix}{node.name}." if isinstance(node, _Function | ast.ClassDef) else prefix
         if isinstance(node, _Function):
-            yield dotted, node
-        yield from _functions(node, f"{dotted}." if named else prefix)
+            yield inner.rstrip("."), node
+        yield from _functions(node, inner)
 
 
 def _docstring_lines(node: _Function) -> int:

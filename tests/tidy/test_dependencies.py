@@ -77,10 +77,13 @@ def test_every_declared_dependency_is_locked() -> None:
 
 def licence(installed: Distribution) -> str:
     """What a package says of its licence: the expression, or else the classifiers, or else the first line of text."""
-    metadata = installed.metadata
-    expression = metadata.get("License-Expression")
-    classifiers = [text for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")]
-    return str(expression or "; ".join(classifiers) or (metadata.get("License") or "").split("\n")[0])
+    expression = _field(installed, "License-Expression")
+    classifiers = [text for text in _field(installed, "Classifier") if text.startswith("License ::")]
+    return "; ".join(expression or classifiers or _field(installed, "License")).split("\n")[0]
+
+
+def _field(installed: Distribution, name: str) -> list[str]:
+    return installed.metadata.get_all(name) or []
 
 
 def binds_us(terms: str) -> bool:

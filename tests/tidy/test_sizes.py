@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from tests.tidy.sizes import FunctionSize, Sizes, functions_in, measure, measure_checkout
 
@@ -58,7 +58,7 @@ def advice(sizes: Sizes, ratchet: Ratchet) -> str:
     return f"the code is better than tests/tidy/ratchet.json asks: set {' and '.join(hints)}" if hints else ""
 
 
-def test_no_function_or_file_is_larger_than_the_ratchet_allows(record_property: pytest.RecordProperty) -> None:
+def test_no_function_or_file_is_larger_than_the_ratchet_allows(record_property: Callable[[str, object], None]) -> None:
     """Code does not grow out of a reader's head unnoticed."""
     ratchet = msgspec.json.decode(Path(__file__).with_name("ratchet.json").read_bytes(), type=Ratchet)
     sizes = measure_checkout()
