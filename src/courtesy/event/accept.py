@@ -56,6 +56,7 @@ class Accepted:
     key: bytes
     claims: tuple[Claim, ...]
     previous: tuple[Claim, ...]
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,8 @@ def _find_message_id(draft: Draft) -> None:
     sent = text_of(draft.call.message_id)
     if sent is not None and len(sent) > MESSAGE_ID_CHARS_MAX:
         raise Refusal(Cause.MESSAGE_ID_TOO_LONG, f"expected at most {MESSAGE_ID_CHARS_MAX} characters, got {len(sent)}")
+    if sent is not None and "\0" in sent:
+        raise Refusal(Cause.WRONG_TYPE, "expected a messageId without the character U+0000")
     draft.message_id = sent if sent is not None else draft.fallback_id()
 
 
@@ -385,4 +388,4 @@ def _finish(draft: Draft) -> Accepted:
         context=EMPTY if is_absent(draft.context_raw) else draft.context_raw,
     )
     key = message_key(policy.source, draft.message_id)
-    return Accepted(event, key, tuple(draft.claims), tuple(draft.previous))
+    return Accepted(event, key, tuple(draft.claims), tuple(draft.previous), draft.raw)

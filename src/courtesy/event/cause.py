@@ -36,6 +36,7 @@ class Cause(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     SOURCE_PAUSED = "source_paused"
     DUPLICATE = "duplicate"
+    UNSTORABLE = "unstorable"
 
 
 FATE: dict[Cause, Fate] = {
@@ -66,6 +67,7 @@ MEANING: dict[Cause, str] = {
     Cause.CONSENT_REFUSED: "`context.consent` refuses a category that the source asks for.",
     Cause.SOURCE_PAUSED: "The source is paused.",
     Cause.DUPLICATE: "The same source sent the same `messageId` before.",
+    Cause.UNSTORABLE: "The store refused this very event; the others of its batch are stored.",
 }
 
 

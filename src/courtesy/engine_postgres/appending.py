@@ -1,0 +1,237 @@
+"""Appending: the transaction in which duplicates are recognised, identities settled and records written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+
+import psycopg
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.base.time import DAY_MS
+from courtesy.engine.contract import AppendBatch, Count, Quarantined
+from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
+from courtesy.engine_postgres.copying import LOG_COLUMNS, log_rows, seen_rows
+from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
+from courtesy.person.record import NewRecord
+
+EPOCHS_KEPT = 10_000
+
+_LOCK_HEAD = "SELECT position, identity_epoch FROM log_head FOR UPDATE"
+_MOVE_HEAD = "UPDATE log_head SET position = position + %s RETURNING position"
+_PUT_OWNERS = """
+INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since)
+SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[])
+ON CONFLICT (identifier) DO UPDATE SET person_id = excluded.person_id, shared = excluded.shared
+"""
+_PUT_LINKS = """
+INSERT INTO link (a, b, source_id, message_id, at, reason)
+SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::bigint[], %b::text[])
+ON CONFLICT (a, b) DO NOTHING
+"""
+_PUT_MERGE = """
+INSERT INTO merge (loser, survivor, a, b, source_id, message_id, at, reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_PUT_ROOT = "INSERT INTO merged_person (person_id, root) VALUES (%s, %s)"
+_MOVE_ROOTS = "UPDATE merged_person SET root = %s WHERE root = %s"
+_PUT_REFUSALS = """
+INSERT INTO link_refusal AS known
+    (identifier, person_id, reason, refusal_count, first_at, last_at, source_id, message_id)
+VALUES (%s, %s, %s, 1, %s, %s, %s, %s)
+ON CONFLICT (identifier, person_id, reason) DO UPDATE SET
+    refusal_count = known.refusal_count + 1, first_at = least(known.first_at, excluded.first_at),
+    last_at = greatest(known.last_at, excluded.last_at), message_id = excluded.message_id
+"""
+_PUT_COUNTS = """
+INSERT INTO accept_count AS known (source_id, hour, fate, cause, event_count) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (source_id, hour, fate, cause) DO UPDATE SET event_count = known.event_count + excluded.event_count
+"""
+_PUT_QUARANTINED = """
+INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw) VALUES (%s, %s, %s, %s, %s, %b)
+"""
+
+
+async def put_records(connection: Connection, records: Sequence[NewRecord], partition_count: int) -> Position:
+    """Within a transaction: take the append lock if not held, write, and return the position of the last record."""
+    cursor = await connection.execute(_MOVE_HEAD, (len(records),))
+    row = await cursor.fetchone()
+    assert row is not None
+    last: int = row[0]
+    if records:
+        async with connection.cursor().copy(f"COPY log ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            await copy.write(log_rows(records, last - len(records) + 1, partition_count))
+    return Position(last)
+
+
+class PostgresAppend:
+    """One append under way, under the lock on the log's head."""
+
+    def __init__(self, connection: Connection, epoch: int, partition_count: int) -> None:
+        self._connection = connection
+        self._epoch = epoch
+        self._partition_count = partition_count
+
+    async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
+        if epoch == self._epoch:
+            return epoch, ()
+        if self._epoch - epoch > EPOCHS_KEPT:
+            return self._epoch, None
+        cursor = await self._connection.execute("SELECT identifier FROM identity_change WHERE epoch > %s", (epoch,))
+        return self._epoch, [row[0] for row in await cursor.fetchall()]
+
+    async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
+        cursor = await self._connection.execute(
+            "SELECT key FROM seen WHERE key = ANY(%b::bytea[])", (list(keys),), binary=True
+        )
+        return {row[0] for row in await cursor.fetchall()}
+
+    async def owners(self, identifiers: Sequence[str]) -> dict[str, Owner]:
+        cursor = await self._connection.execute(
+            "SELECT identifier, person_id, shared FROM identifier WHERE identifier = ANY(%b::text[])",
+            (list(identifiers),),
+            binary=True,
+        )
+        return {row[0]: Owner(PersonId(row[1]), row[2]) for row in await cursor.fetchall()}
+
+    async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
+        cursor = await self._connection.execute(
+            "SELECT person_id, identifier FROM identifier WHERE person_id = ANY(%b::bigint[])",
+            (list(people),),
+            binary=True,
+        )
+        held: dict[PersonId, set[str]] = {person: set() for person in people}
+        for person, key in await cursor.fetchall():
+            held[person].add(key)
+        return held
+
+    async def write(self, batch: AppendBatch) -> Position:
+        connection = self._connection
+        if batch.keys:
+            day = batch.now_ms // DAY_MS
+            async with connection.cursor().copy("COPY seen (key, day) FROM STDIN (FORMAT BINARY)") as copy:
+                await copy.write(seen_rows(batch.keys, day, batch.keep_keys))
+        if batch.changes:
+            await self._put_changes(batch.changes)
+        if batch.counts:
+            await self._put_counts(batch.counts)
+        if batch.quarantined:
+            await self._put_quarantined(batch.quarantined)
+        position = await put_records(connection, batch.records, self._partition_count)
+        if batch.records:
+            await connection.execute("NOTIFY courtesy_log")
+        return position
+
+    async def _put_changes(self, changes: Changes) -> None:
+        if changes.owners:
+            await self._put_owners(changes)
+        if changes.links:
+            await self._put_links(changes.links)
+        for merge in changes.merges:
+            await self._put_merge(merge)
+        for refusal in changes.refusals:
+            await self._put_refusal(refusal)
+
+    async def _put_owners(self, changes: Changes) -> None:
+        keys = list(changes.owners)
+        owners = [owner for owner, _ in changes.owners.values()]
+        why = [evidence for _, evidence in changes.owners.values()]
+        await self._connection.execute(
+            _PUT_OWNERS,
+            (
+                keys,
+                [owner.person for owner in owners],
+                [owner.shared for owner in owners],
+                [each.source for each in why],
+                [each.message_id for each in why],
+                [each.at for each in why],
+            ),
+        )
+        if changes.merges or any(owner.shared for owner in owners):
+            await self._move_epoch(keys)
+
+    async def _move_epoch(self, keys: list[str]) -> None:
+        await self._connection.execute("UPDATE log_head SET identity_epoch = identity_epoch + 1")
+        await self._connection.execute(
+            "INSERT INTO identity_change (epoch, identifier) SELECT %s, unnest(%b::text[])", (self._epoch + 1, keys)
+        )
+        if self._epoch % 1_000 == 0:
+            await self._connection.execute("DELETE FROM identity_change WHERE epoch < %s", (self._epoch - EPOCHS_KEPT,))
+
+    async def _put_links(self, links: Sequence[Link]) -> None:
+        await self._connection.execute(
+            _PUT_LINKS,
+            (
+                [link.a for link in links],
+                [link.b for link in links],
+                [link.evidence.source for link in links],
+                [link.evidence.message_id for link in links],
+                [link.evidence.at for link in links],
+                [link.reason for link in links],
+            ),
+        )
+
+    async def _put_merge(self, merge: Merge) -> None:
+        why = merge.evidence
+        values = (merge.loser, merge.survivor, merge.a, merge.b, why.source, why.message_id, why.at, merge.reason)
+        await self._connection.execute(_PUT_MERGE, values)
+        await self._connection.execute(_MOVE_ROOTS, (merge.survivor, merge.loser))
+        await self._connection.execute(_PUT_ROOT, (merge.loser, merge.survivor))
+
+    async def _put_refusal(self, refusal: LinkRefusal) -> None:
+        key, person, reason, why = refusal
+        values = (key, person, str(reason), why.at, why.at, why.source, why.message_id)
+        await self._connection.execute(_PUT_REFUSALS, values)
+
+    async def _put_counts(self, counts: Sequence[Count]) -> None:
+        rows = [(each.source, each.hour_ms, each.fate, each.cause or "", each.event_count) for each in counts]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(_PUT_COUNTS, rows)
+
+    async def _put_quarantined(self, quarantined: Sequence[Quarantined]) -> None:
+        rows = [tuple(each[:6]) for each in quarantined]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(_PUT_QUARANTINED, rows)
+
+
+class Appending(Connected):
+    """The engine's accepting side. One connection of its own: appends come one at a time anyway."""
+
+    partition_count: int
+
+    def __init__(self, url: str, connection_count: int) -> None:
+        super().__init__(url, connection_count)
+        self._append_lock = asyncio.Lock()
+        self._append_connection: Connection | None = None
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[PostgresAppend]:
+        async with self._append_lock:
+            with translated():
+                connection = await self._connection_for_append()
+                try:
+                    async with connection.transaction():
+                        cursor = await connection.execute(_LOCK_HEAD)
+                        row = await cursor.fetchone()
+                        assert row is not None
+                        yield PostgresAppend(connection, row[1], self.partition_count)
+                except (psycopg.Error, asyncio.CancelledError):
+                    await self._drop_append_connection()
+                    raise
+
+    async def _connection_for_append(self) -> Connection:
+        connection = self._append_connection
+        if connection is None or connection.broken or connection.closed:
+            connection = await psycopg.AsyncConnection.connect(self._url, connect_timeout=10)
+            await _configure(connection)
+            self._append_connection = connection
+        return connection
+
+    async def _drop_append_connection(self) -> None:
+        connection, self._append_connection = self._append_connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def reserve_people(self, count: int) -> range:
+        rows = await self._rows("UPDATE person_counter SET next = next + %s RETURNING next", count)
+        return range(rows[0][0] - count, rows[0][0])

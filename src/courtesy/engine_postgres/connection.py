@@ -1,0 +1,135 @@
+"""Connections to PostgreSQL: a small pool, migrations, and the translation of its errors into the contract's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors, sql
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.engine.contract import StorageFull, Unavailable
+
+MIGRATION_LOCK = 0x_C0_07_E5_1
+"""The advisory lock under which migrations run; any number that nobody else uses in this database."""
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what PostgreSQL and its driver raise into Unavailable and StorageFull; bugs stay what they are."""
+    try:
+        yield
+    except (errors.DiskFull, errors.IoError) as error:
+        raise StorageFull(f"PostgreSQL can't write: {_first_line(error)}") from error
+    except (errors.ProgrammingError, errors.IntegrityError, errors.DataError):
+        raise
+    except (psycopg.OperationalError, psycopg.InterfaceError, errors.InternalError, PoolTimeout) as error:
+        if "No space left" in str(error):
+            raise StorageFull(f"PostgreSQL can't write: {_first_line(error)}") from error
+        raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.set_autocommit(True)
+    connection.prepare_threshold = 0
+
+
+def _plain_url(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+class Connected:
+    """What every part of the engine shares: the pool and how to borrow from it."""
+
+    def __init__(self, url: str, connection_count: int) -> None:
+        self._url = _plain_url(url)
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            self._url,
+            min_size=1,
+            max_size=connection_count,
+            open=False,
+            timeout=10,
+            configure=_configure,
+        )
+
+    async def _open_pool(self) -> None:
+        with translated():
+            await self._pool.open(wait=True, timeout=30)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """A pooled connection in autocommit; given back, or closed when it broke."""
+        with translated():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        """A pooled connection within one transaction."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    async def _rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        async with self._connection() as connection:
+            cursor = await connection.execute(query, parameters, binary=True)
+            return await cursor.fetchall()
+
+
+def _migrations() -> list[tuple[int, str, str]]:
+    folder = resources.files("courtesy.engine_postgres") / "migrations"
+    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    return [(int(name[:4]), name, (folder / name).read_text("utf-8")) for name in names]
+
+
+async def migrate(connection: Connection, partition_count: int) -> None:
+    """Apply what is missing, in order, all or nothing; a second process waits here and then finds nothing to do.
+
+    Raises CourtesyError(SETUP) when the database is of a later Courtesy, or has another number of partitions.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration (number integer PRIMARY KEY, name text NOT NULL,"
+            " applied timestamptz NOT NULL DEFAULT now())"
+        )
+        cursor = await connection.execute("SELECT coalesce(max(number), 0) FROM migration")
+        row = await cursor.fetchone()
+        present = row[0] if row else 0
+        known = _migrations()
+        if present > known[-1][0]:
+            raise CourtesyError(
+                Code.SETUP,
+                f"expected a database of migration {known[-1][0]} or earlier, got {present}",
+                hint="run the newer Courtesy that wrote it, or restore a backup",
+            )
+        for number, name, text in known:
+            if number > present:
+                await connection.execute(sql.SQL(text))
+                await connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", (number, name))
+        await _settle_partitions(connection, partition_count)
+
+
+async def _settle_partitions(connection: Connection, partition_count: int) -> None:
+    cursor = await connection.execute("SELECT count(*) FROM partition_state")
+    row = await cursor.fetchone()
+    present = row[0] if row else 0
+    if present == 0:
+        await connection.execute(
+            "INSERT INTO partition_state (partition) SELECT generate_series(0, %s - 1)", (partition_count,)
+        )
+    elif present != partition_count:
+        raise CourtesyError(
+            Code.SETUP,
+            f"expected {partition_count} partitions, the database was made with {present}",
+            hint=f"start with --partitions {present}",
+        )

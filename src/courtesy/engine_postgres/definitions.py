@@ -1,0 +1,106 @@
+"""Definitions and their history, retention, and the progress of imports."""
+
+from __future__ import annotations
+
+from courtesy.base.ids import SourceId
+from courtesy.base.time import DAY_MS
+from courtesy.engine.contract import Definition, ImportProgress
+from courtesy.engine_postgres.connection import Connected, Connection
+
+TRIM_CHUNK = 50_000
+
+_NEXT = "UPDATE catalog SET version = version + 1 RETURNING version, next_number"
+_KNOWN = "SELECT number, revision FROM definition WHERE kind = %s AND name = %s"
+_PUT = """
+INSERT INTO definition (kind, name, number, revision, body, changed, changed_by) VALUES (%s, %s, %s, %s, %b, %s, %s)
+ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision, body = excluded.body,
+    changed = excluded.changed, changed_by = excluded.changed_by
+"""
+_REMEMBER = """
+INSERT INTO definition_history (version, kind, name, number, revision, body, changed, changed_by)
+VALUES (%s, %s, %s, %s, %s, %b, %s, %s)
+"""
+_TRIM = """
+DELETE FROM log USING (
+    SELECT log.partition, log.position FROM log JOIN partition_state AS progress USING (partition)
+    WHERE log.position <= progress.folded AND log.received < %s LIMIT %s
+) AS old WHERE log.partition = old.partition AND log.position = old.position RETURNING 1
+"""
+
+
+class Definitions(Connected):
+    """The engine's definitions and upkeep."""
+
+    async def definitions(self) -> tuple[int, list[Definition]]:
+        async with self._transaction() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            version = await (await connection.execute("SELECT version FROM catalog")).fetchone()
+            cursor = await connection.execute(
+                "SELECT kind, name, number, revision, body, changed, changed_by FROM definition ORDER BY number",
+                binary=True,
+            )
+            assert version is not None
+            return int(version[0]), [Definition(*row) for row in await cursor.fetchall()]
+
+    async def catalog_version(self) -> int:
+        return int((await self._rows("SELECT version FROM catalog"))[0][0])
+
+    async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
+        async with self._transaction() as connection:
+            head = await (await connection.execute(_NEXT)).fetchone()
+            assert head is not None
+            version, next_number = head
+            known = await (await connection.execute(_KNOWN, (kind, name))).fetchone()
+            if known is None and body is None:
+                await connection.execute("UPDATE catalog SET version = version - 1")
+                return None
+            number, revision = (
+                known if known is not None else (next_number, await _last_revision(connection, kind, name))
+            )
+            if known is None:
+                await connection.execute("UPDATE catalog SET next_number = next_number + 1")
+            definition = Definition(kind, name, number, revision + 1, body or b"", now_ms, by)
+            if body is None:
+                await connection.execute("DELETE FROM definition WHERE kind = %s AND name = %s", (kind, name))
+            else:
+                await connection.execute(_PUT, definition)
+            remembered = (version, kind, name, number, revision + 1, body, now_ms, by)
+            await connection.execute(_REMEMBER, remembered)
+            return definition if body is not None else None
+
+    async def trim(self, received_before_ms: int) -> int:
+        dropped = 0
+        while True:
+            chunk = len(await self._rows(_TRIM, received_before_ms, TRIM_CHUNK))
+            dropped += chunk
+            if chunk < TRIM_CHUNK:
+                return dropped
+
+    async def forget_keys(self, before_ms: int) -> int:
+        return len(await self._rows("DELETE FROM seen WHERE day < %s RETURNING 1", before_ms // DAY_MS))
+
+    async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:
+        rows = await self._rows(
+            "SELECT fingerprint, source_id, name, row_count, finished FROM import_file"
+            " WHERE fingerprint = %s AND source_id = %s",
+            fingerprint,
+            source,
+        )
+        return ImportProgress(*rows[0]) if rows else None
+
+    async def save_import(self, progress: ImportProgress) -> None:
+        async with self._connection() as connection:
+            await connection.execute(
+                "INSERT INTO import_file (fingerprint, source_id, name, row_count, finished)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (fingerprint, source_id) DO UPDATE SET"
+                " name = excluded.name, row_count = excluded.row_count, finished = excluded.finished",
+                progress,
+            )
+
+
+async def _last_revision(connection: Connection, kind: str, name: str) -> int:
+    cursor = await connection.execute(
+        "SELECT coalesce(max(revision), 0) FROM definition_history WHERE kind = %s AND name = %s", (kind, name)
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0

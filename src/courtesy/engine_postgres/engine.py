@@ -1,0 +1,77 @@
+"""`PostgresEngine`: the engine contract on PostgreSQL 15 or later, put together from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import psycopg
+
+from courtesy.base.ids import PARTITION_COUNT
+from courtesy.base.time import Clock
+from courtesy.engine_postgres.appending import Appending
+from courtesy.engine_postgres.connection import migrate, translated
+from courtesy.engine_postgres.definitions import Definitions
+from courtesy.engine_postgres.folding import Folding
+from courtesy.engine_postgres.outbox import Outbox
+from courtesy.engine_postgres.reading import Reading
+
+CONNECTION_COUNT = 8
+
+
+class PostgresEngine(Appending, Folding, Outbox, Reading, Definitions):
+    """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        partition_count: int = PARTITION_COUNT,
+        *,
+        connection_count: int = CONNECTION_COUNT,
+    ) -> None:
+        super().__init__(url, connection_count)
+        self._clock = clock
+        self.partition_count = partition_count
+        self._listener: asyncio.Task[None] | None = None
+        self._appended = asyncio.Event()
+        self._effected = asyncio.Event()
+
+    async def open(self) -> None:
+        with translated():
+            async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10) as first:
+                await migrate(first, self.partition_count)
+        await self._open_pool()
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+        await self._drop_append_connection()
+        await self._pool.close()
+
+    async def wait_for_records(self, timeout_ms: int) -> None:
+        await self._wait(self._appended, timeout_ms)
+
+    async def wait_for_effects(self, timeout_ms: int) -> None:
+        await self._wait(self._effected, timeout_ms)
+
+    async def _wait(self, event: asyncio.Event, timeout_ms: int) -> None:
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen(), name="listen")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), timeout_ms / 1_000)
+        event.clear()
+
+    async def _listen(self) -> None:
+        """Hear what others commit. Ends when the connection breaks; the next wait starts it again."""
+        with suppress(psycopg.Error):
+            async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+                await connection.execute("LISTEN courtesy_log")
+                await connection.execute("LISTEN courtesy_effect")
+                # What was committed before we listened was not heard: look once.
+                self._appended.set()
+                self._effected.set()
+                async for note in connection.notifies():
+                    (self._appended if note.channel == "courtesy_log" else self._effected).set()
