@@ -368,8 +368,13 @@ class Engine(Protocol):
 
     # -- effects
 
-    async def claim_effects(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
-        """Claim waiting effects of a kind that are due, and claimed ones whose claim has run out, oldest first."""
+    async def claim_effects(
+        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
+    ) -> list[ClaimedEffect]:
+        """Claim waiting effects of a kind that are due, and claimed ones whose claim has run out, oldest first.
+
+        Effects for `except_targets` are left alone: their target has enough under way.
+        """
         ...
 
     async def settle(self, settlement: Settlement) -> bool:

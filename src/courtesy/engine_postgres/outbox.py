@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, Settlement
 from courtesy.engine_postgres.appending import put_records
@@ -11,6 +13,7 @@ _CLAIM = """
 UPDATE effect SET state = 'claimed', attempt = attempt + 1, next_at = %s
 WHERE key IN (
     SELECT key FROM effect WHERE kind = %s AND settled IS NULL AND next_at <= %s
+      AND NOT target = ANY(%b::text[])
     ORDER BY next_at, key LIMIT %s FOR UPDATE SKIP LOCKED
 )
 RETURNING key, kind, person_id, target, body, created, attempt
@@ -30,8 +33,10 @@ class Outbox(Connected):
 
     partition_count: int
 
-    async def claim_effects(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
-        rows = await self._rows(_CLAIM, now_ms + ttl_ms, kind, now_ms, limit)
+    async def claim_effects(
+        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
+    ) -> list[ClaimedEffect]:
+        rows = await self._rows(_CLAIM, now_ms + ttl_ms, kind, now_ms, list(except_targets), limit)
         claimed = [ClaimedEffect(key, kind_, PersonId(person), *rest) for key, kind_, person, *rest in rows]
         return sorted(claimed, key=lambda effect: (effect.created_ms, effect.key))
 

@@ -39,7 +39,7 @@ PEOPLE_RESERVED = 1_000
 class ItemResult(NamedTuple):
     """What became of an item that was not stored."""
 
-    index: int
+    place: int
     fate: Fate
     cause: Cause
     detail: str
@@ -201,7 +201,7 @@ class Ingest:
                 return
             position = max(position, receipt.position)
             stored_count += receipt.stored_count
-            results.extend(result._replace(index=index) for result in receipt.results)
+            results.extend(result._replace(place=index) for result in receipt.results)
         if not ticket.done.done():
             ticket.done.set_result(Receipt(position, tuple(results), stored_count))
 

@@ -1,0 +1,112 @@
+"""A person as others see it: nested traits, where each came from, what they did. Plain values, ready for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from courtesy.base.ids import SourceId
+from courtesy.base.time import DAY_MS, to_iso
+from courtesy.person.fold import MICROS
+from courtesy.person.state import Behaviour, PersonState, Trait
+
+
+def split_path(path: str) -> list[str]:
+    """The names of a dotted path, with escapes undone."""
+    names = [""]
+    escaped = False
+    for char in path:
+        if escaped:
+            names[-1] += char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == ".":
+            names.append("")
+        else:
+            names[-1] += char
+    return names
+
+
+def nested_traits(traits: Mapping[str, Trait]) -> dict[str, Any]:
+    """The traits as one nested object. Where a value and an object claim the same name, the later fact wins."""
+    root: dict[str, Any] = {}
+    for path, trait in sorted(traits.items(), key=lambda item: (item[1].rank, item[1].at, item[1].tie, item[0])):
+        *parents, leaf = split_path(path)
+        node = root
+        for name in parents:
+            child = node.get(name)
+            if not isinstance(child, dict):
+                child = node[name] = {}
+            node = child
+        if trait.value is None:
+            node.pop(leaf, None)
+        elif not (isinstance(trait.value, dict) and isinstance(node.get(leaf), dict)):
+            node[leaf] = trait.value
+    return _without_empty(root)
+
+
+def _without_empty(node: dict[str, Any]) -> dict[str, Any]:
+    """Without objects whose every leaf was unset."""
+    return {
+        name: _without_empty(value) if isinstance(value, dict) else value
+        for name, value in node.items()
+        if not (isinstance(value, dict) and value and not _without_empty(value))
+    }
+
+
+def trait_origins(traits: Mapping[str, Trait], source_names: Mapping[SourceId, str]) -> dict[str, Any]:
+    """Where the value of each path came from."""
+    return {
+        path: {
+            "source": source_names.get(trait.source, str(trait.source)),
+            "party": str(trait.party),
+            "rank": trait.rank,
+            "at": to_iso(trait.at),
+        }
+        for path, trait in sorted(traits.items())
+        if trait.value is not None
+    }
+
+
+def _behaviour_view(behaviour: Behaviour) -> dict[str, Any]:
+    return {
+        "count": behaviour.count,
+        "first": to_iso(behaviour.first.at),
+        "last": to_iso(behaviour.last.at),
+        "sums": {name: units + micros / MICROS for name, (units, micros) in sorted(behaviour.sums.items())},
+        "recent": [to_iso(stamp.at) for stamp in behaviour.recent],
+        "days": {to_iso(day * DAY_MS)[:10]: count for day, count in sorted(behaviour.days.items())},
+    }
+
+
+def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dict[str, Any]:
+    """Everything in the state, for people to read."""
+    return {
+        "person": str(state.person),
+        "traits": nested_traits(state.traits),
+        "trait_origins": trait_origins(state.traits, source_names),
+        "event_count": state.event_count,
+        "event_types": dict(sorted(state.type_counts.items())),
+        "first_seen": None if state.first is None else to_iso(state.first.at),
+        "last_seen": None if state.last is None else to_iso(state.last.at),
+        "events": {name: _behaviour_view(each) for name, each in sorted(state.behaviours.items())},
+        "recent": [
+            {
+                "at": to_iso(each.at),
+                "type": each.type,
+                "name": each.name,
+                "source": source_names.get(each.source, str(each.source)),
+                "message_id": each.message_id,
+            }
+            for each in state.recent
+        ],
+        "groups": [
+            {"group": group, "first": to_iso(each.first.at), "last": to_iso(each.last.at)}
+            for group, each in sorted(state.groups.items())
+        ],
+        "waiting": [
+            {"timer": timer, "subscription": each.subscription, "due": to_iso(each.due)}
+            for timer, each in sorted(state.timers.items())
+        ],
+    }

@@ -1,0 +1,251 @@
+"""The catalogue: sources, keys, identity rules and subscriptions, kept in memory and refreshed when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+import structlog
+
+from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.base.ids import SourceId
+from courtesy.base.time import DAY_MS, Clock
+from courtesy.engine.contract import Definition, Engine
+from courtesy.event.accept import SourcePolicy
+from courtesy.event.event import TRUST_RANK, Party
+from courtesy.identity.rules import IdentityRules
+from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+
+REFRESH_MS = 1_000
+ROTATION_MS = 7 * DAY_MS
+"""How long a replaced key stays valid: clients that hold it retry for 12 hours, and people deploy on weekdays."""
+
+NAME_CHARS_MAX = 100
+SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscription"
+
+log = structlog.get_logger("catalog")
+
+
+class Scope(StrEnum):
+    """What a key allows. Each includes nothing of the others, but `admin` includes all."""
+
+    WRITE = "write"
+    READ = "read"
+    DECIDE = "decide"
+    ADMIN = "admin"
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where events come from. `rank` (0 to 99) decides whose traits win; without one the party's default holds."""
+
+    party: Party = Party.FIRST
+    owner: str = ""
+    rank: int | None = None
+    paused: bool = False
+    consent_categories: tuple[str, ...] = ()
+    traits_identify: bool = True
+
+    def checked(self) -> Source:
+        """The same, or CourtesyError(INVALID)."""
+        if self.rank is not None and not 0 <= self.rank <= 99:
+            raise CourtesyError(Code.INVALID, f"expected a rank from 0 to 99, got {self.rank}", place="rank")
+        return self
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An API key as it is kept: the hash of its secret (random, so that a fast hash will do), never the secret."""
+
+    digest: str
+    scope: Scope
+    source: str | None = None
+    expires_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a valid key allows; `source` is set for a key that writes."""
+
+    name: str
+    scope: Scope
+    source: str | None
+
+
+@dataclass(slots=True)
+class Definitions:
+    """Everything defined, typed."""
+
+    version: int = -1
+    sources: dict[str, tuple[SourceId, Source]] = field(default_factory=dict)
+    keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
+    rules: IdentityRules = field(default_factory=IdentityRules)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
+    revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
+
+
+def digest_of(secret: str) -> str:
+    """The form in which a key is kept and looked up."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _typed(version: int, found: list[Definition]) -> Definitions:
+    out = Definitions(version=version)
+    for each in found:
+        out.revisions[each.kind, each.name] = each
+        if each.kind == SOURCE:
+            out.sources[each.name] = (SourceId(each.number), msgspec.json.decode(each.body, type=Source))
+        elif each.kind == KEY:
+            key = msgspec.json.decode(each.body, type=Key)
+            out.keys[key.digest] = (each.name, key)
+        elif each.kind == RULES:
+            out.rules = msgspec.json.decode(each.body, type=IdentityRules)
+        elif each.kind == SUBSCRIPTION:
+            out.subscriptions[each.name] = msgspec.json.decode(each.body, type=Subscription)
+    out.catalog = Catalog(version, tuple(out.subscriptions.values()))
+    return out
+
+
+class CatalogCache:
+    """The definitions of one process. Changes made here are seen at once, others' within a second."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._definitions = Definitions()
+        self._refresher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load everything, and begin to watch for changes."""
+        await self.refresh()
+        self._refresher = asyncio.create_task(self._watch(), name="catalog")
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._refresher is not None:
+            self._refresher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._refresher
+
+    async def refresh(self) -> None:
+        """Load when the store has a newer version."""
+        if await self._engine.catalog_version() != self._definitions.version:
+            self._definitions = _typed(*await self._engine.definitions())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_MS / 1_000)
+            try:
+                await self.refresh()
+            except CourtesyError as error:
+                log.warning("catalog_not_refreshed", cause=error.message)
+
+    @property
+    def now(self) -> Definitions:
+        """The definitions in force."""
+        return self._definitions
+
+    def rules(self) -> IdentityRules:
+        """The identity rules in force."""
+        return self._definitions.rules
+
+    def catalog(self) -> Catalog:
+        """What the fold needs."""
+        return self._definitions.catalog
+
+    def grant(self, secret: str) -> Grant | None:
+        """What a key allows; None for one that is unknown or expired."""
+        digest = digest_of(secret)
+        found = self._definitions.keys.get(digest)
+        if found is None or not hmac.compare_digest(found[1].digest, digest):
+            return None
+        name, key = found
+        if key.expires_ms is not None and key.expires_ms <= self._clock.now_ms():
+            return None
+        return Grant(name, key.scope, key.source)
+
+    def policy(self, source: str) -> SourcePolicy:
+        """What accept needs to know of a source. Raises CourtesyError(NOT_FOUND)."""
+        found = self._definitions.sources.get(source)
+        if found is None:
+            hint = nearest(source, self._definitions.sources)
+            raise CourtesyError(Code.NOT_FOUND, f"no source named {source!r}", hint=hint)
+        number, declared = found
+        rank = TRUST_RANK[declared.party] if declared.rank is None else declared.rank
+        return SourcePolicy(
+            number,
+            declared.party,
+            rank,
+            declared.paused,
+            declared.consent_categories,
+            declared.traits_identify,
+        )
+
+    async def define_source(self, name: str, source: Source, by: str) -> SourceId:
+        """Declare or change a source."""
+        definition = await self._define(SOURCE, name, msgspec.json.encode(source.checked()), by)
+        assert definition is not None
+        return SourceId(definition.number)
+
+    async def ensure_source(self, name: str, source: Source, by: str) -> None:
+        """Declare a source unless there is one of that name."""
+        if name not in self._definitions.sources:
+            await self.define_source(name, source, by)
+
+    async def create_key(self, name: str, scope: Scope, by: str, *, source: str | None = None) -> str:
+        """Make a key and return its secret, which is kept nowhere. A write key's source is made when it is missing.
+
+        A key of that name that exists is replaced, and stays valid for `ROTATION_MS`.
+        """
+        await self.refresh()
+        if scope is Scope.WRITE:
+            source = source or name
+            await self.ensure_source(source, Source(), by)
+        known = [(each, key) for each, key in self._definitions.keys.values() if each == name]
+        for _, key in known:
+            old = msgspec.structs.replace(key, expires_ms=self._clock.now_ms() + ROTATION_MS)
+            await self._define(KEY, f"{name} until {self._clock.now_ms()}", msgspec.json.encode(old), by)
+        secret = f"{scope}_{secrets.token_urlsafe(24)}"
+        await self._define(KEY, name, msgspec.json.encode(Key(digest_of(secret), scope, source)), by)
+        return secret
+
+    async def revoke_key(self, name: str, by: str) -> None:
+        """Make a key invalid at once. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(KEY, name, by)
+
+    async def define_rules(self, rules: IdentityRules, by: str) -> None:
+        """Change the identity rules, for events to come."""
+        await self._define(RULES, "default", msgspec.json.encode(rules.checked()), by)
+
+    async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
+        """Create or change a webhook subscription; one without a secret gets one."""
+        if not 0 <= subscription.delay_ms <= DELAY_MS_MAX:
+            raise CourtesyError(
+                Code.INVALID, f"expected 0 to {DELAY_MS_MAX} ms, got {subscription.delay_ms}", place="delay_ms"
+            )
+        if not subscription.events:
+            raise CourtesyError(Code.INVALID, "expected at least one event name, or '*'", place="events")
+        await self._define(SUBSCRIPTION, subscription.name, msgspec.json.encode(subscription), by)
+        return subscription
+
+    async def remove_subscription(self, name: str, by: str) -> None:
+        """End a subscription; what waits for it is called off. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(SUBSCRIPTION, name, by)
+
+    async def _remove(self, kind: str, name: str, by: str) -> None:
+        names = [each for each_kind, each in self._definitions.revisions if each_kind == kind]
+        if name not in names:
+            raise CourtesyError(Code.NOT_FOUND, f"no {kind} named {name!r}", hint=nearest(name, names))
+        await self._define(kind, name, None, by)
+
+    async def _define(self, kind: str, name: str, body: bytes | None, by: str) -> Definition | None:
+        if not name or len(name) > NAME_CHARS_MAX or "\0" in name:
+            raise CourtesyError(Code.INVALID, f"expected a name of 1 to {NAME_CHARS_MAX} characters", place="name")
+        definition = await self._engine.define(kind, name, body, by, self._clock.now_ms())
+        await self.refresh()
+        return definition

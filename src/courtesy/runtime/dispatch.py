@@ -1,0 +1,159 @@
+"""The dispatcher: carries out effects, one kind apart from the other, and settles each with one final outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from courtesy.base.time import SECOND_MS, Clock
+from courtesy.channel.contract import (
+    MAX_ATTEMPTS,
+    Attempt,
+    Channel,
+    Delivered,
+    FailCause,
+    Failed,
+    Parcel,
+    Retry,
+    backoff_ms,
+)
+from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, Settlement, StorageFull, Unavailable
+from courtesy.event.event import Event, EventType, Party, encode
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
+from courtesy.runtime.telemetry import EFFECTS, TRACER
+
+CLAIM_MS = 120 * SECOND_MS
+"""How long an attempt may take before another dispatcher may try: well over a channel's own time limit."""
+
+IN_FLIGHT_MAX = 64
+IN_FLIGHT_PER_TARGET_MAX = 8
+IDLE_MS = SECOND_MS
+REPORT_RANK = 30
+
+log = structlog.get_logger("dispatch")
+
+ConfigOf = Callable[[str], dict[str, Any] | None]
+"""The channel's configuration for a target as it stands now; None for a target that is gone."""
+
+
+class Dispatcher:
+    """Carries out effects of the given kinds. A dead provider holds up nobody but itself: each kind has its own loop,
+    each target a share of the attempts under way."""
+
+    def __init__(
+        self, engine: Engine, channels: Mapping[str, Channel], config_of: Mapping[str, ConfigOf], clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._channels = channels
+        self._config_of = config_of
+        self._clock = clock
+        self._busy: Counter[tuple[str, str]] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Dispatch until `stop` is set, then let the attempts under way end."""
+        await asyncio.gather(*(self._run_kind(kind, stop) for kind in self._channels))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for channel in self._channels.values():
+            await channel.aclose()
+
+    async def _run_kind(self, kind: str, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if not await self.dispatch_once(kind):
+                    await self._engine.wait_for_effects(IDLE_MS)
+            except (Unavailable, StorageFull) as error:
+                log.warning("dispatch_waits", kind=kind, cause=error.message)
+                await asyncio.sleep(IDLE_MS / 1_000)
+
+    async def dispatch_once(self, kind: str) -> int:
+        """Claim what is due and has room, and begin to carry it out; how many."""
+        under_way = sum(count for (each, _), count in self._busy.items() if each == kind)
+        room = IN_FLIGHT_MAX - under_way
+        if room <= 0:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            return 1
+        full = [
+            target for (each, target), count in self._busy.items() if each == kind and count >= IN_FLIGHT_PER_TARGET_MAX
+        ]
+        effects = await self._engine.claim_effects(
+            kind, self._clock.now_ms(), CLAIM_MS, min(room, IN_FLIGHT_PER_TARGET_MAX), except_targets=full
+        )
+        for effect in effects:
+            self._busy[kind, effect.target] += 1
+            task = asyncio.create_task(self._carry_out(effect))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(effects)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def _carry_out(self, effect: ClaimedEffect) -> None:
+        try:
+            with TRACER.start_as_current_span("dispatch", attributes={"kind": effect.kind, "attempt": effect.attempt}):
+                attempt = await self._attempt(effect)
+                EFFECTS.labels(effect.kind, type(attempt).__name__.lower()).inc()
+                await self._engine.settle(self._settlement(effect, attempt))
+        except (Unavailable, StorageFull) as error:
+            # Not settled: the claim runs out and the effect is tried again, under the same key.
+            log.warning("effect_not_settled", key=effect.key.hex(), cause=error.message)
+        finally:
+            self._busy[effect.kind, effect.target] -= 1
+            if not self._busy[effect.kind, effect.target]:
+                del self._busy[effect.kind, effect.target]
+
+    async def _attempt(self, effect: ClaimedEffect) -> Attempt:
+        config = self._config_of[effect.kind](effect.target)
+        if config is None:
+            return Failed(FailCause.BAD_CONFIG, f"nothing named {effect.target!r} is defined any more")
+        parcel = Parcel(effect.key, effect.kind, effect.created_ms, config, effect.body)
+        return await self._channels[effect.kind].deliver(parcel)
+
+    def _settlement(self, effect: ClaimedEffect, attempt: Attempt) -> Settlement:
+        now = self._clock.now_ms()
+        if isinstance(attempt, Delivered):
+            report = _report(effect, "Delivered", "", now)
+            return Settlement(
+                effect.key, effect.attempt, EffectState.DELIVERED, "", _clean(attempt.detail), now, report=report
+            )
+        cause = str(attempt.cause.value)
+        if isinstance(attempt, Retry) and effect.attempt < MAX_ATTEMPTS:
+            wait = backoff_ms(effect.attempt, effect.key) if attempt.after_ms is None else attempt.after_ms
+            return Settlement(
+                effect.key, effect.attempt, EffectState.WAITING, cause, _clean(attempt.detail), now, now + wait
+            )
+        report = _report(effect, "Failed", cause, now)
+        return Settlement(
+            effect.key, effect.attempt, EffectState.FAILED, cause, _clean(attempt.detail), now, report=report
+        )
+
+
+def _clean(detail: str) -> str:
+    return detail.replace("\0", "\\0")[:500]
+
+
+def _report(effect: ClaimedEffect, what: str, cause: str, now_ms: int) -> NewRecord:
+    """The event that tells of a final outcome. It belongs to the person of the effect and starts nothing."""
+    properties = {"target": effect.target, "attempts": effect.attempt, "cause": cause}
+    event = Event(
+        id=f"effect-{effect.key.hex()}",
+        type=EventType.SYSTEM,
+        at=now_ms,
+        received=now_ms,
+        source=SYSTEM_SOURCE,
+        rank=REPORT_RANK,
+        party=Party.FIRST,
+        ids=(),
+        name=f"{effect.kind.capitalize()} {what}",
+        properties=msgspec.Raw(msgspec.json.encode(properties)),
+    )
+    return NewRecord(effect.person, RecordKind.EVENT, now_ms, now_ms, SYSTEM_SOURCE, effect.key, encode(event))

@@ -1,0 +1,203 @@
+"""Reading people: by any identifier, as of everything acknowledged before the call, with where each fact came from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.base.ids import Position
+from courtesy.base.time import to_iso
+from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading
+from courtesy.identity.resolve import Link
+from courtesy.identity.rules import normalise, split_identifier
+from courtesy.person.assemble import assemble
+from courtesy.person.record import Record, RecordKind
+from courtesy.person.view import person_view
+from courtesy.runtime.catalog import CatalogCache
+
+PERSON = "person"
+GROUP = "group"
+RECORDS_MAX = 500
+AHEAD_WAIT_MS = 2_000
+AHEAD_POLL_MS = 20
+
+
+class People:
+    """The reading side of one process."""
+
+    def __init__(self, engine: Engine, catalog: CatalogCache) -> None:
+        self._engine = engine
+        self._catalog = catalog
+
+    def key_of(self, kind: str, value: str) -> str:
+        """The identifier that a reader means. Raises CourtesyError(INVALID) for one that can't identify anybody."""
+        if kind == PERSON:
+            if not (value.isascii() and value.isdigit() and len(value) < 19):
+                raise CourtesyError(Code.INVALID, f"expected a person's number, got {value!r}", place="value")
+            return f"{PERSON}:{value}"
+        key = normalise(self._catalog.now.rules, kind, value)
+        if key is None:
+            raise CourtesyError(
+                Code.INVALID,
+                f"{value!r:.60} can't identify anybody as {kind!r:.40}",
+                hint=nearest(kind, [PERSON, GROUP, *self._catalog.now.rules.by_name]),
+                place="value",
+            )
+        return key
+
+    async def view(self, kind: str, value: str, after: Position | None = None) -> dict[str, Any]:
+        """A person, including everything acknowledged before the call.
+
+        `after`: a position that must be included; waited for when it is not there yet, up to `AHEAD_WAIT_MS`.
+        Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
+        """
+        reading = await self._read(kind, value, after)
+        state = assemble(reading.person, reading.states, reading.tail)
+        names = self._source_names()
+        view = person_view(state, names)
+        view["position"] = str(reading.head)
+        view["merged_people"] = [str(person) for person in reading.merged]
+        view["identifiers"] = [_identifier_view(each, names) for each in reading.identifiers]
+        if kind == GROUP:
+            view["members"] = sorted(state.members)
+        return view
+
+    def _source_names(self) -> dict[Any, str]:
+        names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
+        return {**names, 0: "courtesy"}
+
+    async def _read(self, kind: str, value: str, after: Position | None) -> PersonReading:
+        key = self.key_of(kind, value)
+        waited = 0
+        while True:
+            reading = await self._engine.read_person(key)
+            head = reading.head if reading is not None else await self._engine.head()
+            if after is None or after <= head:
+                break
+            if waited >= AHEAD_WAIT_MS:
+                raise CourtesyError(
+                    Code.CONFLICT,
+                    f"expected a position up to {head}, got {after}",
+                    hint="is the position of another store?",
+                    place="after",
+                )
+            await asyncio.sleep(AHEAD_POLL_MS / 1_000)
+            waited += AHEAD_POLL_MS
+        if reading is None:
+            raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}")
+        return reading
+
+    async def events(self, kind: str, value: str, before: Position | None, limit: int) -> dict[str, Any]:
+        """The latest events of a person that the log still has, newest first, whole as they were accepted."""
+        reading = await self._read(kind, value, None)
+        people = [reading.person, *reading.merged]
+        records = await self._engine.records_of(people, before, min(limit, RECORDS_MAX))
+        names = self._source_names()
+        wanted = (RecordKind.EVENT, RecordKind.GROUP)
+        return {
+            "person": str(reading.person),
+            "events": [_event_view(record, names) for record in records if record.kind in wanted],
+            "next_before": str(records[-1].position) if len(records) == limit else None,
+        }
+
+    async def why(self, kind: str, value: str, other: tuple[str, str] | None = None) -> dict[str, Any]:
+        """Why a person's identifiers are one person; with `other`, the chain of evidence between the two."""
+        reading = await self._read(kind, value, None)
+        evidence = await self._engine.identity_of(reading.person)
+        names = self._source_names()
+        view: dict[str, Any] = {
+            "person": str(reading.person),
+            "identifiers": [_identifier_view(each, names) for each in reading.identifiers],
+            "links": [_link_view(link, names) for link in evidence.links],
+            "merges": [
+                {
+                    "loser": str(each.loser),
+                    "survivor": str(each.survivor),
+                    **_link_view(Link(each.a, each.b, each.evidence, each.reason), names),
+                }
+                for each in evidence.merges
+            ],
+            "refused": [
+                {
+                    "identifier": each.identifier,
+                    "reason": str(each.reason),
+                    "source": names.get(each.evidence.source, str(each.evidence.source)),
+                    "message_id": each.evidence.message_id,
+                    "at": to_iso(each.evidence.at),
+                }
+                for each in evidence.refusals
+            ],
+        }
+        if other is not None:
+            path = _path(evidence.links, self.key_of(kind, value), self.key_of(*other))
+            view["path"] = None if path is None else [_link_view(link, names) for link in path]
+            view["same_person"] = any(each.identifier == self.key_of(*other) for each in reading.identifiers)
+        return view
+
+
+def _identifier_view(each: HeldIdentifier, names: dict[Any, str]) -> dict[str, Any]:
+    kind, value = split_identifier(each.identifier)
+    return {
+        "kind": kind,
+        "value": value,
+        "shared": each.shared,
+        "source": names.get(each.source, str(each.source)),
+        "message_id": each.message_id,
+        "since": to_iso(each.since_ms),
+    }
+
+
+def _event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(record.payload)
+    return {
+        "position": str(record.position),
+        "at": to_iso(record.at),
+        "received": to_iso(record.received),
+        "source": names.get(record.source, str(record.source)),
+        "message_id": body.get("id"),
+        "type": body.get("type"),
+        "name": body.get("name"),
+        "group": body.get("group"),
+        "identifiers": body.get("ids", []),
+        "live": body.get("live", True),
+        "properties": body.get("properties", {}),
+        "traits": body.get("traits", {}),
+        "group_traits": body.get("group_traits", {}),
+        "context": body.get("context", {}),
+    }
+
+
+def _link_view(link: Link, names: dict[Any, str]) -> dict[str, Any]:
+    return {
+        "a": link.a,
+        "b": link.b,
+        "reason": link.reason,
+        "source": names.get(link.evidence.source, str(link.evidence.source)),
+        "message_id": link.evidence.message_id,
+        "at": to_iso(link.evidence.at),
+    }
+
+
+def _path(links: list[Link], start: str, end: str) -> list[Link] | None:
+    """The shortest chain of links between two identifiers; None when there is none."""
+    came_by: dict[str, Link | None] = {start: None}
+    waiting = deque([start])
+    while waiting and end not in came_by:
+        here = waiting.popleft()
+        for link in links:
+            for one, two in ((link.a, link.b), (link.b, link.a)):
+                if one == here and two not in came_by:
+                    came_by[two] = link
+                    waiting.append(two)
+    if end not in came_by:
+        return None
+    path: list[Link] = []
+    here = end
+    while (step := came_by[here]) is not None:
+        path.append(step)
+        here = step.a if step.b == here else step.b
+    return path[::-1]
