@@ -1,0 +1,81 @@
+"""One append under way: what it writes is staged, and comes true all at once when it is left without an error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.engine.contract import AppendBatch, Count, Quarantined
+from courtesy.engine_memory.disk import Disk
+from courtesy.engine_memory.identity import copied
+from courtesy.identity.resolve import Changes, Owner
+from courtesy.person.record import Record
+
+
+class _Staged(NamedTuple):
+    """A batch in the form in which it is stored, out of reach of whoever wrote it."""
+
+    records: list[Record]
+    keys: list[tuple[bytes, int | None]]
+    changes: Changes
+    counts: tuple[Count, ...]
+    quarantined: tuple[Quarantined, ...]
+
+
+def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
+    """Everything that can fail is done here, before anything is changed."""
+    keys = [(bytes(key), None if key in batch.keep_keys else batch.now_ms) for key in batch.keys]
+    assert not disk.intake.seen(batch.keys), "a key was appended before: ask `seen` first"
+    assert len({key for key, _ in keys}) == len(keys), "a key is twice in one batch"
+    return _Staged(
+        disk.log.placed(batch.records),
+        keys,
+        copied(batch.changes),
+        tuple(batch.counts),
+        tuple(each._replace(raw=bytes(each.raw)) for each in batch.quarantined),
+    )
+
+
+class MemoryAppend:
+    """The contract's `Append`, while its engine holds the append lock."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._staged: _Staged | None = None
+        self._left = False
+
+    async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
+        identity = self._disk.identity
+        return identity.epoch, identity.changed_since(epoch)
+
+    async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
+        return self._disk.intake.seen(keys)
+
+    async def owners(self, identifiers: Sequence[str]) -> dict[str, Owner]:
+        return self._disk.identity.owners(identifiers)
+
+    async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
+        return self._disk.identity.held(people)
+
+    async def write(self, batch: AppendBatch) -> Position:
+        assert self._staged is None, "an append writes once"
+        assert not self._left, "an append writes while it is under way"
+        self._staged = _staged(self._disk, batch)
+        records = self._staged.records
+        return records[-1].position if records else self._disk.log.head
+
+    def leave(self) -> None:
+        """Nothing more can be written; what was not committed is gone."""
+        self._left = True
+
+    def commit(self) -> None:
+        """Make what was written true."""
+        staged, disk = self._staged, self._disk
+        if staged is None:
+            return
+        disk.intake.remember(staged.keys)
+        disk.intake.count(staged.counts)
+        disk.intake.quarantine(staged.quarantined)
+        disk.identity.apply(staged.changes)
+        disk.add_records(staged.records)

@@ -1,0 +1,56 @@
+"""Definitions with every revision, and the progress of imports."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from courtesy.base.ids import SourceId
+from courtesy.engine.contract import Definition, ImportProgress
+
+
+class Revision(NamedTuple):
+    """One change of a definition, made under a version of the catalogue; `body` None says that it was removed."""
+
+    version: int
+    kind: str
+    name: str
+    number: int
+    revision: int
+    body: bytes | None
+    changed_ms: int
+    changed_by: str
+
+
+class Definitions:
+    """What the company defined, and how far its files were imported."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.history: list[Revision] = []
+        self.imports: dict[tuple[str, SourceId], ImportProgress] = {}
+        self._in_force: dict[tuple[str, str], Definition] = {}
+        self._last_number = 0
+        self._last_revision: dict[tuple[str, str], int] = {}
+
+    def in_force(self) -> list[Definition]:
+        """All definitions, by number."""
+        return sorted(self._in_force.values(), key=lambda each: each.number)
+
+    def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
+        """Define, redefine or remove; None when removed, or when there was nothing to remove."""
+        known = self._in_force.get((kind, name))
+        if known is None and body is None:
+            return None
+        number = self._last_number + 1 if known is None else known.number
+        revision = self._last_revision.get((kind, name), 0) + 1
+        self.version += 1
+        self._last_number = max(self._last_number, number)
+        self._last_revision[kind, name] = revision
+        content = None if body is None else bytes(body)
+        self.history.append(Revision(self.version, kind, name, number, revision, content, now_ms, by))
+        if content is None:
+            del self._in_force[kind, name]
+            return None
+        definition = Definition(kind, name, number, revision, content, now_ms, by)
+        self._in_force[kind, name] = definition
+        return definition

@@ -1,0 +1,113 @@
+"""What outlives an engine: everything committed, shared by all engines that were opened over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
+from courtesy.engine.contract import PartitionStatus, PersonReading
+from courtesy.engine_memory.definitions import Definitions
+from courtesy.engine_memory.folding import Folding
+from courtesy.engine_memory.identity import IdentityGraph
+from courtesy.engine_memory.intake import Intake
+from courtesy.engine_memory.log import Log
+from courtesy.engine_memory.outbox import Outbox
+from courtesy.person.record import Record
+
+
+class Listener:
+    """An engine's ear: set when something came that it may want to look at."""
+
+    def __init__(self) -> None:
+        self.records = asyncio.Event()
+        self.effects = asyncio.Event()
+
+
+class Disk:
+    """The committed content of a store.
+
+    Any number of MemoryEngines may be open over one disk, as processes share a database; all on one event loop. A
+    crash is an engine closed in the middle of things: what it had not committed never was.
+    """
+
+    def __init__(self, partition_count: int = PARTITION_COUNT) -> None:
+        self.partition_count = partition_count
+        self.log = Log(partition_count)
+        self.identity = IdentityGraph()
+        self.intake = Intake()
+        self.folding = Folding(partition_count)
+        self.outbox = Outbox()
+        self.definitions = Definitions()
+        self.append_lock = asyncio.Lock()
+        self._next_person = 1
+        self._listeners: list[Listener] = []
+
+    def connect(self) -> Listener:
+        """Hear of what is committed from now on. Who comes first after everybody left finds no lock held."""
+        if not self._listeners:
+            self.append_lock = asyncio.Lock()
+        listener = Listener()
+        self._listeners.append(listener)
+        return listener
+
+    def disconnect(self, listener: Listener) -> None:
+        """Hear no more. Whoever waits is woken."""
+        self._listeners.remove(listener)
+        listener.records.set()
+        listener.effects.set()
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Add to the log what it placed, and say so."""
+        self.log.add(records)
+        if records:
+            for listener in self._listeners:
+                listener.records.set()
+
+    def tell_of_effects(self) -> None:
+        """Say that effects came."""
+        for listener in self._listeners:
+            listener.effects.set()
+
+    def reserve_people(self, count: int) -> range:
+        """Person ids that were never given before."""
+        first = self._next_person
+        self._next_person += count
+        return range(first, self._next_person)
+
+    def read_person(self, identifier: str) -> PersonReading | None:
+        """All that is known of a person and of those who became part of them."""
+        person = self.identity.person_named(identifier)
+        if person is None:
+            return None
+        merged = self.identity.merged_into(person)
+        people = [person, *merged]
+        identifiers = self.identity.held_by(person)
+        states = [self.folding.states[each] for each in people if each in self.folding.states]
+        tail = sorted(record for each in people for record in self._tail_of(each))
+        if not (identifiers or states or tail):
+            return None
+        return PersonReading(person, self.log.head, identifiers, merged, states, tail)
+
+    def _tail_of(self, person: PersonId) -> list[Record]:
+        return self.log.of_person_after(person, self.folding.folded(self.log.partition_of(person)))
+
+    def status(self, now_ms: int) -> list[PartitionStatus]:
+        """How far each partition is folded, and by whom."""
+        return [self._status_of(Partition(number), now_ms) for number in range(self.partition_count)]
+
+    def _status_of(self, partition: Partition, now_ms: int) -> PartitionStatus:
+        folded = self.folding.folded(partition)
+        oldest = self.log.after(partition, folded, 1)
+        return PartitionStatus(
+            partition,
+            folded,
+            self.log.count_after(partition, folded),
+            oldest[0].received if oldest else None,
+            self.folding.owner_of(partition, now_ms),
+        )
+
+    def trim(self, received_before_ms: int) -> int:
+        """Drop folded records that arrived before an instant; how many."""
+        partitions = map(Partition, range(self.partition_count))
+        return sum(self.log.drop(each, self.folding.folded(each), received_before_ms) for each in partitions)

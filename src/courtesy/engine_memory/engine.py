@@ -1,0 +1,243 @@
+"""`MemoryEngine`: the engine contract over a `Disk`, put together from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
+from courtesy.base.time import Clock
+from courtesy.engine.contract import (
+    Alarm,
+    ClaimedEffect,
+    Count,
+    Definition,
+    EffectReading,
+    FoldCommit,
+    IdentityReading,
+    ImportProgress,
+    Lease,
+    PartitionStatus,
+    PersonReading,
+    Poisoned,
+    Quarantined,
+    Settlement,
+    Unavailable,
+)
+from courtesy.engine_memory.append import MemoryAppend
+from courtesy.engine_memory.disk import Disk, Listener
+from courtesy.engine_memory.folding import copied
+from courtesy.engine_memory.outbox import FINAL
+from courtesy.event.cause import Cause
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
+
+_NO_KEY = bytes(16)
+
+
+class MemoryEngine:
+    """A store in the memory of one process, deterministic: the same calls in the same order give the same answers.
+
+    Over a `disk` of its own, or over one shared with other engines as processes share a database. What a call changes
+    it changes at once: it waits for the append lock at most, and nobody sees half of it. Time is the clock's, except
+    that the waits run out by the event loop's. When closed, every call and every append still under way raises
+    Unavailable and changes nothing.
+    """
+
+    def __init__(self, clock: Clock, partition_count: int = PARTITION_COUNT, disk: Disk | None = None) -> None:
+        self.partition_count = partition_count
+        self._clock = clock
+        self._stored = disk if disk is not None else Disk(partition_count)
+        self._listener: Listener | None = None
+
+    async def open(self) -> None:
+        if self._stored.partition_count != self.partition_count:
+            raise CourtesyError(
+                Code.SETUP,
+                f"expected {self.partition_count} partitions, the disk was made with {self._stored.partition_count}",
+            )
+        if self._listener is None:
+            self._listener = self._stored.connect()
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._stored.disconnect(self._listener)
+            self._listener = None
+
+    @property
+    def _disk(self) -> Disk:
+        self._heard()
+        return self._stored
+
+    def _heard(self) -> Listener:
+        if self._listener is None:
+            raise Unavailable("the engine is not open")
+        return self._listener
+
+    # -- accepting
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[MemoryAppend]:
+        async with self._disk.append_lock:
+            append = MemoryAppend(self._disk)
+            try:
+                yield append
+            finally:
+                append.leave()
+            self._heard()
+            append.commit()
+
+    async def reserve_people(self, count: int) -> range:
+        return self._disk.reserve_people(count)
+
+    # -- folding
+
+    async def claim(self, worker: str, want: int, ttl_ms: int) -> list[Lease]:
+        return self._disk.folding.claim(worker, want, self._clock.now_ms(), ttl_ms)
+
+    async def release(self, worker: str, partitions: Collection[Partition]) -> None:
+        self._disk.folding.release(worker, partitions)
+
+    async def workers(self) -> int:
+        return self._disk.folding.worker_count(self._clock.now_ms())
+
+    async def unfolded(self, leases: Sequence[Lease], limit: int) -> list[Record]:
+        share = max(1, limit // max(1, len(leases)))
+        log = self._disk.log
+        return [record for lease in leases for record in log.after(lease.partition, lease.folded, share)]
+
+    async def states(self, people: Collection[PersonId]) -> dict[PersonId, bytes]:
+        states = self._disk.folding.states
+        return {person: states[person] for person in people if person in states}
+
+    async def commit_fold(self, commit: FoldCommit) -> None:
+        if not commit.forwards:
+            self._commit_fold(commit)
+            return
+        async with self._disk.append_lock:
+            self._commit_fold(commit)
+
+    def _commit_fold(self, given: FoldCommit) -> None:
+        disk = self._disk
+        disk.folding.check_leases(given.leases)
+        commit = copied(given, self.partition_count)
+        forwards = disk.log.placed(commit.forwards)
+        disk.folding.apply(commit)
+        disk.outbox.put(commit.effects)
+        disk.add_records(forwards)
+        if commit.effects:
+            disk.tell_of_effects()
+
+    async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
+        async with self._disk.append_lock:
+            disk = self._disk
+            disk.folding.check_epochs(leases)
+            due = disk.folding.due([lease.partition for lease in leases], now_ms, limit)
+            records = disk.log.placed(_timer_record(*each, now_ms) for each in due)
+            disk.folding.drop_timers(due)
+            disk.add_records(records)
+            return len(due)
+
+    async def next_due_ms(self, leases: Sequence[Lease]) -> int | None:
+        return self._disk.folding.next_due_ms([lease.partition for lease in leases])
+
+    async def wait_for_records(self, timeout_ms: int) -> None:
+        await _wait(self._heard().records, timeout_ms)
+
+    # -- effects
+
+    async def claim_effects(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
+        return self._disk.outbox.claim(kind, now_ms, ttl_ms, limit)
+
+    async def settle(self, settlement: Settlement) -> bool:
+        if settlement.report is None or settlement.state not in FINAL:
+            return self._settle(settlement, ())
+        async with self._disk.append_lock:
+            return self._settle(settlement, (settlement.report,))
+
+    def _settle(self, settlement: Settlement, reports: Sequence[NewRecord]) -> bool:
+        disk = self._disk
+        if not disk.outbox.can_settle(settlement):
+            return False
+        records = disk.log.placed(reports)
+        disk.outbox.settle(settlement)
+        disk.add_records(records)
+        return True
+
+    async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
+        return self._disk.outbox.latest(person, limit)
+
+    async def wait_for_effects(self, timeout_ms: int) -> None:
+        await _wait(self._heard().effects, timeout_ms)
+
+    # -- reading
+
+    async def head(self) -> Position:
+        return self._disk.log.head
+
+    async def read_person(self, identifier: str) -> PersonReading | None:
+        return self._disk.read_person(identifier)
+
+    async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
+        return self._disk.log.latest_of(people, before, limit)
+
+    async def identity_of(self, person: PersonId) -> IdentityReading:
+        return self._disk.identity.evidence_of(person)
+
+    async def alarms(self, degree: int, limit: int) -> list[Alarm]:
+        return self._disk.identity.alarms(degree, limit)
+
+    async def counts(self, from_ms: int, to_ms: int) -> list[Count]:
+        return self._disk.intake.counted(from_ms, to_ms)
+
+    async def quarantined(
+        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+    ) -> list[Quarantined]:
+        return self._disk.intake.quarantined(source, cause, before, limit)
+
+    async def poisoned(self, limit: int) -> list[Poisoned]:
+        return self._disk.folding.poisoned(limit)
+
+    async def status(self) -> list[PartitionStatus]:
+        return self._disk.status(self._clock.now_ms())
+
+    async def person_count(self) -> int:
+        return self._disk.identity.person_count()
+
+    # -- definitions
+
+    async def definitions(self) -> tuple[int, list[Definition]]:
+        return self._disk.definitions.version, self._disk.definitions.in_force()
+
+    async def catalog_version(self) -> int:
+        return self._disk.definitions.version
+
+    async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
+        return self._disk.definitions.define(kind, name, body, by, now_ms)
+
+    # -- upkeep
+
+    async def trim(self, received_before_ms: int) -> int:
+        return self._disk.trim(received_before_ms)
+
+    async def forget_keys(self, before_ms: int) -> int:
+        return self._disk.intake.forget(before_ms)
+
+    async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:
+        return self._disk.definitions.imports.get((fingerprint, source))
+
+    async def save_import(self, progress: ImportProgress) -> None:
+        self._disk.definitions.imports[progress.fingerprint, progress.source] = progress
+
+
+async def _wait(event: asyncio.Event, timeout_ms: int) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_ms / 1_000):
+            await event.wait()
+    event.clear()
+
+
+def _timer_record(due_ms: int, person: PersonId, timer: str, now_ms: int) -> NewRecord:
+    payload = timer_payload(timer, due_ms)
+    return NewRecord(person, RecordKind.TIMER, due_ms, now_ms, SYSTEM_SOURCE, _NO_KEY, payload)

@@ -1,0 +1,64 @@
+"""What accepting leaves beside the log: message keys, counts, and the quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from courtesy.base.ids import SourceId
+from courtesy.engine.contract import Count, Quarantined
+from courtesy.event.cause import Cause, Fate
+
+_Bucket = tuple[SourceId, int, Fate, Cause | None]
+
+
+class Intake:
+    """Keys by which duplicates are known, how many events met which fate, and those that wait to be mended."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, int | None] = {}
+        self._counts: dict[_Bucket, int] = {}
+        self._quarantined: list[Quarantined] = []
+
+    def seen(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that were remembered."""
+        return {key for key in keys if key in self._seen}
+
+    def remember(self, keys: Iterable[tuple[bytes, int | None]]) -> None:
+        """Remember each key as of an instant (ms UTC), or for ever when that is None."""
+        self._seen.update(keys)
+
+    def forget(self, before_ms: int) -> int:
+        """Forget keys older than an instant; how many."""
+        old = [key for key, at_ms in self._seen.items() if at_ms is not None and at_ms < before_ms]
+        for key in old:
+            del self._seen[key]
+        return len(old)
+
+    def count(self, counts: Iterable[Count]) -> None:
+        """Add to the sums."""
+        for each in counts:
+            bucket = each[:4]
+            self._counts[bucket] = self._counts.get(bucket, 0) + each.event_count
+
+    def counted(self, from_ms: int, to_ms: int) -> list[Count]:
+        """The sums of the hours that begin in a span, by hour, source, fate and cause."""
+        sums = [Count(*bucket, count) for bucket, count in self._counts.items() if from_ms <= bucket[1] < to_ms]
+        return sorted(sums, key=lambda each: (each.hour_ms, each.source, each.fate, each.cause or ""))
+
+    def quarantine(self, rejected: Iterable[Quarantined]) -> None:
+        """Keep rejected events, each under a number of its own."""
+        for each in rejected:
+            self._quarantined.append(each._replace(number=len(self._quarantined) + 1))
+
+    def quarantined(
+        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+    ) -> list[Quarantined]:
+        """Rejected events, newest first, before a number if given."""
+        found = [
+            each
+            for each in reversed(self._quarantined)
+            if (source is None or each.source == source)
+            and (cause is None or each.cause is cause)
+            and (before is None or each.number < before)
+        ]
+        return found[:limit]

@@ -1,0 +1,93 @@
+"""The log: records by partition and by person, in the order of their positions."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+
+from courtesy.base.ids import Partition, PersonId, Position, partition_of
+from courtesy.person.record import NewRecord, Record, RecordKind
+
+_position = attrgetter("position")
+
+
+class Log:
+    """Records with their places. Positions are dense from 1, and stay taken when records are dropped."""
+
+    def __init__(self, partition_count: int) -> None:
+        self.head = Position(0)
+        self._partitions: list[list[Record]] = [[] for _ in range(partition_count)]
+        self._people: dict[PersonId, list[Record]] = {}
+
+    def placed(self, records: Iterable[NewRecord]) -> list[Record]:
+        """The records as they would lie in the log if they were added now; changes nothing."""
+        count = len(self._partitions)
+        return [
+            Record(
+                Position(position),
+                partition_of(record.person, count),
+                record.person,
+                RecordKind(record.kind),
+                record.at,
+                record.received,
+                record.source,
+                bytes(record.key),
+                bytes(record.payload),
+            )
+            for position, record in enumerate(records, start=self.head + 1)
+        ]
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Add what `placed` gave since the log last changed."""
+        for record in records:
+            self._partitions[record.partition].append(record)
+            self._people.setdefault(record.person, []).append(record)
+        if records:
+            self.head = records[-1].position
+
+    def after(self, partition: Partition, position: Position, limit: int) -> list[Record]:
+        """The first `limit` records of a partition after a position, in order."""
+        records = self._partitions[partition]
+        start = bisect_right(records, position, key=_position)
+        return records[start : start + limit]
+
+    def count_after(self, partition: Partition, position: Position) -> int:
+        """How many records of a partition lie after a position."""
+        records = self._partitions[partition]
+        return len(records) - bisect_right(records, position, key=_position)
+
+    def latest_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
+        """The latest records of some people, newest first, before a position if given."""
+        newest_first = (self._reversed(person, before) for person in set(people))
+        return list(islice(merge(*newest_first, key=_position, reverse=True), limit))
+
+    def _reversed(self, person: PersonId, before: Position | None) -> list[Record]:
+        records = self._people.get(person, [])
+        end = len(records) if before is None else bisect_left(records, before, key=_position)
+        return records[:end][::-1]
+
+    def of_person_after(self, person: PersonId, position: Position) -> list[Record]:
+        """All records of a person after a position, in order."""
+        records = self._people.get(person, [])
+        return records[bisect_right(records, position, key=_position) :]
+
+    def partition_of(self, person: PersonId) -> Partition:
+        """The partition in which a person's records lie."""
+        return partition_of(person, len(self._partitions))
+
+    def drop(self, partition: Partition, folded: Position, received_before_ms: int) -> int:
+        """Forget a partition's records up to a position that arrived before an instant; how many."""
+        records = self._partitions[partition]
+        old = [each for each in records if each.position <= folded and each.received < received_before_ms]
+        gone = {each.position for each in old}
+        self._partitions[partition] = _without(records, gone)
+        for person in {each.person for each in old}:
+            self._people[person] = _without(self._people[person], gone)
+        return len(old)
+
+
+def _without(records: list[Record], gone: set[Position]) -> list[Record]:
+    return [each for each in records if each.position not in gone]

@@ -1,0 +1,99 @@
+"""The outbox: effects by key, claimed by attempt, settled once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from courtesy.base.ids import PersonId
+from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement
+
+FINAL = (EffectState.DELIVERED, EffectState.FAILED)
+
+
+@dataclass(slots=True)
+class _Standing:
+    """An effect and what became of it. `next_ms`: when it may be claimed, at first or again."""
+
+    effect: NewEffect
+    next_ms: int
+    state: EffectState = EffectState.WAITING
+    attempt: int = 0
+    cause: str = ""
+    detail: str = ""
+    settled_ms: int | None = None
+
+
+class Outbox:
+    """Effects that were ever put. Those not settled lie in order of when they may be claimed, by kind."""
+
+    def __init__(self) -> None:
+        self._effects: dict[bytes, _Standing] = {}
+        self._open: dict[str, list[tuple[int, bytes]]] = {}
+
+    def put(self, effects: Iterable[NewEffect]) -> None:
+        """Add the effects whose keys are new."""
+        for effect in effects:
+            if effect.key not in self._effects:
+                self._effects[effect.key] = _Standing(effect, effect.created_ms)
+                insort(self._open.setdefault(effect.kind, []), (effect.created_ms, effect.key))
+
+    def claim(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
+        """Claim effects of a kind that may be claimed, oldest first."""
+        waiting = self._open.get(kind, [])
+        end = bisect_right(waiting, now_ms, key=lambda each: each[0])
+        claimed = [self._claim(key, now_ms + ttl_ms) for _, key in waiting[: min(end, limit)]]
+        return sorted(claimed, key=lambda each: (each.created_ms, each.key))
+
+    def _claim(self, key: bytes, until_ms: int) -> ClaimedEffect:
+        standing = self._effects[key]
+        standing.state = EffectState.CLAIMED
+        standing.attempt += 1
+        self._move(standing, until_ms)
+        return ClaimedEffect(*standing.effect, attempt=standing.attempt)
+
+    def _move(self, standing: _Standing, next_ms: int | None) -> None:
+        """Put an open effect to its new place in the order, or out of it when `next_ms` is None."""
+        waiting = self._open[standing.effect.kind]
+        del waiting[bisect_left(waiting, (standing.next_ms, standing.effect.key))]
+        if next_ms is not None:
+            standing.next_ms = next_ms
+            insort(waiting, (next_ms, standing.effect.key))
+
+    def can_settle(self, settlement: Settlement) -> bool:
+        """True while the effect is open and no later attempt was made."""
+        standing = self._effects.get(settlement.key)
+        return standing is not None and standing.state not in FINAL and standing.attempt == settlement.attempt
+
+    def settle(self, settlement: Settlement) -> None:
+        """Record the outcome of an attempt that can be settled."""
+        standing = self._effects[settlement.key]
+        standing.state = settlement.state
+        standing.cause = settlement.cause
+        standing.detail = settlement.detail
+        final = settlement.state in FINAL
+        standing.settled_ms = settlement.at_ms if final else None
+        self._move(standing, None if final else settlement.not_before_ms)
+
+    def latest(self, person: PersonId | None, limit: int) -> list[EffectReading]:
+        """Effects, newest first, of one person or of all."""
+        found = [each for each in self._effects.values() if person is None or each.effect.person == person]
+        found.sort(key=lambda each: (-each.effect.created_ms, each.effect.key))
+        return [_reading(each) for each in found[:limit]]
+
+
+def _reading(standing: _Standing) -> EffectReading:
+    effect = standing.effect
+    return EffectReading(
+        effect.key,
+        effect.kind,
+        effect.person,
+        effect.target,
+        standing.state,
+        standing.attempt,
+        standing.cause,
+        standing.detail,
+        effect.created_ms,
+        standing.settled_ms,
+    )
