@@ -1,0 +1,51 @@
+"""Wiring: from settings to a running set of parts, by plain constructor calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from courtesy.base.time import Clock, SystemClock
+from courtesy.engine.contract import Engine
+from courtesy.engine_postgres import PostgresEngine
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.people import People
+from courtesy.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The parts that answer requests in one process."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    catalog: CatalogCache
+    ingest: Ingest
+    people: People
+
+
+def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
+    """Put the parts together; nothing runs yet."""
+    catalog = CatalogCache(engine, clock)
+    ingest = Ingest(engine, catalog.rules, clock)
+    return App(settings, clock, engine, catalog, ingest, People(engine, catalog))
+
+
+@asynccontextmanager
+async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
+    """An app on the PostgreSQL at `url`, started; stopped, with everything handed in stored, on leaving."""
+    clock = SystemClock()
+    engine = PostgresEngine(url, clock, settings.partitions)
+    await engine.open()
+    app = make_app(settings, engine, clock)
+    try:
+        await app.catalog.start()
+        app.ingest.start()
+        yield app
+        await app.ingest.stop()
+    finally:
+        await app.catalog.stop()
+        await engine.close()

@@ -1,0 +1,84 @@
+"""Settings: one place, each documented, read from the command line or from `COURTESY_*` in the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PARTITION_COUNT
+
+
+def _half_the_cores() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How one installation runs. Every field can be set as `COURTESY_<FIELD>` in the environment."""
+
+    data: Annotated[str, Meta(description="Folder for everything that is kept: the embedded database, logs.")] = "data"
+    database: Annotated[
+        str | None, Meta(description="URL of a PostgreSQL 15 or later to use instead of the embedded one.")
+    ] = None
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on.", ge=1, le=65_535)] = 8080
+    http_workers: Annotated[int, Meta(description="Processes that answer HTTP. Half the cores unless set.", ge=1)] = (
+        msgspec.field(default_factory=_half_the_cores)
+    )
+    fold_workers: Annotated[
+        int, Meta(description="Processes that fold. Half the cores unless set; 0 for a host that only answers.", ge=0)
+    ] = msgspec.field(default_factory=_half_the_cores)
+    partitions: Annotated[
+        int, Meta(description="Partitions of the log, fixed when a store is made.", ge=1, le=1_024)
+    ] = PARTITION_COUNT
+    allow_private_webhooks: Annotated[
+        bool, Meta(description="Let webhooks call private and loopback addresses. For tests and closed networks.")
+    ] = False
+    log_retention_days: Annotated[
+        int, Meta(description="How long folded records stay in the log. Nothing unfolded is dropped.", ge=1)
+    ] = 90
+    duplicate_days: Annotated[
+        int, Meta(description="How long message ids are remembered to recognise duplicates.", ge=7)
+    ] = 7
+    log_format: Annotated[
+        str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
+    ] = "text"
+    otlp_endpoint: Annotated[
+        str | None, Meta(description="URL of an OpenTelemetry collector (OTLP over HTTP, `/v1/traces`).")
+    ] = None
+    stop_grace_s: Annotated[
+        int, Meta(description="How long a stop waits for what is under way before it is ended.", ge=1)
+    ] = 30
+
+
+def from_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Settings from what was given (None counts as not given), then the environment, then defaults.
+
+    Raises CourtesyError(INVALID) that names the setting.
+    """
+    values: dict[str, Any] = {}
+    for name in get_type_hints(Settings):
+        if given.get(name) is not None:
+            values[name] = given[name]
+        elif (text := environment.get(f"COURTESY_{name.upper()}")) is not None:
+            values[name] = text
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise CourtesyError(
+            Code.INVALID, str(error), hint="see `courtesy serve --help` for what each setting takes", place="settings"
+        ) from None
+
+
+def encode_settings(settings: Settings) -> str:
+    """One line that `decode_settings` reads in another process."""
+    return msgspec.json.encode(settings).decode()
+
+
+def decode_settings(text: str) -> Settings:
+    """The inverse of `encode_settings`."""
+    return msgspec.json.decode(text, type=Settings)
