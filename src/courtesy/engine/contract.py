@@ -76,7 +76,8 @@ class Quarantined(NamedTuple):
 
 
 class AppendBatch(NamedTuple):
-    """What one append writes. `keys` are remembered to recognise duplicates: for ever when `keep_keys`."""
+    """What one append writes. `keys`, none of them seen before, are remembered to recognise duplicates: those in
+    `keep_keys` for ever."""
 
     records: Sequence[NewRecord]
     keys: Sequence[bytes]
@@ -91,9 +92,10 @@ class Append(Protocol):
     """One append under way; made by `Engine.appending`."""
 
     async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
-        """The present identity epoch, and the identifiers whose known owner changed after `epoch`.
+        """The present identity epoch, and the identifiers whose known owner changed after `epoch`, maybe a few more.
 
-        None instead of identifiers when that is too long ago to tell: forget every cached owner.
+        None instead of identifiers when that is too long ago to tell: forget every cached owner. The epoch rises by
+        one with each write that has merges or gives an identifier a shared owner, and with nothing else.
         """
         ...
 
@@ -223,7 +225,7 @@ class FoldCommit:
 
 
 class HeldIdentifier(NamedTuple):
-    """An identifier of a person: since when (ms UTC), told by which message of which source."""
+    """An identifier of a person: since when it is known (ms UTC), and which message of which source told it first."""
 
     identifier: str
     shared: bool
@@ -249,7 +251,8 @@ class PersonReading:
 
 
 class IdentityReading(NamedTuple):
-    """Why a person's identifiers are one person: links, merges into them, and what was refused to them."""
+    """Why a person's identifiers are one person: links, merges into them (and into those who became part of them),
+    and what was refused to them: each identifier once per reason, with its latest evidence."""
 
     links: list[Link]
     merges: list[Merge]
@@ -257,7 +260,7 @@ class IdentityReading(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An identifier that was refused to several people: likely a shared or hard-coded value."""
+    """An identifier that was refused to several people as being another's: likely a shared or hard-coded value."""
 
     identifier: str
     people_count: int
@@ -283,7 +286,10 @@ class Definition(NamedTuple):
 
 
 class PartitionStatus(NamedTuple):
-    """How far a partition is folded, and by whom. `unfolded_count` is exact."""
+    """How far a partition is folded, and by whom: None when nobody holds a lease that has not run out.
+
+    `unfolded_count` is exact; `oldest_unfolded_ms` is the arrival of the first of them.
+    """
 
     partition: Partition
     folded: Position
@@ -308,7 +314,10 @@ class Engine(Protocol):
     partition_count: int
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date; safe when several processes do so at once."""
+        """Connect and bring the schema up to date; safe when several processes do so at once.
+
+        Raises CourtesyError(SETUP) when the store was made with another number of partitions.
+        """
         ...
 
     async def close(self) -> None:
@@ -328,7 +337,10 @@ class Engine(Protocol):
     # -- folding
 
     async def claim(self, worker: str, want: int, ttl_ms: int) -> list[Lease]:
-        """Renew the worker's leases for `ttl_ms` and take free ones up to `want` in all; all that it holds now."""
+        """Renew the worker's leases for `ttl_ms` and take free ones up to `want` in all; all that it holds now.
+
+        Taking raises the epoch. A lease that ran out is not renewed: its partition is free for all.
+        """
         ...
 
     async def release(self, worker: str, partitions: Collection[Partition]) -> None:
@@ -355,7 +367,10 @@ class Engine(Protocol):
         ...
 
     async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
-        """Move due timers of those partitions into the log as TIMER records, oldest first; how many."""
+        """Move due timers of those partitions into the log as TIMER records, oldest first; how many.
+
+        A record's `at` is when the timer was due. Raises LeaseLost, with nothing moved, when an epoch has moved on.
+        """
         ...
 
     async def next_due_ms(self, leases: Sequence[Lease]) -> int | None:
@@ -363,7 +378,7 @@ class Engine(Protocol):
         ...
 
     async def wait_for_records(self, timeout_ms: int) -> None:
-        """Return when something may have been appended, or after the time."""
+        """Return when something may have been appended since the last wait returned, or after the time."""
         ...
 
     # -- effects
@@ -386,7 +401,7 @@ class Engine(Protocol):
         ...
 
     async def wait_for_effects(self, timeout_ms: int) -> None:
-        """Return when an effect may have come, or after the time."""
+        """Return when an effect may have come since the last wait returned, or after the time."""
         ...
 
     # -- reading
@@ -396,7 +411,10 @@ class Engine(Protocol):
         ...
 
     async def read_person(self, identifier: str) -> PersonReading | None:
-        """The person who owns an identifier, from one snapshot; `person:<id>` reads by person id. None: nobody."""
+        """The person who owns an identifier, from one snapshot. None: nobody.
+
+        `person:<id>` reads by person id: that person, or whom they became part of.
+        """
         ...
 
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
@@ -444,7 +462,11 @@ class Engine(Protocol):
         ...
 
     async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
-        """Define, redefine, or with a body of None remove; every revision is kept in the history. None when removed."""
+        """Define, redefine, or with a body of None remove; every revision is kept in the history. None when removed.
+
+        Removing what is not there changes nothing. What is defined again after its removal gets a new number, and its
+        revisions go on.
+        """
         ...
 
     # -- upkeep
@@ -454,7 +476,10 @@ class Engine(Protocol):
         ...
 
     async def forget_keys(self, before_ms: int) -> int:
-        """Forget message keys older than an instant, except those to be kept; how many."""
+        """Forget message keys older than an instant, except those to be kept; how many.
+
+        A key may stay up to a day longer.
+        """
         ...
 
     async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:

@@ -147,8 +147,10 @@ class MemoryEngine:
 
     # -- effects
 
-    async def claim_effects(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
-        return self._disk.outbox.claim(kind, now_ms, ttl_ms, limit)
+    async def claim_effects(
+        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
+    ) -> list[ClaimedEffect]:
+        return self._disk.outbox.claim(kind, now_ms, ttl_ms, limit, except_targets)
 
     async def settle(self, settlement: Settlement) -> bool:
         if settlement.report is None or settlement.state not in FINAL:

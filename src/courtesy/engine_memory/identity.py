@@ -47,13 +47,13 @@ class IdentityGraph:
         self._refused: dict[tuple[str, PersonId, RefusalReason], _Refused] = {}
 
     def apply(self, changes: Changes) -> None:
-        """Make the changes; the identity epoch rises when the owner of a known identifier changed."""
-        moved = [key for key, (owner, _) in changes.owners.items() if self._owners.get(key, owner) != owner]
-        for key, (owner, evidence) in changes.owners.items():
-            self._give(key, owner, evidence)
-        if moved:
+        """Make the changes; the identity epoch rises when known identifiers may have got another owner."""
+        if changes.merges or any(owner.shared for owner, _ in changes.owners.values()):
+            moved = (key for key, (owner, _) in changes.owners.items() if self._owners.get(key, owner) != owner)
             self.epoch += 1
             self._changed.append((self.epoch, tuple(moved)))
+        for key, (owner, evidence) in changes.owners.items():
+            self._give(key, owner, evidence)
         for link in changes.links:
             self._links.setdefault((link.a, link.b), link)
         for merge in changes.merges:

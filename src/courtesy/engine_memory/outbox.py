@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement
@@ -39,11 +40,14 @@ class Outbox:
                 self._effects[effect.key] = _Standing(effect, effect.created_ms)
                 insort(self._open.setdefault(effect.kind, []), (effect.created_ms, effect.key))
 
-    def claim(self, kind: str, now_ms: int, ttl_ms: int, limit: int) -> list[ClaimedEffect]:
-        """Claim effects of a kind that may be claimed, oldest first."""
+    def claim(
+        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str]
+    ) -> list[ClaimedEffect]:
+        """Claim effects of a kind that may be claimed, oldest first, but none for `except_targets`."""
         waiting = self._open.get(kind, [])
         end = bisect_right(waiting, now_ms, key=lambda each: each[0])
-        claimed = [self._claim(key, now_ms + ttl_ms) for _, key in waiting[: min(end, limit)]]
+        due = (key for _, key in waiting[:end] if self._effects[key].effect.target not in except_targets)
+        claimed = [self._claim(key, now_ms + ttl_ms) for key in list(islice(due, limit))]
         return sorted(claimed, key=lambda each: (each.created_ms, each.key))
 
     def _claim(self, key: bytes, until_ms: int) -> ClaimedEffect:
