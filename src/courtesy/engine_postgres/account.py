@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,10 +86,10 @@ def choose_account(data_dir: Path, cluster: Path) -> Account:
         raise CourtesyError(
             Code.SETUP,
             "PostgreSQL's data belongs to root, and PostgreSQL refuses to run as root",
-            hint=f"give it to an ordinary user: chown -R {_unprivileged()} '{cluster}'",
+            hint=f"give it to an ordinary user: chown -R {_unprivileged().pw_name} '{cluster}'",
             place=str(cluster),
         )
-    return _account(pwd.getpwnam(_unprivileged()).pw_uid, is_other=True)
+    return _account(_unprivileged().pw_uid, is_other=True)
 
 
 def able_to_reach(account: Account, data_dir: Path, binaries: Path) -> Account:
@@ -128,11 +129,10 @@ def _account(uid: int, *, is_other: bool) -> Account:
     return Account(uid=uid, gid=entry.pw_gid, name=entry.pw_name, is_other=is_other)
 
 
-def _unprivileged() -> str:
-    known = {entry.pw_name for entry in pwd.getpwall()}
+def _unprivileged() -> pwd.struct_passwd:
     for name in _UNPRIVILEGED:
-        if name in known:
-            return name
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
     raise CourtesyError(
         Code.SETUP,
         "PostgreSQL refuses to run as root, and this machine has neither a user 'postgres' nor 'nobody' to run it as",
@@ -155,7 +155,7 @@ def _setpriv() -> str:
 def _complaint(account: Account, data_dir: Path, binaries: Path) -> str:
     """What stands in the account's way, in the words of the system; empty when nothing does."""
     data = binaries.parent / "share" / "postgresql" / "postgres.bki"
-    trial = ["/bin/sh", "-c", _TRIAL, "sh", data_dir, data, binaries / "postgres"]
+    trial: list[str | Path] = ["/bin/sh", "-c", _TRIAL, "sh", data_dir, data, binaries / "postgres"]
     done = subprocess.run(account.command(trial), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode == 0:
         return ""
