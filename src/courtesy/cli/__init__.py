@@ -1,0 +1,5 @@
+"""The command line. `courtesy --help` shows it all."""
+
+from courtesy.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,180 @@
+"""`courtesy`: the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from courtesy import __version__
+from courtesy.base.errors import CourtesyError
+from courtesy.base.ids import Position
+from courtesy.base.time import to_iso
+from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
+from courtesy.runtime.app import App
+from courtesy.runtime.catalog import Scope
+from courtesy.runtime.supervisor import Supervisor
+from courtesy.runtime.telemetry import configure_logs
+
+COMMAND_LINE = "command line"
+
+cli = typer.Typer(
+    name="courtesy",
+    help="Know each customer, remember what they said, and count what it was worth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
+person = typer.Typer(name="person", help="One person by any identifier.", no_args_is_help=True)
+cli.add_typer(keys)
+cli.add_typer(person)
+
+Kind = Annotated[str, typer.Argument(help="user_id, email, phone, device_id, anonymous_id, person, …")]
+Value = Annotated[str, typer.Argument(help="The identifier's value")]
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@cli.command()
+def serve(
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 8080")] = None,
+    http_workers: Annotated[int | None, typer.Option(help="Processes that answer HTTP")] = None,
+    fold_workers: Annotated[int | None, typer.Option(help="Processes that fold")] = None,
+    partitions: Annotated[int | None, typer.Option(help="Partitions of a new store. Default: 16")] = None,
+    allow_private_webhooks: Annotated[
+        bool | None, typer.Option("--allow-private-webhooks", help="Let webhooks call private addresses")
+    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json")] = None,
+) -> None:
+    """Serve in the foreground until Ctrl-C or SIGTERM. Ready when /readyz answers 200."""
+    settings = settings_of(
+        data=data,
+        database=database,
+        host=host,
+        port=port,
+        http_workers=http_workers,
+        fold_workers=fold_workers,
+        partitions=partitions,
+        allow_private_webhooks=allow_private_webhooks,
+        log_format=log_format,
+    )
+    configure_logs(as_json=settings.log_format == "json")
+    uvloop.run(Supervisor(settings, (sys.executable, "-m", "courtesy.http.serve")).run())
+
+
+@keys.command("create")
+def create_key(
+    scope: Annotated[Scope, typer.Option(help="What the key allows")],
+    name: Annotated[str, typer.Option(help="Its name; for a write key also the source's, unless --source says so")],
+    source: Annotated[str | None, typer.Option(help="The source that a write key writes to")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key and print it alone. It is shown this once; a key of the same name stays valid for 7 more days."""
+
+    async def work(app: App) -> str:
+        return await app.catalog.create_key(name, scope, COMMAND_LINE, source=source)
+
+    print(with_app(settings_of(data=data, database=database), work))
+
+
+@keys.command("list")
+def list_keys(data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Name, scope, source and end of each key."""
+
+    async def work(app: App) -> list[list[str]]:
+        return [
+            [name, key.scope, key.source or "-", "-" if key.expires_ms is None else to_iso(key.expires_ms)]
+            for name, key in sorted(app.catalog.now.keys.values(), key=lambda each: each[0])
+        ]
+
+    for row in with_app(settings_of(data=data, database=database), work):
+        print("\t".join(row))
+
+
+@keys.command("revoke")
+def revoke_key(
+    name: Annotated[str, typer.Argument(help="The key's name")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Make a key invalid at once."""
+
+    async def work(app: App) -> None:
+        await app.catalog.revoke_key(name, COMMAND_LINE)
+
+    with_app(settings_of(data=data, database=database), work)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@person.command("show")
+def show_person(
+    kind: Kind,
+    value: Value,
+    after: Annotated[int | None, typer.Option(help="A position that must be included")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Traits with their origins, identifiers, what they did, groups."""
+
+    async def work(app: App) -> dict[str, Any]:
+        return await app.people.view(kind, value, None if after is None else Position(after))
+
+    _print_json(with_app(settings_of(data=data, database=database), work))
+
+
+@person.command("events")
+def person_events(
+    kind: Kind,
+    value: Value,
+    limit: Annotated[int, typer.Option(help="How many", min=1, max=500)] = 20,
+    before: Annotated[int | None, typer.Option(help="Only events before this position")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """The latest events, newest first, whole."""
+
+    async def work(app: App) -> dict[str, Any]:
+        return await app.people.events(kind, value, None if before is None else Position(before), limit)
+
+    _print_json(with_app(settings_of(data=data, database=database), work))
+
+
+@person.command("why")
+def person_why(
+    kind: Kind,
+    value: Value,
+    other_kind: Annotated[str | None, typer.Argument(help="Kind of a second identifier")] = None,
+    other_value: Annotated[str | None, typer.Argument(help="Value of a second identifier")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Why these identifiers are one person; with a second identifier, the chain of evidence between the two."""
+    other = None if other_kind is None or other_value is None else (other_kind, other_value)
+
+    async def work(app: App) -> dict[str, Any]:
+        return await app.people.why(kind, value, other)
+
+    _print_json(with_app(settings_of(data=data, database=database), work))
+
+
+def main() -> None:
+    """Run the command line; application errors become one line and an exit status."""
+    try:
+        cli()
+    except CourtesyError as error:
+        sys.exit(tell(error))

@@ -1,0 +1,67 @@
+"""The process that answers HTTP: granian with the app, as many workers as set."""
+
+from __future__ import annotations
+
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from litestar import Litestar
+
+from courtesy.base.time import SystemClock
+from courtesy.engine_postgres import PostgresEngine
+from courtesy.http.app import create
+from courtesy.runtime.app import App, make_app
+from courtesy.runtime.process import die_with_parent, told
+from courtesy.runtime.telemetry import configure_logs, configure_traces
+
+BACKLOG = 2_048
+
+
+def asgi() -> Litestar:
+    """The app of one worker; its parts start and stop with it."""
+    die_with_parent()
+    settings, url = told()
+    configure_logs(as_json=settings.log_format == "json")
+    configure_traces(settings.otlp_endpoint, "http")
+    clock = SystemClock()
+    app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock)
+    served = create(app)
+    served.on_startup.append(lambda: _start(app))
+    served.on_shutdown.append(lambda: _stop(app))
+    return served
+
+
+async def _start(app: App) -> None:
+    await app.engine.open()
+    await app.catalog.start()
+    app.ingest.start()
+
+
+async def _stop(app: App) -> None:
+    await app.ingest.stop()
+    await app.catalog.stop()
+    await app.engine.close()
+
+
+def main() -> None:
+    """`python -m courtesy.http.serve`: answers until SIGTERM."""
+    die_with_parent()
+    settings, _ = told()
+    Granian(
+        "courtesy.http.serve:asgi",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=settings.http_workers,
+        backlog=BACKLOG,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.stop_grace_s,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

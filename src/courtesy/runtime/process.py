@@ -1,0 +1,147 @@
+"""One process of a running server: answers HTTP, folds, or dispatches. Started by the supervisor, ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+from typing import Any
+
+import msgspec
+import structlog
+import uvloop
+
+from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
+from courtesy.channel.contract import Outside
+from courtesy.channel.guard import GuardedNetwork, SystemResolver
+from courtesy.channel.webhook import Webhook
+from courtesy.engine.contract import Engine, StorageFull, Unavailable
+from courtesy.engine_postgres import PostgresEngine
+from courtesy.person.step import WEBHOOK
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.dispatch import Dispatcher
+from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.settings import Settings, decode_settings, encode_settings
+from courtesy.runtime.telemetry import configure_logs, configure_traces
+
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+UPKEEP_EVERY_MS = 10 * MINUTE_MS
+
+log = structlog.get_logger("process")
+
+Work = Callable[[Settings, str, asyncio.Event], Awaitable[None]]
+
+
+async def fold(settings: Settings, url: str, stop: asyncio.Event) -> None:
+    """Own partitions and fold them until told to stop."""
+    clock = SystemClock()
+    engine = PostgresEngine(url, clock, settings.partitions)
+    await engine.open()
+    catalog = CatalogCache(engine, clock)
+    try:
+        await catalog.start()
+        await FoldWorker(engine, catalog.catalog, clock, f"{socket.gethostname()}-{os.getpid()}").run(stop)
+    finally:
+        await catalog.stop()
+        await engine.close()
+
+
+async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
+    """Carry out effects, and keep the store trim, until told to stop."""
+    clock = SystemClock()
+    engine = PostgresEngine(url, clock, settings.partitions)
+    await engine.open()
+    catalog = CatalogCache(engine, clock)
+    try:
+        await catalog.start()
+        channels = {WEBHOOK: make_webhook(settings)}
+        configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
+        upkeep = asyncio.create_task(_upkeep(engine, settings, stop))
+        await Dispatcher(engine, channels, configs, clock).run(stop)
+        await upkeep
+    finally:
+        await catalog.stop()
+        await engine.close()
+
+
+async def _upkeep(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
+    clock = SystemClock()
+    while not stop.is_set():
+        try:
+            now = clock.now_ms()
+            trimmed = await engine.trim(now - settings.log_retention_days * DAY_MS)
+            forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
+            if trimmed or forgotten:
+                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten)
+        except (Unavailable, StorageFull) as error:
+            log.warning("upkeep_waits", cause=error.message)
+        try:
+            await asyncio.wait_for(stop.wait(), UPKEEP_EVERY_MS / 1_000)
+        except TimeoutError:
+            continue
+
+
+def make_webhook(settings: Settings) -> Webhook:
+    """The webhook channel as the settings permit it."""
+    permitted = EVERYWHERE if settings.allow_private_webhooks else ()
+    return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
+
+
+def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
+    """How to call a subscription's webhook as it is defined now."""
+    subscription = catalog.now.subscriptions.get(name)
+    if subscription is None:
+        return None
+    return {"url": subscription.url, "secrets": list(subscription.secrets)}
+
+
+WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch}
+
+RUN_VARIABLE = "COURTESY_RUN"
+"""Where the supervisor puts the settings and the database's URL for its processes."""
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process, gently, when the one that started it is gone. Linux only; a no-op elsewhere."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM)
+        if os.getppid() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_environment(settings: Settings, url: str) -> dict[str, str]:
+    """What a process needs to be told."""
+    return {RUN_VARIABLE: msgspec.json.encode({"settings": encode_settings(settings), "url": url}).decode()}
+
+
+def told() -> tuple[Settings, str]:
+    """What the supervisor told this process."""
+    given = msgspec.json.decode(os.environ[RUN_VARIABLE])
+    return decode_settings(given["settings"]), given["url"]
+
+
+async def _work(name: str) -> None:
+    settings, url = told()
+    configure_logs(as_json=settings.log_format == "json")
+    configure_traces(settings.otlp_endpoint, name)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    await WORK[name](settings, url, stop)
+
+
+def main() -> None:
+    """`python -m courtesy.runtime.process fold|dispatch`."""
+    die_with_parent()
+    uvloop.run(_work(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
