@@ -36,9 +36,9 @@ class Money(NamedTuple):
 class Truth(NamedTuple):
     """One message as it really is.
 
-    `shopper`: index of who made it, None for a bot. `name`: the event's name for track calls, else the call's type.
-    `occurred_ms`: when it really happened, whatever the device's clock said. `money`: the revenue of an order or the
-    amount of a refund. `flaw` is None exactly when `expected` is stored.
+    `shopper`: index of who made it, or whom the shop's own system tells of; None for a bot. `name`: the event's name
+    for track calls, else the call's type. `occurred_ms`: when it really happened, whatever the device's clock said.
+    `money`: the revenue of an order or the amount of a refund. `flaw` is None exactly when `expected` is stored.
     """
 
     message_id: str

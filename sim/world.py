@@ -157,7 +157,7 @@ class World:
         buys = luck < temper.purchase_chance(at_ms, life.boosts)
         would_buy = called_by is None and luck < temper.purchase_chance(at_ms, [])
         self.prevented_count += would_buy and not buys
-        if buys and in_store and life.is_member:
+        if buys and in_store and life.is_member and called_by is None:
             purchase: Purchase | None = sell_at_till(rng, self.catalogue, life, f"o-{key}", at_ms)
             source = "till"
         else:
