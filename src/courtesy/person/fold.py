@@ -135,7 +135,7 @@ def _storable(value: Any) -> Any:
 def _fold_behaviour(state: PersonState, name: str, properties: dict[str, Any] | None, stamp: Stamp) -> None:
     known = state.behaviours.get(name)
     if known is None:
-        known = state.behaviours[name] = Behaviour(0, stamp, stamp, {}, [], {})
+        known = state.behaviours[name] = Behaviour(0, stamp, stamp, {}, [], [])
         if len(state.behaviours) > NAMES_MAX:
             _keep_lowest(state.behaviours, NAMES_MAX)
     known.count += 1
@@ -144,11 +144,7 @@ def _fold_behaviour(state: PersonState, name: str, properties: dict[str, Any] | 
     if stamp > known.last:
         known.last = stamp
     _insert_stamp(known.recent, stamp)
-    day = stamp.at // DAY_MS
-    days = known.days
-    days[day] = days.get(day, 0) + 1
-    if len(days) > DAYS_MAX:
-        del days[min(days)]
+    _add_day(known.days, stamp.at // DAY_MS, 1)
     if properties:
         _fold_sums(known.sums, properties)
 
@@ -195,6 +191,18 @@ def _insert_stamp(stamps: list[Stamp], stamp: Stamp) -> None:
     if place < OCCURRENCES_MAX:
         stamps.insert(place, stamp)
         del stamps[OCCURRENCES_MAX:]
+
+
+def _add_day(days: list[list[int]], day: int, count: int) -> None:
+    """Count on a day; the latest days stay, newest first."""
+    place = 0
+    while place < len(days) and days[place][0] > day:
+        place += 1
+    if place < len(days) and days[place][0] == day:
+        days[place][1] += count
+    elif place < DAYS_MAX:
+        days.insert(place, [day, count])
+        del days[DAYS_MAX:]
 
 
 def _insert_recent(entries: list[Recent], entry: Recent) -> None:
@@ -267,8 +275,6 @@ def _merge_behaviour(a: Behaviour, b: Behaviour) -> Behaviour:
         _add_sum(a.sums, name, units * MICROS + micros)
     for stamp in b.recent:
         _insert_stamp(a.recent, stamp)
-    for day, count in b.days.items():
-        a.days[day] = a.days.get(day, 0) + count
-    for day in sorted(a.days)[: max(0, len(a.days) - DAYS_MAX)]:
-        del a.days[day]
+    for day, count in b.days:
+        _add_day(a.days, day, count)
     return Behaviour(a.count + b.count, min(a.first, b.first), max(a.last, b.last), a.sums, a.recent, a.days)

@@ -50,7 +50,7 @@ class Behaviour(msgspec.Struct, array_like=True):
     """What a person did under one name: how often, when first and last, the sums of its numeric properties.
 
     `sums` are whole units and millionths, so that adding is exact and its order does not matter. `recent` are the
-    latest stamps, newest first; `days` counts by UTC day number, the latest days only.
+    latest stamps, `days` the latest UTC day numbers with their counts, both newest first.
     """
 
     count: int
@@ -58,7 +58,7 @@ class Behaviour(msgspec.Struct, array_like=True):
     last: Stamp
     sums: dict[str, list[int]]
     recent: list[Stamp]
-    days: dict[int, int]
+    days: list[list[int]]
 
 
 class Recent(msgspec.Struct, array_like=True):

@@ -76,7 +76,7 @@ def _behaviour_view(behaviour: Behaviour) -> dict[str, Any]:
         "last": to_iso(behaviour.last.at),
         "sums": {name: units + micros / MICROS for name, (units, micros) in sorted(behaviour.sums.items())},
         "recent": [to_iso(stamp.at) for stamp in behaviour.recent],
-        "days": {to_iso(day * DAY_MS)[:10]: count for day, count in sorted(behaviour.days.items())},
+        "days": {to_iso(day * DAY_MS)[:10]: count for day, count in behaviour.days},
     }
 
 
