@@ -1,0 +1,39 @@
+"""`python -m bench [accept|fold|read|people ...] [--quick]`: measure, write `bench/results.json`, print a table."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench import spine
+from bench.results import Figure, write
+
+PARTS = ("accept", "fold", "read", "people")
+
+
+def main() -> None:
+    """Run the parts asked for, all unless some are named."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts (all)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, to try it out; writes nothing")
+    options = parser.parse_args()
+    scale = 10 if options.quick else 1
+    figures: list[Figure] = []
+    for part in options.parts or PARTS:
+        print(f"measuring: {part}", flush=True)
+        if part == "accept":
+            figures += spine.accept(300_000 // scale, http_workers=1)
+        elif part == "fold":
+            figures += spine.sustained(300_000 // scale, http_workers=1, fold_workers=1)
+        elif part == "read":
+            figures += spine.reading(20 // scale or 2)
+        else:
+            figures += spine.footprint(1_000_000 // scale)
+    if options.quick:
+        for figure in figures:
+            print(f"{figure.name:28} {figure.value:14,.2f} {figure.unit}  {figure.note}")
+    else:
+        write(figures)
+
+
+if __name__ == "__main__":
+    main()

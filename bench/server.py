@@ -1,0 +1,144 @@
+"""A real server for a benchmark: `courtesy serve` in a folder of its own, with keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+READY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    port: int
+    data: Path
+    process: subprocess.Popen[bytes]
+    write_key: str
+    admin_key: str
+
+    def get(self, path: str) -> Any:
+        """The JSON answer to an admin's GET."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {self.admin_key}"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 -- see above
+            return json.load(answer)
+
+    def unfolded(self) -> int:
+        """How many records wait to be folded."""
+        return sum(int(each["unfolded_count"]) for each in self.get("/v1/status")["partitions"])
+
+    def wait_folded(self, limit_s: float = 600.0) -> None:
+        """Return when everything is folded."""
+        end = time.monotonic() + limit_s
+        while self.unfolded():
+            if time.monotonic() > end:
+                raise TimeoutError("the server does not get its folding done")
+            time.sleep(0.05)
+
+    def memory_bytes(self) -> dict[str, int]:
+        """Proportional memory of the server's processes, and of its PostgreSQL, by name."""
+        totals: dict[str, int] = {}
+        for pid, name in _family(self.process.pid, self.data):
+            with suppress(OSError):
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                kib = int(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+                totals[name] = totals.get(name, 0) + kib * 1024
+        return totals
+
+
+def _family(root: int, data: Path) -> Iterator[tuple[int, str]]:
+    """All processes below the server's, and those of the PostgreSQL in its folder."""
+    parents: dict[int, tuple[int, str]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                parents[int(entry.name)] = (int(fields[1]), command)
+    wanted = {root} | {pid for pid, (_, command) in parents.items() if str(data) in command and "postgres" in command}
+    grown = True
+    while grown:
+        more = {pid for pid, (parent, _) in parents.items() if parent in wanted} - wanted
+        wanted |= more
+        grown = bool(more)
+    for pid in wanted:
+        command = parents.get(pid, (0, ""))[1]
+        name = "postgres" if "postgres" in command and "courtesy" not in command.split(" ")[0] else "courtesy"
+        yield pid, name
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(*arguments: str) -> list[str]:
+    """A `courtesy` command line that runs with this interpreter."""
+    return [sys.executable, "-c", "from courtesy.cli import main; main()", *arguments]
+
+
+def create_key(data: Path, scope: str, name: str) -> str:
+    """A key from the command line, as an operator makes one."""
+    made = subprocess.run(
+        command("keys", "create", "--data", str(data), "--scope", scope, "--name", name),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return made.stdout.strip()
+
+
+@contextmanager
+def serving(*, http_workers: int, fold_workers: int, data: Path | None = None) -> Iterator[Server]:
+    """A server that is ready; stopped and its folder removed afterwards (unless it was given)."""
+    folder = data or Path(tempfile.mkdtemp(prefix="courtesy-bench-"))
+    port = free_port()
+    log = (folder.parent / f"{folder.name}.log").open("wb")
+    arguments = ("--http-workers", str(http_workers), "--fold-workers", str(fold_workers))
+    process = subprocess.Popen(
+        command("serve", "--data", str(folder), "--port", str(port), *arguments),
+        stderr=log,
+        stdout=log,
+        env={**os.environ},
+    )
+    try:
+        _wait_ready(port, process)
+        write, admin = create_key(folder, "write", "bench"), create_key(folder, "admin", "bench-admin")
+        time.sleep(1.2)  # the server learns of new keys within a second
+        yield Server(port, folder, process, write, admin)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        log.close()
+        if data is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            if answer.status == 200:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError("the server did not become ready")
