@@ -11,15 +11,20 @@ from typing import Any
 import msgspec
 import psycopg
 
-from bench.load import Connection, Sent, percentile, send_all
+from bench.load import Sent, percentile, send_all
 from bench.results import Figure
-from bench.server import Server, serving
 from bench.workload import BATCH, batches
 from courtesy.engine_postgres.copying import HEADER, TRAILER
 from courtesy.engine_postgres.embedded import EmbeddedPostgres
+from sim.client import Connection
+from sim.server import Server, serving
 
 CONNECTIONS = 8
 WARM_UP = 20_000
+
+
+def _workers(http: int, fold: int) -> tuple[str, ...]:
+    return ("--http-workers", str(http), "--fold-workers", str(fold))
 
 
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -39,7 +44,7 @@ def _require_clean(sent: Sent) -> None:
 
 def accept(count: int, http_workers: int) -> list[Figure]:
     """(a) Events accepted durably over HTTP in batches of 100, and as a ratio to raw COPY of the same bytes."""
-    with serving(http_workers=http_workers, fold_workers=0) as server:
+    with serving(*_workers(http_workers, 0)) as server:
         _require_clean(_apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
         sent = _apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
         _require_clean(sent)
@@ -77,7 +82,7 @@ def _chunk(rows: list[tuple[bytes]], first: int) -> bytes:
 
 def sustained(count: int, http_workers: int, fold_workers: int) -> list[Figure]:
     """(b) Accepted, resolved and folded: all events over the time until the last one is folded."""
-    with serving(http_workers=http_workers, fold_workers=fold_workers) as server:
+    with serving(*_workers(http_workers, fold_workers)) as server:
         _require_clean(_apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
         server.wait_folded()
         sent = _apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
@@ -172,7 +177,7 @@ def _run_reads(port: int, key: str, rate: int, seconds: int, users: int) -> list
 
 def reading(seconds: int) -> list[Figure]:
     """(c) From acknowledgement to a readable person at 2,000 events/s; (d) person reads at 500/s."""
-    with serving(http_workers=1, fold_workers=1) as server:
+    with serving(*_workers(1, 1)) as server:
         _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, 3)
         latencies, missed = _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, seconds)
         if missed:
@@ -207,7 +212,7 @@ def _run_make_people(port: int, key: str, count: int) -> Sent:
 
 def footprint(people: int) -> list[Figure]:
     """(e) What people cost on disk and in memory: each with one identify of five traits and three identifiers."""
-    with serving(http_workers=1, fold_workers=1) as server:
+    with serving(*_workers(1, 1)) as server:
         empty = _disk_bytes(server)
         sent = _apart(_run_make_people, server.port, server.write_key, people)
         _require_clean(sent)

@@ -1,9 +1,8 @@
-"""A real server for a benchmark: `courtesy serve` in a folder of its own, with keys."""
+"""A real server, as an operator runs it: `courtesy serve` in a folder, with keys. For the demo, benchmarks and tests."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -19,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 READY_S = 60.0
+STOP_S = 60.0
+LEARN_S = 1.2
+"""A running server learns of a key made on the command line within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +109,34 @@ def create_key(data: Path, scope: str, name: str) -> str:
 
 
 @contextmanager
-def serving(*, http_workers: int, fold_workers: int, data: Path | None = None) -> Iterator[Server]:
-    """A server that is ready; stopped and its folder removed afterwards (unless it was given)."""
-    folder = data or Path(tempfile.mkdtemp(prefix="courtesy-bench-"))
-    port = free_port()
-    log = (folder.parent / f"{folder.name}.log").open("wb")
-    arguments = ("--http-workers", str(http_workers), "--fold-workers", str(fold_workers))
-    process = subprocess.Popen(
-        command("serve", "--data", str(folder), "--port", str(port), *arguments),
-        stderr=log,
-        stdout=log,
-        env={**os.environ},
-    )
+def serving(
+    *arguments: str, data: Path | None = None, port: int | None = None, source: str = "shop"
+) -> Iterator[Server]:
+    """A server that is ready, with a write key for `source`; stopped, and its folder removed unless it was given.
+
+    `arguments` go to `courtesy serve`. What the server says is in the file `<folder>.log` beside its folder.
+    """
+    folder = data or Path(tempfile.mkdtemp(prefix="courtesy-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    with (folder.parent / f"{folder.name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            command("serve", "--data", str(folder), "--port", str(port), *arguments), stderr=log, stdout=log
+        )
     try:
-        _wait_ready(port, process)
-        write, admin = create_key(folder, "write", "bench"), create_key(folder, "admin", "bench-admin")
-        time.sleep(1.2)  # the server learns of new keys within a second
+        wait_ready(port, process)
+        write, admin = create_key(folder, "write", source), create_key(folder, "admin", "sim")
+        time.sleep(LEARN_S)
         yield Server(port, folder, process, write, admin)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        log.close()
+        process.wait(STOP_S)
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when `/readyz` answers 200. Raises RuntimeError when the server ends or takes too long."""
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
