@@ -62,7 +62,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _port(wanted: int | None) -> int:
     if wanted is not None:
         return wanted
-    import socket  # noqa: PLC0415 -- only to look whether the usual port is free
+    import socket
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -157,7 +157,7 @@ async def _shop(server: Server, options: argparse.Namespace) -> None:
     _report_shop(server, world)
     orders = sum(each["data"]["subscription"] == "orders" for each in hooks.received.values())
     console.print(
-        f"webhooks: {orders} signed calls for the {len(live_orders)} orders of the last day, {hooks.forged_count} forged"
+        f"webhooks: {orders} signed calls for {len(live_orders)} orders of the last day, {hooks.forged_count} forged"
     )
 
 

@@ -1,4 +1,4 @@
-"""A real server, as an operator runs it: `courtesy serve` in a folder, with keys. For the demo, benchmarks and tests."""
+"""A real server, as an operator runs it: `courtesy serve` in a folder, with keys."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The engine contract: what Courtesy asks of a store, in prose and types. Engines implement it, one suite checks them."""
+"""The engine contract: what Courtesy asks of a store. Engines implement it, one suite checks them all."""

@@ -181,7 +181,9 @@ class Folding(Connected):
             cursor = await connection.execute(_TAKE_DUE, (partitions, now_ms, limit))
             due = sorted(await cursor.fetchall())
             if due:
-                await put_records(connection, [_timer_record(row[0], row[1], row[2], now_ms) for row in due], self.partition_count)
+                await put_records(
+                    connection, [_timer_record(row[0], row[1], row[2], now_ms) for row in due], self.partition_count
+                )
                 await connection.execute("NOTIFY courtesy_log")
             return len(due)
 

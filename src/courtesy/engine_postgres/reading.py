@@ -1,4 +1,4 @@
-"""Reading: one person from one snapshot, their records, the evidence of identity, counts and the state of partitions."""
+"""Reading: one person from one snapshot, their records, the evidence, counts and the state of partitions."""
 
 from __future__ import annotations
 

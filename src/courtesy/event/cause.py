@@ -71,7 +71,7 @@ MEANING: dict[Cause, str] = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 -- it is not an error but an answer, raised only inside accept
+class Refusal(Exception):
     """How a step of accept says that the event is not stored; never leaves `event.accept`."""
 
     def __init__(self, cause: Cause, detail: str) -> None:

@@ -32,7 +32,7 @@ from courtesy.person.catalog import Catalog
 from courtesy.person.record import NewRecord, Record, forwarded, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import Outcome, TimerCancelled, TimerSet, step
-from courtesy.runtime.telemetry import FOLDED, FOLD_SECONDS, POISONED, TRACER
+from courtesy.runtime.telemetry import FOLD_SECONDS, FOLDED, POISONED, TRACER
 
 LEASE_MS = 6 * SECOND_MS
 CLAIM_EVERY_MS = 2 * SECOND_MS

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -18,13 +17,14 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
-from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Quarantined
+from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Quarantined, Unavailable
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.event.event import Event, EventType, encode
 from courtesy.identity.resolve import Changes, Evidence, Owner, Resolver, View
 from courtesy.identity.rules import IdentityRules, normalise, usable
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind, hand_over_payload
+from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
 
 COMPANY_MS = 2
 """How long a lone batch waits for company. The contract allows 5; 2 ms already fills batches under load, because
@@ -103,6 +103,7 @@ class Ingest:
         self._waiting_count = 0
         self._arrived = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
+        self._stopping = False
         self._owners: dict[str, Owner] = {}
         self._epoch = 0
         self._people: Iterator[int] = iter(())
@@ -113,13 +114,11 @@ class Ingest:
         self._runner = asyncio.create_task(self._run(), name="ingest")
 
     async def stop(self) -> None:
-        """Append what was handed in before, then end."""
-        while self._waiting:
-            await asyncio.sleep(0.001)
+        """Append what was handed in before, then end; what is handed in later is answered Unavailable."""
+        self._stopping = True
+        self._arrived.set()
         if self._runner is not None:
-            self._runner.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._runner
+            await self._runner
 
     async def append(
         self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
@@ -129,6 +128,8 @@ class Ingest:
         Raises Unavailable or StorageFull when nothing is known to be stored (handing in again is safe), and
         CourtesyError(TOO_MANY) when too much is waiting already.
         """
+        if self._stopping:
+            raise Unavailable("the server is stopping")
         if self._waiting_count + len(items) > QUEUED_ITEMS_MAX and self._waiting:
             raise CourtesyError(
                 Code.TOO_MANY, f"{self._waiting_count} events are waiting to be stored", hint="send again in a second"
@@ -153,6 +154,8 @@ class Ingest:
                 await asyncio.sleep(COMPANY_MS / 1_000)
             while self._waiting:
                 await self._append_and_answer(self._take())
+            if self._stopping:
+                return
 
     def _take(self) -> list[_Ticket]:
         tickets: list[_Ticket] = []
@@ -218,7 +221,14 @@ class Ingest:
             return (await self._append([alone]))[0]
 
     async def _append(self, tickets: list[_Ticket]) -> list[Receipt]:
-        await self._reserve(sum(2 * len(ticket.items) for ticket in tickets))
+        count = sum(len(ticket.items) for ticket in tickets)
+        # An item may make a person, a group, and a person for each identifier that is set apart.
+        await self._reserve(sum(len(item.ids) + 2 for ticket in tickets for item in ticket.items))
+        APPEND_EVENTS.observe(count)
+        with TRACER.start_as_current_span("append", attributes={"events": count}), APPEND_SECONDS.time():
+            return await self._append_once(tickets)
+
+    async def _append_once(self, tickets: list[_Ticket]) -> list[Receipt]:
         async with self._engine.appending() as append:
             await self._refresh_owners(append)
             draft = _Draft()

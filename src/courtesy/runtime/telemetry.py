@@ -53,7 +53,7 @@ def configure_traces(endpoint: str | None, process: str) -> None:
     """Send spans to an OpenTelemetry collector (OTLP over HTTP); without an endpoint tracing costs next to nothing."""
     if endpoint is None:
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- slow import
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     provider = TracerProvider(resource=Resource.create({"service.name": "courtesy", "process": process}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
