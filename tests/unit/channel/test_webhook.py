@@ -160,6 +160,9 @@ def test_a_date_in_retry_after_is_counted_from_the_clock() -> None:
         ("999999999", MAX_BACKOFF_MS),
         ("9" * 5_000, MAX_BACKOFF_MS),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Sat, 31 Oct 2026 12:01:00 GMT", 59_877),
+        ("Sat, 31 Oct 2026 12:01:00 -0000", 59_877),
+        ("Sat, 31 Oct 2026 13:01:00 +0100", 59_877),
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_BACKOFF_MS),
         ("", None),
         ("-5", None),
@@ -273,6 +276,21 @@ class Names:
         if host not in self._addresses:
             raise Unresolved(f"{host} cannot be resolved")
         return [self._addresses[host]]
+
+
+def test_the_host_header_of_an_ipv6_address_has_brackets() -> None:
+    """Servers tell the address from the port. (The name stands in for the network, which a test machine may lack.)"""
+
+    async def scenario() -> str:
+        loopback = permitted_networks(["127.0.0.1"])[0][0]
+        async with (
+            receiving(answering(200)) as receiver,
+            open_channel(resolver=Names(**{"2001:db8::1": loopback})) as channel,
+        ):
+            assert await channel.deliver(parcel(f"http://[2001:DB8::1]:{receiver.port}/")) == Delivered("200")
+            return receiver.requests[0].headers["host"].removesuffix(f":{receiver.port}")
+
+    assert asyncio.run(scenario()) == "[2001:db8::1]"
 
 
 def test_an_unknown_host_is_tried_again() -> None:
