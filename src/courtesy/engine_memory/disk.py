@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
 from courtesy.engine.contract import PartitionStatus, PersonReading
@@ -39,23 +40,40 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.definitions = Definitions()
-        self.append_lock = asyncio.Lock()
+        self._append_lock = asyncio.Lock()
+        self._appender: Listener | None = None
         self._next_person = 1
         self._listeners: list[Listener] = []
 
     def connect(self) -> Listener:
-        """Hear of what is committed from now on. Who comes first after everybody left finds no lock held."""
+        """Hear of what is committed from now on. Who comes first after everybody left may come on another loop."""
         if not self._listeners:
-            self.append_lock = asyncio.Lock()
+            self._append_lock = asyncio.Lock()
         listener = Listener()
         self._listeners.append(listener)
         return listener
 
     def disconnect(self, listener: Listener) -> None:
-        """Hear no more. Whoever waits is woken."""
+        """Hear no more. Whoever waits is woken; a turn to append is over, though its task may not know it yet."""
         self._listeners.remove(listener)
+        self._end_turn(listener)
         listener.records.set()
         listener.effects.set()
+
+    @asynccontextmanager
+    async def turn_to_append(self, listener: Listener) -> AsyncIterator[None]:
+        """Inside, nobody else appends."""
+        await self._append_lock.acquire()
+        self._appender = listener
+        try:
+            yield
+        finally:
+            self._end_turn(listener)
+
+    def _end_turn(self, listener: Listener) -> None:
+        if self._appender is listener:
+            self._appender = None
+            self._append_lock.release()
 
     def add_records(self, records: Sequence[Record]) -> None:
         """Add to the log what it placed, and say so."""

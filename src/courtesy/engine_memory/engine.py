@@ -75,18 +75,30 @@ class MemoryEngine:
             raise Unavailable("the engine is not open")
         return self._listener
 
+    def _check_still_open(self, since: Listener) -> None:
+        if self._listener is not since:
+            raise Unavailable("the engine was closed meanwhile")
+
     # -- accepting
 
     @asynccontextmanager
     async def appending(self) -> AsyncIterator[MemoryAppend]:
-        async with self._disk.append_lock:
-            append = MemoryAppend(self._disk)
+        listener = self._heard()
+        async with self._turn_to_append() as disk:
+            append = MemoryAppend(disk)
             try:
                 yield append
             finally:
                 append.leave()
-            self._heard()
+            self._check_still_open(listener)
             append.commit()
+
+    @asynccontextmanager
+    async def _turn_to_append(self) -> AsyncIterator[Disk]:
+        disk, listener = self._disk, self._heard()
+        async with disk.turn_to_append(listener):
+            self._check_still_open(listener)
+            yield disk
 
     async def reserve_people(self, count: int) -> range:
         return self._disk.reserve_people(count)
@@ -115,7 +127,7 @@ class MemoryEngine:
         if not commit.forwards:
             self._commit_fold(commit)
             return
-        async with self._disk.append_lock:
+        async with self._turn_to_append():
             self._commit_fold(commit)
 
     def _commit_fold(self, given: FoldCommit) -> None:
@@ -130,8 +142,7 @@ class MemoryEngine:
             disk.tell_of_effects()
 
     async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
-        async with self._disk.append_lock:
-            disk = self._disk
+        async with self._turn_to_append() as disk:
             disk.folding.check_epochs(leases)
             due = disk.folding.due([lease.partition for lease in leases], now_ms, limit)
             records = disk.log.placed(_timer_record(*each, now_ms) for each in due)
@@ -155,7 +166,7 @@ class MemoryEngine:
     async def settle(self, settlement: Settlement) -> bool:
         if settlement.report is None or settlement.state not in FINAL:
             return self._settle(settlement, ())
-        async with self._disk.append_lock:
+        async with self._turn_to_append():
             return self._settle(settlement, (settlement.report,))
 
     def _settle(self, settlement: Settlement, reports: Sequence[NewRecord]) -> bool:
