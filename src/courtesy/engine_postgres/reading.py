@@ -24,20 +24,27 @@ from courtesy.person.record import Record
 
 _BY_IDENTIFIER = "(SELECT person_id FROM identifier WHERE identifier = %s)"
 _BY_PERSON = "coalesce((SELECT root FROM merged_person WHERE person_id = %s), %s)"
-_WHO = "SELECT {root}, (SELECT position FROM log_head)"
-_IDENTIFIERS = """
-SELECT identifier, shared, source_id, message_id, since FROM identifier WHERE person_id = {root}
-ORDER BY since, identifier
-"""
-_STATES = """
-SELECT person_id, state FROM (
-    SELECT {root} AS person_id UNION SELECT person_id FROM merged_person WHERE root = {root}
-) AS one LEFT JOIN person_state USING (person_id)
-"""
-_TAIL = """
-SELECT {columns} FROM log JOIN partition_state AS progress USING (partition)
-WHERE person_id IN (SELECT {root} UNION SELECT person_id FROM merged_person WHERE root = {root})
-  AND position > progress.folded ORDER BY position
+# One statement, so one snapshot and one round trip. Its parts share columns; `part` tells which a row belongs to.
+_PERSON = """
+WITH root AS (SELECT {root} AS person_id),
+everyone AS (
+    SELECT person_id FROM root WHERE person_id IS NOT NULL
+    UNION SELECT merged_person.person_id FROM merged_person JOIN root ON merged_person.root = root.person_id
+)
+SELECT 0 AS part, root.person_id AS person, log_head.position, NULL::smallint AS partition, NULL::smallint AS kind,
+    NULL::bigint AS at, NULL::bigint AS received, NULL::int AS source, NULL::bytea AS key, NULL::bytea AS payload,
+    NULL::text AS identifier, NULL::text AS message_id, NULL::boolean AS shared
+FROM root, log_head
+UNION ALL
+SELECT 1, NULL, NULL, NULL, NULL, since, NULL, source_id, NULL, NULL, identifier, message_id, shared
+FROM identifier JOIN root USING (person_id)
+UNION ALL
+SELECT 2, everyone.person_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, state, NULL, NULL, NULL
+FROM everyone LEFT JOIN person_state USING (person_id)
+UNION ALL
+SELECT 3, person_id, position, partition, kind, at, received, source_id, key, payload, NULL, NULL, NULL
+FROM log JOIN partition_state AS progress USING (partition)
+WHERE person_id IN (SELECT person_id FROM everyone) AND position > progress.folded
 """
 _LINKS = """
 SELECT DISTINCT a, b, source_id, message_id, at, reason FROM link
@@ -88,20 +95,8 @@ def _person_id(identifier: str) -> int | None:
     return int(text) if text != identifier and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-class _Query:
-    """The four statements that read a person, for one way of naming them."""
-
-    def __init__(self, root: str) -> None:
-        self.uses = root.count("%s")
-        self.who = _WHO.format(root=root)
-        self.identifiers = _IDENTIFIERS.format(root=root)
-        self.states = _STATES.format(root=root)
-        columns = ", ".join(f"log.{each.strip()}" for each in RECORD_COLUMNS.split(","))
-        self.tail = _TAIL.format(root=root, columns=columns)
-
-
-_QUERY_BY_IDENTIFIER = _Query(_BY_IDENTIFIER)
-_QUERY_BY_PERSON = _Query(_BY_PERSON)
+_PERSON_BY_IDENTIFIER = _PERSON.format(root=_BY_IDENTIFIER)
+_PERSON_BY_NUMBER = _PERSON.format(root=_BY_PERSON)
 
 
 class Reading(Connected):
@@ -112,28 +107,11 @@ class Reading(Connected):
 
     async def read_person(self, identifier: str) -> PersonReading | None:
         number = _person_id(identifier)
-        query, name = (_QUERY_BY_IDENTIFIER, identifier) if number is None else (_QUERY_BY_PERSON, number)
-        async with self._connection() as connection, connection.pipeline() as pipeline:
-            # All statements go out at once: one round trip, one snapshot.
-            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursors = [
-                await connection.execute(text, [name] * text.count("%s"), binary=True)
-                for text in (query.who, query.identifiers, query.states, query.tail)
-            ]
-            await connection.execute("COMMIT")
-            await pipeline.sync()
-            who, identifiers, states, tail = [await cursor.fetchall() for cursor in cursors]
-        person, head = who[0]
-        if person is None or (not identifiers and all(state is None for _, state in states) and not tail):
-            return None
-        return PersonReading(
-            person=PersonId(person),
-            head=Position(head),
-            identifiers=[HeldIdentifier(key, shared, SourceId(src), *rest) for key, shared, src, *rest in identifiers],
-            merged=sorted(PersonId(one) for one, _ in states if one != person),
-            states=[state for _, state in states if state is not None],
-            tail=[record_of(row) for row in tail],
-        )
+        if number is None:
+            rows = await self._rows(_PERSON_BY_IDENTIFIER, identifier)
+        else:
+            rows = await self._rows(_PERSON_BY_NUMBER, number, number)
+        return _person_reading(rows)
 
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         rows = await self._rows(
@@ -198,6 +176,32 @@ class Reading(Connected):
 
     async def person_count(self) -> int:
         return int((await self._rows("SELECT count(DISTINCT person_id) FROM identifier"))[0][0])
+
+
+def _person_reading(rows: list[tuple[Any, ...]]) -> PersonReading | None:
+    parts: tuple[list[tuple[Any, ...]], ...] = ([], [], [], [])
+    for row in rows:
+        parts[row[0]].append(row[1:])
+    who, identifiers, states, tail = parts
+    person, head = who[0][:2]
+    if person is None or (not identifiers and all(row[8] is None for row in states) and not tail):
+        return None
+    held = [
+        HeldIdentifier(key, shared, SourceId(src), msg, at) for *_, at, _, src, _, _, key, msg, shared in identifiers
+    ]
+    return PersonReading(
+        person=PersonId(person),
+        head=Position(head),
+        identifiers=sorted(held, key=lambda each: (each.since_ms, each.identifier)),
+        merged=sorted(PersonId(row[0]) for row in states if row[0] != person),
+        states=[row[8] for row in states if row[8] is not None],
+        tail=sorted(_tail_record(row) for row in tail),
+    )
+
+
+def _tail_record(row: tuple[Any, ...]) -> Record:
+    who, position, partition, kind, at, received, source, key, payload, *_ = row
+    return record_of((position, partition, who, kind, at, received, source, key, payload))
 
 
 def _evidence(source: int, message_id: str, at: Any) -> Evidence:
