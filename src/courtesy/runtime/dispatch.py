@@ -127,7 +127,7 @@ class Dispatcher:
             )
         cause = str(attempt.cause.value)
         if isinstance(attempt, Retry) and effect.attempt < MAX_ATTEMPTS:
-            wait = backoff_ms(effect.attempt, effect.key) if attempt.after_ms is None else attempt.after_ms
+            wait = max(backoff_ms(effect.attempt, effect.key), attempt.after_ms or 0)
             return Settlement(
                 effect.key, effect.attempt, EffectState.WAITING, cause, _clean(attempt.detail), now, now + wait
             )

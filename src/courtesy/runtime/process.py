@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_network
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ import structlog
 import uvloop
 
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
+from courtesy.channel.address import permitted_networks
 from courtesy.channel.contract import Outside
 from courtesy.channel.guard import GuardedNetwork, SystemResolver
 from courtesy.channel.webhook import Webhook
@@ -29,7 +29,6 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.telemetry import configure_logs, configure_traces
 
-EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 
 log = structlog.get_logger("process")
@@ -88,7 +87,7 @@ async def _upkeep(engine: Engine, settings: Settings, stop: asyncio.Event) -> No
 
 def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
-    permitted = EVERYWHERE if settings.allow_private_webhooks else ()
+    permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
 
 
