@@ -1,0 +1,110 @@
+"""`courtesy import` and `courtesy mapping`: files in, with a progress bar, and a mapping to start from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
+from courtesy.event.event import Party
+from courtesy.runtime.app import App
+from courtesy.runtime.catalog import Source
+from courtesy.runtime.importing import import_path
+from courtesy.source import summary
+from courtesy.source.guess import guess_mapping
+from courtesy.source.mapping import Format, Mapping, parse_mapping, write_mapping
+from courtesy.source.ready import ready_mapping, ready_mappings
+
+COMMAND_LINE = "command line"
+
+PathArgument = Annotated[str, typer.Argument(help="A CSV, JSONL or Parquet file (also .gz), a folder, or - for stdin")]
+
+
+def _read_mapping(given: str | None) -> Mapping | None:
+    """A mapping by the path of its file, or by the name of a ready one."""
+    if given is None:
+        return None
+    if Path(given).is_file():
+        return parse_mapping(Path(given).read_bytes(), given)
+    if given in ready_mappings():
+        return ready_mapping(given)
+    known = ", ".join(sorted(ready_mappings()))
+    raise CourtesyError(Code.NOT_FOUND, f"no mapping file {given!r}", hint=f"or name a ready one: {known}")
+
+
+def import_files(
+    path: PathArgument,
+    source: Annotated[str, typer.Option(help="The source that the events come from; made when there is none")],
+    mapping: Annotated[
+        str | None, typer.Option(help="A mapping file, or a ready one by name. Guessed if missing")
+    ] = None,
+    party: Annotated[Party, typer.Option(help="How far a new source is from the customer")] = Party.FIRST,
+    format_: Annotated[Format | None, typer.Option("--format", help="What stdin or an odd file is")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read a file once more that was imported before")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Import a file, a folder or stdin. Stop and repeat it as you like: nothing is lost or added twice."""
+    chosen = _read_mapping(mapping)
+    console = Console(stderr=True)
+
+    async def work(app: App) -> summary.ImportSummary:
+        await app.catalog.ensure_source(source, Source(party=party), COMMAND_LINE)
+        with _bar(console) as bar:
+            task = bar.add_task("reading", total=1.0, rows="")
+
+            def show(progress: summary.Progress) -> None:
+                rows = f"{progress.row_count:,} rows, {progress.rows_per_s:,.0f}/s"
+                bar.update(task, completed=progress.share, description=progress.file, rows=rows)
+
+            return await import_path(
+                app.ingest,
+                app.engine,
+                app.catalog.policy(source),
+                None if path == "-" else Path(path),
+                chosen,
+                app.clock,
+                show,
+                format=format_,
+                again=again,
+            )
+
+    _tell(with_app(settings_of(data=data, database=database), work))
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=not console.is_terminal,
+    )
+
+
+def _tell(done: summary.ImportSummary) -> None:
+    console = Console(highlight=False)
+    table = Table("file", "rows", "stored", "duplicate", "quarantined", "suppressed", "")
+    for file in done.files:
+        numbers = (file.row_count, file.stored_count, file.duplicate_count, file.quarantined_count)
+        table.add_row(file.name, *(f"{n:,}" for n in numbers), f"{file.suppressed_count:,}", file.reason or str(file.outcome))
+    console.print(table)
+    for each in done.causes:
+        console.print(f"  {each.cause}: {each.count:,}, for example {each.place}: {each.detail}")
+    console.print(f"{done.row_count:,} rows in {done.duration_ms / 1_000:.1f} s, {done.rows_per_s:,.0f} rows/s")
+
+
+def propose_mapping(path: PathArgument) -> None:
+    """Print a mapping guessed from a file or folder, to be edited and given to `courtesy import --mapping`."""
+    if not Path(path).exists():
+        raise CourtesyError(Code.NOT_FOUND, f"nothing at {path}", place="path")
+    sys.stdout.buffer.write(write_mapping(guess_mapping(Path(path))))
