@@ -53,10 +53,18 @@ class _Changes:
     """What folding a batch asks to be written."""
 
     touched: set[PersonId] = field(default_factory=set)
+    states: list[tuple[PersonId, bytes]] = field(default_factory=list)
     timers: list[TimerChange] = field(default_factory=list)
     effects: list[NewEffect] = field(default_factory=list)
     forwards: list[NewRecord] = field(default_factory=list)
     poisoned: list[Poisoned] = field(default_factory=list)
+
+    def add(self, more: _Changes) -> None:
+        """Ask for what `more` asks for as well."""
+        self.touched |= more.touched
+        self.timers += more.timers
+        self.effects += more.effects
+        self.forwards += more.forwards
 
 
 class FoldWorker:
@@ -156,16 +164,20 @@ class FoldWorker:
 
     async def _fold_and_commit(self, records: Sequence[Record]) -> None:
         await self._warm(records)
-        changes = _Changes()
         try:
-            for record in records:
-                self._fold(record, changes)
+            changes = self._fold_all(records, self._fold)
         except Exception:  # noqa: BLE001 -- anything that a record makes a step raise; found out one by one
             await self._rewarm(records)
-            changes = _Changes()
-            for record in records:
-                self._fold_carefully(record, changes)
+            changes = self._fold_all(records, self._fold_carefully)
         await self._commit(records, changes)
+
+    def _fold_all(self, records: Sequence[Record], fold: Callable[[Record, _Changes], None]) -> _Changes:
+        """Fold and encode: what can't be stored must not get as far as the commit."""
+        changes = _Changes()
+        for record in records:
+            fold(record, changes)
+        changes.states = [(person, encode_state(self._hot[person])) for person in changes.touched]
+        return changes
 
     async def _warm(self, records: Sequence[Record]) -> None:
         """Have the state of everyone in the batch in memory."""
@@ -204,17 +216,20 @@ class FoldWorker:
             changes.forwards.append(forwarded(record, outcome.forward.person, outcome.forward.absorb))
 
     def _fold_carefully(self, record: Record, changes: _Changes) -> None:
-        """Fold one record so that a failure leaves the state as it was, and set the record aside if it won't fold."""
+        """Fold one record so that a failure leaves no trace of it, and set the record aside if it won't fold."""
         before = encode_state(self._hot[record.person])
         error = ""
         for _ in range(TRIES):
+            alone = _Changes()
             try:
-                self._fold(record, changes)
+                self._fold(record, alone)
                 encode_state(self._hot[record.person])
-                return
             except Exception:  # noqa: BLE001 -- see _fold_and_commit
                 error = traceback.format_exc(limit=-3)
                 self._hot[record.person] = decode_state(before)
+            else:
+                changes.add(alone)
+                return
         POISONED.inc()
         log.error("record_set_aside", position=record.position, kind=int(record.kind))
         changes.poisoned.append(Poisoned(record, error.replace("\0", "\\0"), self._clock.now_ms()))
@@ -228,7 +243,7 @@ class FoldWorker:
             FoldCommit(
                 leases=leases,
                 folded=folded,
-                states=[(person, encode_state(self._hot[person])) for person in changes.touched],
+                states=changes.states,
                 timers=changes.timers,
                 effects=changes.effects,
                 forwards=changes.forwards,
