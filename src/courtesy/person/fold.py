@@ -113,7 +113,7 @@ def _fold_traits(state: PersonState, traits: dict[str, Any], fact: Fact, tie: in
     for path, value in leaves(traits):
         known = registers.get(path)
         if known is None or (rank, at, tie) > (known.rank, known.at, known.tie):
-            registers[path] = Trait(_storable(value), rank, at, tie, fact.source, fact.party)
+            registers[path] = Trait(storable(value), rank, at, tie, fact.source, fact.party)
     if len(registers) > TRAITS_MAX:
         _keep_lowest(registers, TRAITS_MAX)
 
@@ -121,14 +121,14 @@ def _fold_traits(state: PersonState, traits: dict[str, Any], fact: Fact, tie: in
 _INT64 = 1 << 63
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Whole numbers beyond 64 bits become text, all the way down: the stored form has no place for them."""
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return str(value)
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [storable(item) for item in value]
     if isinstance(value, dict):
-        return {name: _storable(item) for name, item in value.items()}
+        return {name: storable(item) for name, item in value.items()}
     return value
 
 

@@ -15,7 +15,7 @@ from courtesy.base.ids import PersonId, effect_key
 from courtesy.base.time import to_iso
 from courtesy.event.event import EventType, Fact, behaviour_name
 from courtesy.person.catalog import EVERY_EVENT, Catalog, Subscription
-from courtesy.person.fold import fold_fact, fold_group_fact, merge
+from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.state import Pending, PersonState, encode_state
 
 WEBHOOK = "webhook"
@@ -174,7 +174,8 @@ def _summary(fact: Fact) -> dict[str, Any]:
         "event": fact.name,
         "timestamp": to_iso(fact.at),
         "identifiers": list(fact.ids),
-        "properties": fact.properties or {},
+        # It may have to wait in the state, which holds no whole numbers beyond 64 bits.
+        "properties": storable(fact.properties or {}),
     }
 
 
