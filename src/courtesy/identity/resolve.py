@@ -104,14 +104,16 @@ class Resolver:
     def resolve(self, ids: Sequence[str], evidence: Evidence) -> PersonId:
         """The person of an event that carries `ids` (normalised, most telling first, not empty).
 
-        Holds afterwards: every id is owned by somebody; those that the rules allow are owned by the person returned;
-        no person holds more of a kind than its cap, nor two unique values without an alias.
+        Holds afterwards: every id is owned by somebody, except new ones over a cap; those that the rules allow are
+        owned by the person returned; no person holds more of a kind than its cap, nor two unique values without an
+        alias.
         """
         owners = self._view.owners
         free = [key for key in ids if not (key in owners and owners[key].shared)]
         if not free:
             return owners[ids[0]].person
         person = self._person_of(free, evidence)
+        free = self._anchored(free, person)
         changed = sum(map(len, (self._view.changes.owners, self._view.changes.merges)))
         for key in free:
             self._attach(key, person, free[0], evidence)
@@ -124,20 +126,32 @@ class Resolver:
         """Join the person of `previous` to that of `new` because the sender said that they are one.
 
         An alias may join two unique values, up to the cap; equal ids are a no-op. A previous id that nobody holds yet
-        is taken in every kind it may be, so that events which arrive later find their person.
+        is taken in every kind it may be, so that events which arrive later find their person. When all of `new` are
+        shared they speak for nobody, and nothing is joined.
         """
         person = self.resolve(new, evidence)
         owners = self._view.owners
+        anchor = next((key for key in new if key in owners and owners[key] == Owner(person)), None)
+        if anchor is None:
+            return person
         known = [key for key in previous if key in owners]
         for key in known or previous:
             if key in new:
                 continue
             if key not in owners:
-                self._take(key, person, evidence)
-                self._link((new[0], key), person, evidence, "alias")
+                self._take_over(key, person, anchor, evidence)
             elif owners[key].person != person and not owners[key].shared:
-                person = self._join(person, owners[key].person, new[0], key, evidence, aliased=True)
+                person = self._join(person, owners[key].person, anchor, key, evidence, aliased=True)
         return person
+
+    def _take_over(self, key: str, person: PersonId, anchor: str, evidence: Evidence) -> None:
+        """Give a person a previous id that nobody holds."""
+        name = split_identifier(key)[0]
+        if len(self._values(person, name)) >= self._rules.kind_of(name).cap:
+            self._refuse(key, person, RefusalReason.OVER_CAP, evidence)
+            return
+        self._take(key, person, evidence)
+        self._link((anchor, key), person, evidence, "alias")
 
     def _person_of(self, free: Sequence[str], evidence: Evidence) -> PersonId:
         """The person of the most telling known identifier, unless a unique value speaks against it."""
@@ -146,6 +160,17 @@ class Resolver:
             if key in owners and not self._contradicts(owners[key].person, key, free):
                 return owners[key].person
         return self._create(evidence)
+
+    def _anchored(self, free: list[str], person: PersonId) -> list[str]:
+        """The same with the most telling identifier that is the person's, or can become theirs, in front.
+
+        A new one over the cap can't stand for them.
+        """
+        owners = self._view.owners
+        for place, key in enumerate(free):
+            if owners[key].person == person if key in owners else self._has_room(person, key):
+                return [key, *free[:place], *free[place + 1 :]]
+        raise AssertionError("a person is found by one of the identifiers, or is new and has room for all")
 
     def _contradicts(self, person: PersonId, key: str, ids: Sequence[str]) -> bool:
         """True when `ids` name someone else more tellingly: a unique value other than the person's own."""
