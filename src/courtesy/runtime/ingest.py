@@ -199,7 +199,7 @@ class Ingest:
         for index, item in enumerate(ticket.items):
             try:
                 receipt = await self._append_one(ticket, item)
-            except CourtesyError as failure:
+            except Exception as failure:  # noqa: BLE001 -- whoever asked is told; everybody else's appends go on
                 _fail(ticket, failure)
                 return
             position = max(position, receipt.position)
@@ -255,10 +255,9 @@ class Ingest:
     async def _reserve(self, count: int) -> None:
         """Have ids for as many new people as this append could possibly make."""
         if self._people_left < count:
-            left = list(self._people)
-            more = await self._engine.reserve_people(max(count - len(left), PEOPLE_RESERVED))
-            self._people_left = len(left) + len(more)
-            self._people = iter([*left, *more])
+            more = await self._engine.reserve_people(max(count - self._people_left, PEOPLE_RESERVED))
+            self._people = iter([*self._people, *more])
+            self._people_left += len(more)
 
     def _new_person(self) -> PersonId:
         self._people_left -= 1
