@@ -93,13 +93,25 @@ def _bar(console: Console) -> Progress:
 
 def _tell(done: summary.ImportSummary) -> None:
     console = Console(highlight=False)
-    table = Table("file", "rows", "stored", "duplicate", "quarantined", "suppressed", "")
+    table = Table("file", "mapping", "rows", "stored", "duplicate", "quarantined", "suppressed")
     for file in done.files:
-        numbers = (file.row_count, file.stored_count, file.duplicate_count, file.quarantined_count)
-        table.add_row(file.name, *(f"{n:,}" for n in numbers), f"{file.suppressed_count:,}", file.reason or str(file.outcome))
-    console.print(table)
+        if not file.reason:
+            numbers = (
+                file.row_count,
+                file.stored_count,
+                file.duplicate_count,
+                file.quarantined_count,
+                file.suppressed_count,
+            )
+            table.add_row(file.name, file.mapping, *(f"{number:,}" for number in numbers))
+    if table.row_count:
+        console.print(table)
+    for file in done.files:
+        if file.reason:
+            console.print(f"{file.name}: {file.reason}", soft_wrap=True, markup=False)
     for each in done.causes:
-        console.print(f"  {each.cause}: {each.count:,}, for example {each.place}: {each.detail}")
+        example = f"for example {each.place}: {each.detail}"
+        console.print(f"{each.fate}, {each.cause}: {each.count:,}, {example}", soft_wrap=True, markup=False)
     console.print(f"{done.row_count:,} rows in {done.duration_ms / 1_000:.1f} s, {done.rows_per_s:,.0f} rows/s")
 
 

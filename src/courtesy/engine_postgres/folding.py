@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from courtesy.base.ids import Partition, PersonId, Position, SourceId, partition_of
+from courtesy.base.ids import Partition, PersonId, Position, partition_of
 from courtesy.base.time import Clock
 from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, NewEffect, Poisoned, TimerChange
 from courtesy.engine_postgres.appending import put_records
@@ -77,18 +77,8 @@ RETURNING timer.due, timer.person_id, timer.timer
 
 def record_of(row: tuple[Any, ...]) -> Record:
     """A record from a row of RECORD_COLUMNS."""
-    position, partition, person, kind, at, received, source, key, payload = row
-    return Record(
-        Position(position),
-        Partition(partition),
-        PersonId(person),
-        RecordKind(kind),
-        at,
-        received,
-        SourceId(source),
-        key,
-        payload,
-    )
+    # A kind stays the plain number that it is in the row: an IntEnum compares with it, and this runs for every record.
+    return Record._make(row)
 
 
 class Folding(Connected):

@@ -44,10 +44,15 @@ class People:
             raise CourtesyError(
                 Code.INVALID,
                 f"{value!r:.60} can't identify anybody as {kind!r:.40}",
-                hint=nearest(kind, [PERSON, GROUP, *self._catalog.now.rules.by_name]),
+                hint=self._kind_hint(kind),
                 place="value",
             )
         return key
+
+    def _kind_hint(self, kind: str) -> str:
+        """The kind that was probably meant, when this one is not declared."""
+        known = [PERSON, GROUP, *self._catalog.now.rules.by_name]
+        return "" if kind in known else nearest(kind, known)
 
     async def view(self, kind: str, value: str, after: Position | None = None) -> dict[str, Any]:
         """A person, including everything acknowledged before the call.
@@ -88,7 +93,7 @@ class People:
             await asyncio.sleep(AHEAD_POLL_MS / 1_000)
             waited += AHEAD_POLL_MS
         if reading is None:
-            raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}")
+            raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}", hint=self._kind_hint(kind))
         return reading
 
     async def events(self, kind: str, value: str, before: Position | None, limit: int) -> dict[str, Any]:
