@@ -60,7 +60,7 @@ def sniff(sample: bytes, options: CsvOptions = CsvOptions()) -> Dialect:  # noqa
     text = text.lstrip("\ufeff")
     quote = options.quote or '"'
     escape = options.escape or ("\\" if re.search(r'[^\\]\\"(?![\s,;|"]|$)', text) else None)
-    delimiter = options.delimiter or _detect_delimiter(text, quote, escape)
+    delimiter = options.delimiter or _detect_delimiter(text, quote, escape, encoding)
     trial = Dialect(delimiter, quote, escape, encoding, True, (), frozenset(options.empty))
     rows = _sample_rows(text, trial)
     first = rows[0] if rows else []
@@ -111,11 +111,11 @@ def _sample_rows(text: str, dialect: Dialect) -> list[list[str]]:
     return rows[:-1] if len(rows) > 1 and not text.endswith(("\n", "\r")) else rows
 
 
-def _detect_delimiter(text: str, quote: str, escape: str | None) -> str:
+def _detect_delimiter(text: str, quote: str, escape: str | None, encoding: str) -> str:
     """The character that gives the most columns in the most rows alike; a comma when none gives two."""
 
     def score(delimiter: str) -> float:
-        dialect = Dialect(delimiter, quote, escape, "", True, (), frozenset())
+        dialect = Dialect(delimiter, quote, escape, encoding, True, (), frozenset())
         widths = Counter(len(row) for row in _sample_rows(text[:65_536], dialect)[:1_000])
         if not widths:
             return 0.0

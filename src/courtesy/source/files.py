@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -246,7 +246,8 @@ class Reading:
         if dialect is None or self.options.encoding or dialect.encoding not in ("utf-8", "cp1252"):
             return dialect
         votes = EncodingVotes()
-        with Opened(self.file) as opened:
+        # A file that breaks off does so again when its rows are read, which then tells where.
+        with Opened(self.file) as opened, suppress(OSError, EOFError, zlib.error):
             while piece := opened.stream.read(_PIECE_BYTES):
                 votes.count(piece)
         encoding = "utf-8" if votes.is_utf_8 else "cp1252"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +20,7 @@ from courtesy.source.mapping import (
     CallType,
     Cast,
     Condition,
+    CsvOptions,
     Format,
     Given,
     Mapping,
@@ -34,7 +37,7 @@ DISTINCT_EVENTS_MAX = 100
 _IDENTIFIERS: dict[str, tuple[str, ...]] = {
     "user_id": tuple(
         "user_id userid customer_id customerid household_id household_key member_id client_id cust_id buyer_id "
-        "shopper_id person_id contact_id subscriber_id customer_unique_id uid user customer household member".split()
+        "shopper_id person_id contact_id subscriber_id customer_unique_id uid user customer household member id".split()
     ),
     "anonymous_id": tuple(
         "anonymous_id visitor_id visitorid cookie_id session_id sessionid user_session session visit_id".split()
@@ -45,10 +48,15 @@ _IDENTIFIERS: dict[str, tuple[str, ...]] = {
 }
 _TIMES = (
     "event_time timestamp event_timestamp occurred_at transaction_timestamp event_date time_stamp datetime date_time "
-    "time date invoice_date order_date purchase_date transaction_date order_timestamp order_time visit_date ts"
+    "time date eventdate invoice_date order_date purchase_date transaction_date order_timestamp order_time visit_date "
+    "ts"
 ).split()
 _TIME_ENDING = re.compile(r".*_(at|time|date|timestamp|ts|on)|date_.*")
 _PERSONAL_TIME = re.compile(r"(.*_)?(birth|born|signup|signed_up|joined|registered|registration|created|dob).*")
+_PERSONAL = frozenset(
+    "email e_mail first_name last_name surname gender sex birthday birth_date became_member_on".split()
+)
+"""Names beside which a plain `id` is a person's."""
 _EVENTS = "event_type event_name event action action_type behavior behaviour behavior_type activity type".split()
 _ORDERS = (
     "order_id order_no order_number invoice_no invoice_id invoice basket_id transaction_id receipt_id purchase_id"
@@ -75,6 +83,7 @@ _KNOWN_EVENTS = {
     "favorite": "Product Added to Wishlist",
     **dict.fromkeys(_PURCHASES, "Order Completed"),
 }
+_EMPTY_MARKS = frozenset(("NA", "N/A", "NULL", "null", "NaN", "nan", "None", "none", "-"))
 _CODE_ENDING = re.compile(r"(.*_)?(id|ids|no|nr|code|upc|sku|ean|zip|zipcode|postcode|postal_code|phone|number|key)")
 _DATE_FORMATS = tuple(
     f"{day}{time}"
@@ -120,7 +129,7 @@ def word_of(column: str) -> str:
 
 def files_like(name: str) -> str:
     """A pattern for the files of a series: numbers and dates in the name may be others."""
-    return re.sub(r"\d[\d\-_.T]*\d|\d", "*", name) if PurePosixPath(name).suffix else name
+    return re.sub(r"\d[\d\-_.T]*\d|\d", "*", glob.escape(name)) if PurePosixPath(name).suffix else glob.escape(name)
 
 
 class _Guess:
@@ -134,6 +143,7 @@ class _Guess:
         self._samples = {
             column: [v for v in rows.column(column)[:SAMPLE_ROWS] if text_of_any(v)] for column in self._words
         }
+        self._empty_marks = self._leave_out_marks()
         self._row_count = min(len(rows.numbers), SAMPLE_ROWS)
         self._notes: list[str] = []
         self._used: set[str] = set()
@@ -153,10 +163,29 @@ class _Guess:
         return Rule(
             files=files,
             note=" ".join(self._notes),
+            csv=self._csv(),
             identifiers=identifiers,
             time=time,
             outputs=(output,),
         )
+
+    def _leave_out_marks(self) -> tuple[str, ...]:
+        """The words that stand for no value among numbers, such as R's `NA`; the samples are rid of them."""
+        if self._format is not Format.CSV:
+            return ()
+        found: set[str] = set()
+        for values in self._samples.values():
+            marks = _EMPTY_MARKS & set(values)
+            rest = [value for value in values if value not in marks]
+            if marks and rest and all(map(_is_number, rest)):
+                found |= marks
+        for column, values in self._samples.items():
+            self._samples[column] = [value for value in values if value not in found]
+        return tuple(sorted(found))
+
+    def _csv(self) -> CsvOptions:
+        usual = Rule().csv
+        return CsvOptions(empty=(*usual.empty, *self._empty_marks)) if self._empty_marks else usual
 
     def _holds_calls(self) -> bool:
         """True for lines that are calls of the tracking protocol."""
@@ -174,13 +203,17 @@ class _Guess:
                     return column
         return None
 
-    def _has_values(self, column: str) -> bool:
-        return bool(self._samples[column])
+    def _identifies(self, kind: str, column: str) -> bool:
+        """Whether a column has values, and such as its name promises."""
+        values = self._samples[column]
+        if self._words[column] == "id":
+            return bool(values) and any(word in _PERSONAL for word in self._words.values())
+        return bool(values) and (kind != "email" or all("@" in str(value) for value in values))
 
     def _identifiers(self) -> dict[str, Given]:
         found: dict[str, Given] = {}
         for kind, names in _IDENTIFIERS.items():
-            column = self._first(names, self._has_values)
+            column = self._first(names, partial(self._identifies, kind))
             if column is not None:
                 found[kind] = column
         known = found.get("user_id")

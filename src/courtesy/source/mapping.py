@@ -366,7 +366,7 @@ _NEEDED = {CallType.TRACK: "event", CallType.GROUP: "group_id", CallType.ALIAS: 
 def _check_output(output: Output, place: str, path: str) -> None:
     needed = _NEEDED.get(output.type)
     if needed is not None and getattr(output, needed) is None:
-        raise _invalid(f"expected `{needed}`, which a {output.type} call needs", place, path)
+        raise _invalid(f"expected `{needed}`, which a call of type {output.type} needs", place, path)
     for part in ("properties", "traits", "context"):
         names = sorted(getattr(output, part))
         for name, longer in pairwise(names):

@@ -23,31 +23,40 @@ class Occurrences:
 
     def ordinals(self, hashes: Hashes) -> Counts:
         """For each hash how many equal ones there were up to and with itself: 1 for a new one."""
-        ordinals = _ranks(hashes) + 1
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]  # searching in order walks through a run instead of jumping about in it
+        counts = _ranks(ordered) + 1
         for run in self._runs:
-            ordinals += np.searchsorted(run, hashes, "right") - np.searchsorted(run, hashes, "left")
-        self._add(np.sort(hashes))
+            counts += _count_in(run, ordered)
+        ordinals = np.empty_like(counts)
+        ordinals[order] = counts
+        self._add(ordered)
         return ordinals
 
     def _add(self, run: Hashes) -> None:
         runs = self._runs
         while runs and len(runs[-1]) < 2 * len(run):
             run = np.concatenate((runs.pop(), run))
-            run.sort()
-        runs.append(run)
+            run.sort(kind="stable")  # which recognises that it merges two sorted runs
+        if len(run):
+            runs.append(run)
 
 
-def _ranks(hashes: Hashes) -> Counts:
-    """How many equal hashes stand before each one."""
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
+def _ranks(ordered: Hashes) -> Counts:
+    """How many equal hashes stand before each one, where equal ones stand together."""
+    place = np.arange(len(ordered))
     is_first = np.ones(len(ordered), dtype=bool)
     is_first[1:] = ordered[1:] != ordered[:-1]
-    place = np.arange(len(ordered))
-    start = np.maximum.accumulate(np.where(is_first, place, 0)) if len(ordered) else place
-    ranks = np.empty(len(ordered), dtype=np.int64)
-    ranks[order] = place - start
-    return ranks
+    return place - np.maximum.accumulate(np.where(is_first, place, 0))
+
+
+def _count_in(run: Hashes, ordered: Hashes) -> Counts:
+    """How often each hash is in a sorted run that is not empty."""
+    left = np.searchsorted(run, ordered, "left")
+    found = np.flatnonzero(run[np.minimum(left, len(run) - 1)] == ordered)
+    counts = np.zeros(len(ordered), dtype=np.int64)
+    counts[found] = np.searchsorted(run, ordered[found], "right") - left[found]
+    return counts
 
 
 class RowIds:

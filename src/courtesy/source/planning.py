@@ -11,7 +11,7 @@ from courtesy.base.time import to_iso
 from courtesy.source.calls import CallsRenderer
 from courtesy.source.files import DataFile, Sample, sample_of
 from courtesy.source.guess import guess_rule
-from courtesy.source.mapping import Format, Mapping, Rule, check_columns
+from courtesy.source.mapping import CsvOptions, Format, Mapping, Rule, check_columns
 from courtesy.source.ready import ready_rule
 from courtesy.source.rendering import Renderer, TableRenderer
 
@@ -93,6 +93,8 @@ class _ByLooks:
         name, rule = ready_rule(sample.columns) or (GUESSED, guess_rule(file.identity, sample))
         if rule.skip is not None:
             return PlannedFile(file, mapping=name, reason=rule.skip)
+        if rule.csv != CsvOptions():
+            sample = sample_of(file, known_only=known_only, format=self._format, csv=rule.csv)
         return PlannedFile(file, sample, rule, name)
 
 

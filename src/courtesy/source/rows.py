@@ -13,8 +13,9 @@ from courtesy.event.cause import Cause
 ROWS_MAX = 5_000
 """Rows in one batch: few enough for memory, enough to spread the cost of a batch."""
 
-LINE_CHARS_MAX = 256 * 1024
-"""A longer line is not read into memory; eight times what an event may have, so nothing acceptable is lost."""
+LINE_CHARS_MAX = 128 * 1024
+"""A longer line is not read into memory: four times what an event may have, so that nothing acceptable is lost, and
+within what Python's CSV reader takes for one field."""
 
 RAW_BYTES_MAX = 32 * 1024
 """How much of an unreadable line is kept."""
