@@ -14,6 +14,11 @@ from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind,
 
 RECORD_COLUMNS = "position, partition, person_id, kind, at, received, source_id, key, payload"
 
+# Only a clock that was set back can have given a longer lease than the one that is asked for now.
+_SHORTEN = """
+WITH asked AS (UPDATE fold_worker SET expires = %(until)s WHERE expires > %(until)s)
+UPDATE partition_state SET expires = %(until)s WHERE expires > %(until)s
+"""
 _RENEW = "UPDATE partition_state SET expires = %s WHERE owner = %s AND expires > %s"
 _LAPSE = "UPDATE partition_state SET owner = NULL WHERE owner = %s AND expires <= %s"
 _TAKE = """
@@ -75,10 +80,12 @@ RETURNING timer.due, timer.person_id, timer.timer
 """
 
 
+_KINDS = tuple(RecordKind)
+
+
 def record_of(row: tuple[Any, ...]) -> Record:
     """A record from a row of RECORD_COLUMNS."""
-    # A kind stays the plain number that it is in the row: an IntEnum compares with it, and this runs for every record.
-    return Record._make(row)
+    return Record._make((*row[:3], _KINDS[row[3]], *row[4:]))
 
 
 class Folding(Connected):
@@ -90,6 +97,7 @@ class Folding(Connected):
     async def claim(self, worker: str, want: int, ttl_ms: int) -> list[Lease]:
         now = self._clock.now_ms()
         async with self._transaction() as connection:
+            await connection.execute(_SHORTEN, {"until": now + ttl_ms})
             await connection.execute(_SIGN_ON, (worker, now + ttl_ms))
             await connection.execute(_LAPSE, (worker, now))
             await connection.execute(_RENEW, (now + ttl_ms, worker, now))
