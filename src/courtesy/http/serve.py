@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
@@ -26,8 +28,9 @@ def asgi() -> Litestar:
     clock = SystemClock()
     app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock)
     served = create(app)
-    served.on_startup.append(lambda: _start(app))
-    served.on_shutdown.append(lambda: _stop(app))
+    # Not lambdas: Litestar awaits what it can tell from outside to be asynchronous.
+    served.on_startup.append(partial(_start, app))
+    served.on_shutdown.append(partial(_stop, app))
     return served
 
 
