@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from courtesy.base.ids import Partition
-from courtesy.base.time import ManualClock
+from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.engine.contract import Engine, Lease
 from tests.contract.builders import ANN, TTL_MS, Store, claim_all, commit, lease_of, record, write
 
@@ -87,6 +87,17 @@ async def test_renewing_holds_a_lease_from_the_renewal_on(engine: Engine, clock:
         await claim_all(engine, "one")
         clock.advance(TTL_MS - 1)
         assert await engine.claim("two", engine.partition_count, TTL_MS) == []
+
+
+async def test_a_clock_set_back_keeps_nobody_waiting(engine: Engine, clock: ManualClock) -> None:
+    """The lease of an owner that died before the clock was set back runs out as soon as any other, and it counts
+    among the workers no longer."""
+    await claim_all(engine, "dead")
+    clock.advance(-HOUR_MS)
+    assert await engine.claim("two", engine.partition_count, TTL_MS) == []
+    clock.advance(TTL_MS)
+    assert partitions(await engine.claim("two", engine.partition_count, TTL_MS)) == all_of(engine)
+    assert await engine.workers() == 1
 
 
 async def test_taking_over_raises_the_epoch(engine: Engine, clock: ManualClock) -> None:

@@ -339,7 +339,8 @@ class Engine(Protocol):
     async def claim(self, worker: str, want: int, ttl_ms: int) -> list[Lease]:
         """Renew the worker's leases for `ttl_ms` and take free ones up to `want` in all; all that it holds now.
 
-        Taking raises the epoch. A lease that ran out is not renewed: its partition is free for all.
+        Taking raises the epoch. A lease that ran out is not renewed: its partition is free for all. None lasts longer
+        than `ttl_ms` from now, whoever's it is: after a clock was set back, no dead owner keeps anybody waiting.
         """
         ...
 

@@ -38,15 +38,18 @@ class Folding:
 
     def claim(self, worker: str, want: int, now_ms: int, ttl_ms: int) -> list[Lease]:
         """Renew what the worker holds, let lapse what ran out, take free partitions up to `want` in all."""
-        self._asked[worker] = now_ms + ttl_ms
+        until_ms = now_ms + ttl_ms
+        self._asked = {each: min(asked_ms, until_ms) for each, asked_ms in self._asked.items()} | {worker: until_ms}
         for each in self._holdings:
+            # Only a clock that was set back can have given a longer one.
+            each.expires_ms = min(each.expires_ms, until_ms)
             if each.expires_ms <= now_ms:
                 each.owner = None
             elif each.owner == worker:
-                each.expires_ms = now_ms + ttl_ms
+                each.expires_ms = until_ms
         held = sum(each.owner == worker for each in self._holdings)
         for each in [each for each in self._holdings if each.owner is None][: max(want - held, 0)]:
-            each.owner, each.expires_ms, each.epoch = worker, now_ms + ttl_ms, each.epoch + 1
+            each.owner, each.expires_ms, each.epoch = worker, until_ms, each.epoch + 1
         return [
             Lease(Partition(number), each.epoch, each.folded)
             for number, each in enumerate(self._holdings)
