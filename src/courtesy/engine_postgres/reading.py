@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
+from courtesy.base.time import Clock
 from courtesy.engine.contract import (
     Alarm,
     Count,
@@ -75,7 +76,8 @@ WHERE (%(source)s::int IS NULL OR source_id = %(source)s::int)
 ORDER BY number DESC LIMIT %(limit)s
 """
 _STATUS = """
-SELECT progress.partition, progress.folded, coalesce(tail.unfolded, 0), first.received, progress.owner
+SELECT progress.partition, progress.folded, coalesce(tail.unfolded, 0), first.received,
+    CASE WHEN progress.expires > %s THEN progress.owner END
 FROM partition_state AS progress
 LEFT JOIN LATERAL (
     SELECT count(*) AS unfolded FROM log
@@ -101,6 +103,8 @@ _PERSON_BY_NUMBER = _PERSON.format(root=_BY_PERSON)
 
 class Reading(Connected):
     """The engine's reading side."""
+
+    _clock: Clock
 
     async def head(self) -> Position:
         return Position((await self._rows("SELECT position FROM log_head"))[0][0])
@@ -171,7 +175,7 @@ class Reading(Connected):
         return [Poisoned(record_of(row[:9]), row[9], row[10]) for row in rows]
 
     async def status(self) -> list[PartitionStatus]:
-        rows = await self._rows(_STATUS)
+        rows = await self._rows(_STATUS, self._clock.now_ms())
         return [PartitionStatus(Partition(row[0]), Position(row[1]), *row[2:]) for row in rows]
 
     async def person_count(self) -> int:
