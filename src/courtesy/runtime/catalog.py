@@ -158,6 +158,15 @@ class CatalogCache:
         """What the fold needs."""
         return self._definitions.catalog
 
+    async def subscription(self, name: str) -> Subscription | None:
+        """A subscription as it stands now; None for one that is gone.
+
+        The store is asked before that is said: whoever folded may have heard of it sooner than this process.
+        """
+        if name not in self._definitions.subscriptions:
+            await self.refresh()
+        return self._definitions.subscriptions.get(name)
+
     def grant(self, secret: str) -> Grant | None:
         """What a key allows; None for one that is unknown or expired."""
         digest = digest_of(secret)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -37,8 +37,8 @@ REPORT_RANK = 30
 
 log = structlog.get_logger("dispatch")
 
-ConfigOf = Callable[[str], dict[str, Any] | None]
-"""The channel's configuration for a target as it stands now; None for a target that is gone."""
+ConfigOf = Callable[[str], Awaitable[dict[str, Any] | None]]
+"""The channel's configuration for a target as it stands now; None for a target that is gone, for that is final."""
 
 
 class Dispatcher:
@@ -112,7 +112,7 @@ class Dispatcher:
                 del self._busy[effect.kind, effect.target]
 
     async def _attempt(self, effect: ClaimedEffect) -> Attempt:
-        config = self._config_of[effect.kind](effect.target)
+        config = await self._config_of[effect.kind](effect.target)
         if config is None:
             return Failed(FailCause.BAD_CONFIG, f"nothing named {effect.target!r} is defined any more")
         parcel = Parcel(effect.key, effect.kind, effect.created_ms, config, effect.body)

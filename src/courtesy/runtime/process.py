@@ -91,9 +91,9 @@ def make_webhook(settings: Settings) -> Webhook:
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
 
 
-def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
+async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
     """How to call a subscription's webhook as it is defined now."""
-    subscription = catalog.now.subscriptions.get(name)
+    subscription = await catalog.subscription(name)
     if subscription is None:
         return None
     return {"url": subscription.url, "secrets": list(subscription.secrets)}
