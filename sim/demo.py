@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from sim.server import LEARN_S, Server, command, create_key, free_port, serving
 from sim.truth import Delivery
 from sim.world import World
 
-CONNECTIONS = 12
+CONNECTIONS = 48
 QUEUED = 200
 HOOKS_LIMIT_S = 30.0
 DEFAULT_PORT = 8080
@@ -177,9 +178,7 @@ def _report_shop(server: Server, world: World) -> None:
     unreadable = truth.unreadable_count
     table.add_row("quarantined", f"{counts['quarantined']:,}", f"{truth.quarantined_count + unreadable:,}")
     table.add_row("received", f"{counts['received']:,}", f"{truth.message_count + unreadable:,}")
-    table.add_row(
-        "people (with bots and strangers)", f"{int(status['person_count']):,}", f"{len(truth.people):,} shoppers"
-    )
+    table.add_row("people (with bots and strangers)", f"{int(status['people']):,}", f"{len(truth.people):,} shoppers")
     console.print(table)
     _report_person(server, world)
 
@@ -187,19 +186,23 @@ def _report_shop(server: Server, world: World) -> None:
 def _totals(counts: dict[str, Any]) -> dict[str, int]:
     """All sources and hours added up."""
     totals = dict.fromkeys(("received", "stored", "quarantined", "duplicate", "suppressed"), 0)
-    for row in counts["hours"]:
+    for row in counts["counts"]:
         for fate in totals:
             totals[fate] += int(row[fate])
     return totals
 
 
 def _report_person(server: Server, world: World) -> None:
-    buyer = next((order.shopper for order in reversed(world.orders) if world.shoppers[order.shopper].user_id), None)
-    if buyer is None:
+    buyers = (world.shoppers[order.shopper] for order in reversed(world.orders))
+    for shopper in buyers:
+        path = f"/v1/people/user_id/{urllib.parse.quote(str(shopper.user_id), safe='')}"
+        try:
+            view = server.get(path)
+        except urllib.error.HTTPError:
+            continue  # bought as a guest, and never signed in
+        break
+    else:
         return
-    shopper = world.shoppers[buyer]
-    path = f"/v1/people/user_id/{urllib.parse.quote(str(shopper.user_id), safe='')}"
-    view = server.get(path)
     console.print(f"\n[bold]One of them[/bold]: {shopper.name}, {path}")
     console.print(f"  traits       {view['traits']}")
     console.print(f"  identifiers  {', '.join(each['kind'] + ' ' + each['value'] for each in view['identifiers'])}")
@@ -215,9 +218,9 @@ def _import(server: Server, options: argparse.Namespace) -> None:
     if done.returncode:
         sys.exit(done.returncode)
     server.wait_folded()
-    counts = _totals(server.get("/v1/counts?from=0"))
+    counts = _totals(server.get("/v1/counts"))
     console.print(
-        f"stored {counts['stored']:,} of {counts['received']:,}; people {server.get('/v1/status')['person_count']:,}"
+        f"stored {counts['stored']:,} of {counts['received']:,}; people {server.get('/v1/status')['people']:,}"
     )
 
 

@@ -37,7 +37,7 @@ class HookServer:
                 self._take(headers, body)
                 writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 
     def _take(self, headers: dict[str, str], body: bytes) -> None:

@@ -43,7 +43,7 @@ class Server:
 
     def unfolded(self) -> int:
         """How many records wait to be folded."""
-        return sum(int(each["unfolded_count"]) for each in self.get("/v1/status")["partitions"])
+        return int(self.get("/v1/status")["unfolded"])
 
     def wait_folded(self, limit_s: float = 600.0) -> None:
         """Return when everything is folded."""
