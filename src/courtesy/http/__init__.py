@@ -1,0 +1,1 @@
+"""HTTP: the tracking API, reading people, definitions and operations, and the document that describes it all."""

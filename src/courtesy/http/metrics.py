@@ -1,0 +1,58 @@
+"""What this process counts while it answers, and the page that a Prometheus server reads."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from courtesy.engine.contract import PartitionStatus
+from courtesy.event.cause import Fate
+from courtesy.runtime.ingest import Receipt
+from courtesy.runtime.telemetry import ACCEPTED
+
+RETRIED = Counter("courtesy_requests_retried", "Requests that a client said it sends again (X-Retry-Count)")
+PAGE_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+
+
+def count_fates(receipt: Receipt) -> None:
+    """Add what became of one call's events."""
+    if receipt.stored_count:
+        ACCEPTED.labels(Fate.STORED, "").inc(receipt.stored_count)
+    for (fate, cause), count in Tally((each.fate, each.cause) for each in receipt.results).items():
+        ACCEPTED.labels(fate, cause).inc(count)
+
+
+def page(partitions: list[PartitionStatus] | None, now_ms: int) -> bytes:
+    """All metrics of all processes, and how far each partition lags; `partitions` is None when the store is silent."""
+    return generate_latest(_processes()) + generate_latest(_lags(partitions, now_ms))
+
+
+def _processes() -> CollectorRegistry:
+    """What the processes count: in files that they share when a folder is set, else in this one's memory."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return prometheus_client.REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def _lags(partitions: list[PartitionStatus] | None, now_ms: int) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    answers = Gauge("courtesy_store_answers", "1 when the store answered this very question", registry=registry)
+    answers.set(partitions is not None)
+    unfolded = Gauge("courtesy_partition_unfolded", "Records that are not folded yet", ["partition"], registry=registry)
+    oldest = Gauge(
+        "courtesy_partition_oldest_unfolded_seconds",
+        "How long the first record that is not folded has been waiting",
+        ["partition"],
+        registry=registry,
+    )
+    for each in partitions or ():
+        unfolded.labels(each.partition).set(each.unfolded_count)
+        since = each.oldest_unfolded_ms
+        oldest.labels(each.partition).set(0 if since is None else max(0, now_ms - since) / 1_000)
+    return registry
