@@ -147,7 +147,7 @@ async def _shop(server: Server, options: argparse.Namespace) -> None:
                     for each in delivery.truth
                     if each.name == "Order Completed" and each.expected == "stored"
                 )
-            yield ("/v1/batch" if live and delivery.path == "/v1/import" else delivery.path), delivery
+            yield (delivery.path if live else f"{delivery.path}?live=false"), delivery
 
     console.print(f"feeding {options.shoppers} shoppers, {options.days} days, seed {options.seed} …")
     fed = await _feed(server.port, keys, routed())

@@ -178,7 +178,10 @@ async def _receive(parts: AsyncIterator[bytes], says_lines: bool, progress: _Pro
 async def _beginning(parts: AsyncIterator[bytes]) -> bytes:
     """As much as is needed to see the first line that is not blank."""
     start = b""
-    while len(start) < SINGLE_BYTES_MAX and b"\n" not in start.lstrip() and (part := await anext(parts, b"")):
+    while len(start) < SINGLE_BYTES_MAX and b"\n" not in start.lstrip():
+        part = await anext(parts, None)
+        if part is None:
+            break
         start = (start + part).removeprefix(BYTE_ORDER_MARK)
     return start
 

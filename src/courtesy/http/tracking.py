@@ -41,9 +41,10 @@ TYPES = {name: kind for kind, (short, _) in CALLS.items() for name in (kind.valu
 
 
 class SourceQuery(msgspec.Struct, frozen=True):
-    """For an admin key, which belongs to no source: the source to write to."""
+    """`source`: where to write to, for an admin key, which belongs to none. `live=false`: history, starts nothing."""
 
     source: str | None = None
+    live: bool = True
 
 
 class Discarded(msgspec.Struct, frozen=True):
@@ -129,10 +130,10 @@ async def _refuse(asked: Request, keys: tuple[str, ...], bad: BadBody) -> Answer
 
 
 async def _store(
-    asked: Asked[Any, Any], envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
+    asked: Request, envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
 ) -> Accepted:
     app = asked.app
-    items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=forced_type)
+    items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=forced_type, live=asked.query.live)
     receipt = await app.ingest.append(items, policy)
     count_fates(receipt)
     return Accepted(True, str(receipt.position), results_of(receipt.results))

@@ -134,7 +134,7 @@ def unpacked_head(head: bytes) -> bytes:
 async def unpacked_pieces(packed: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
     """A stream without its gzip, if it has any, in bounded pieces. Raises BadBody as `unpacked` does."""
     start = b""
-    while len(start) < len(GZIP_MAGIC) and (piece := await anext(packed, b"")):
+    while len(start) < len(GZIP_MAGIC) and (piece := await anext(packed, None)) is not None:
         start += piece
     whole = _after(start, packed)
     total = 0
