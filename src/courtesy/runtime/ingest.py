@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId, Position, SourceId
+from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
 from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Quarantined, Unavailable
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import FATE, Cause, Fate
-from courtesy.event.event import Event, EventType, encode
-from courtesy.identity.resolve import Changes, Evidence, Owner, Resolver, View
-from courtesy.identity.rules import IdentityRules, normalise, usable
-from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind, hand_over_payload
+from courtesy.identity.rules import IdentityRules
+from courtesy.runtime.identities import Fresh, Identities
+from courtesy.runtime.item import Item, prepared
 from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
 
 COMPANY_MS = 2
@@ -32,8 +29,6 @@ whatever comes in while an append is under way goes with the next one."""
 
 APPEND_ITEMS_MAX = 5_000
 QUEUED_ITEMS_MAX = 50_000
-OWNERS_CACHED_MAX = 500_000
-PEOPLE_RESERVED = 1_000
 
 
 class ItemResult(NamedTuple):
@@ -59,18 +54,10 @@ class Receipt:
 class _Ticket:
     """One call waiting for its append."""
 
-    items: list[_Item]
+    items: list[Item]
     policy: SourcePolicy
     keep_keys: bool
     done: asyncio.Future[Receipt]
-
-
-class _Item(NamedTuple):
-    """One call of a ticket, with its identifiers in the form in which they are compared."""
-
-    given: Accepted | Rejected
-    ids: tuple[str, ...]
-    previous: tuple[str, ...]
 
 
 class RulesNow(Protocol):
@@ -83,13 +70,24 @@ class RulesNow(Protocol):
 class _Draft:
     """What an append will write, and what it will answer."""
 
-    records: list[NewRecord] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     kept: set[bytes] = field(default_factory=set)
-    counts: Counter[tuple[SourceId, int, Fate, Cause | None]] = field(default_factory=Counter)
+    stored_hours: Counter[tuple[SourceId, int]] = field(default_factory=Counter)
+    others: Counter[tuple[SourceId, int, Fate, Cause]] = field(default_factory=Counter)
     quarantined: list[Quarantined] = field(default_factory=list)
     results: list[list[ItemResult]] = field(default_factory=list)
     stored: list[int] = field(default_factory=list)
+
+    def all_counts(self) -> list[Count]:
+        """What to add to the store's counts, received included."""
+        received: Counter[tuple[SourceId, int]] = Counter(self.stored_hours)
+        for (source, hour, _, _), count in self.others.items():
+            received[source, hour] += count
+        return [
+            *(Count(source, hour, Fate.RECEIVED, None, count) for (source, hour), count in received.items()),
+            *(Count(source, hour, Fate.STORED, None, count) for (source, hour), count in self.stored_hours.items()),
+            *(Count(*key, count) for key, count in self.others.items()),
+        ]
 
 
 class Ingest:
@@ -104,10 +102,7 @@ class Ingest:
         self._arrived = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._stopping = False
-        self._owners: dict[str, Owner] = {}
-        self._epoch = 0
-        self._people: Iterator[int] = iter(())
-        self._people_left = 0
+        self._identities = Identities(engine)
 
     def start(self) -> None:
         """Begin to append what is handed in."""
@@ -136,7 +131,7 @@ class Ingest:
             )
         rules = self._rules_now()
         ticket = _Ticket(
-            [_identified(item, rules) for item in items],
+            [prepared(item, rules) for item in items],
             policy,
             keep_keys,
             asyncio.get_running_loop().create_future(),
@@ -208,7 +203,7 @@ class Ingest:
         if not ticket.done.done():
             ticket.done.set_result(Receipt(position, tuple(results), stored_count))
 
-    async def _append_one(self, ticket: _Ticket, item: _Item) -> Receipt:
+    async def _append_one(self, ticket: _Ticket, item: Item) -> Receipt:
         alone = _Ticket([item], ticket.policy, ticket.keep_keys, ticket.done)
         try:
             return (await self._append([alone]))[0]
@@ -217,228 +212,90 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 -- see _isolate
             raw = item.given.raw
             rejected = Rejected(Cause.UNSTORABLE, f"{type(error).__name__}: {error}", raw)
-            alone.items = [_Item(rejected, (), ())]
+            alone.items = [Item(rejected)]
             return (await self._append([alone]))[0]
 
     async def _append(self, tickets: list[_Ticket]) -> list[Receipt]:
         count = sum(len(ticket.items) for ticket in tickets)
-        # An item may make a person, a group, and a person for each identifier that is set apart.
-        await self._reserve(sum(len(item.ids) + 2 for ticket in tickets for item in ticket.items))
+        await self._identities.reserve(item for ticket in tickets for item in ticket.items)
         APPEND_EVENTS.observe(count)
         with TRACER.start_as_current_span("append", attributes={"events": count}), APPEND_SECONDS.time():
             return await self._append_once(tickets)
 
     async def _append_once(self, tickets: list[_Ticket]) -> list[Receipt]:
         async with self._engine.appending() as append:
-            await self._refresh_owners(append)
+            await self._identities.refresh(append)
             draft = _Draft()
             fresh = await self._drop_duplicates(append, tickets, draft)
-            view = await self._view(append, fresh)
-            self._resolve(view, fresh, draft)
+            view = await self._identities.view(append, fresh)
             position = await append.write(
                 AppendBatch(
-                    records=draft.records,
+                    records=self._identities.records(view, fresh, self._rules_now()),
                     keys=draft.keys,
                     changes=view.changes,
-                    counts=[Count(*key, count) for key, count in draft.counts.items()],
+                    counts=draft.all_counts(),
                     quarantined=draft.quarantined,
                     now_ms=self._clock.now_ms(),
                     keep_keys=frozenset(draft.kept),
                 )
             )
-        self._remember(view)
+        self._identities.remember(view)
         return [
             Receipt(position, tuple(sorted(results)), stored)
             for results, stored in zip(draft.results, draft.stored, strict=True)
         ]
 
-    async def _reserve(self, count: int) -> None:
-        """Have ids for as many new people as this append could possibly make."""
-        if self._people_left < count:
-            more = await self._engine.reserve_people(max(count - self._people_left, PEOPLE_RESERVED))
-            self._people = iter([*self._people, *more])
-            self._people_left += len(more)
-
-    def _new_person(self) -> PersonId:
-        self._people_left -= 1
-        return PersonId(next(self._people))
-
-    async def _refresh_owners(self, append: Append) -> None:
-        self._epoch, changed = await append.owners_changed_since(self._epoch)
-        if changed is None:
-            self._owners.clear()
-        else:
-            for key in changed:
-                self._owners.pop(key, None)
-
-    async def _drop_duplicates(
-        self, append: Append, tickets: list[_Ticket], draft: _Draft
-    ) -> list[tuple[_Item, Accepted]]:
+    async def _drop_duplicates(self, append: Append, tickets: list[_Ticket], draft: _Draft) -> list[Fresh]:
         """Judge every item; those to be stored, in order."""
         keys = [item.given.key for ticket in tickets for item in ticket.items if isinstance(item.given, Accepted)]
         seen = await append.seen(keys) if keys else set()
-        fresh: list[tuple[_Item, Accepted]] = []
+        fresh: list[Fresh] = []
         for ticket in tickets:
-            results: list[ItemResult] = []
-            stored = 0
-            for index, item in enumerate(ticket.items):
-                given = item.given
-                if isinstance(given, Rejected):
-                    results.append(_refuse(draft, index, given, ticket.policy, self._clock.now_ms()))
-                elif given.key in seen:
-                    results.append(_repeat(draft, index, given))
-                else:
-                    seen.add(given.key)
-                    draft.keys.append(given.key)
-                    fresh.append((item, given))
-                    stored += 1
-                    _count(draft, given.event.source, given.event.received, Fate.STORED, None)
-                    if ticket.keep_keys:
-                        draft.kept.add(given.key)
+            before = len(fresh)
+            results = self._judge(ticket, seen, fresh, draft)
+            stored = fresh[before:]
+            for _, given in stored:
+                draft.stored_hours[given.event.source, _hour(given.event.received)] += 1
+            draft.keys.extend(given.key for _, given in stored)
+            if ticket.keep_keys:
+                draft.kept.update(given.key for _, given in stored)
             draft.results.append(results)
-            draft.stored.append(stored)
+            draft.stored.append(len(stored))
         return fresh
 
-    async def _view(self, append: Append, fresh: list[tuple[_Item, Accepted]]) -> View:
-        """All that resolving these items may need to know."""
-        needed = [_all_ids(item, given) for item, given in fresh]
-        cached = self._owners
-        owners = {key: cached[key] for keys in needed for key in keys if key in cached}
-        missing = list({key: None for keys in needed for key in keys if key not in owners})
-        if missing:
-            owners.update(await append.owners(missing))
-        people = {
-            owners[key].person
-            for keys, (item, _) in zip(needed, fresh, strict=True)
-            if item.previous or not _is_settled(item.ids, owners)
-            for key in keys
-            if key in owners
-        }
-        return View(owners, await append.held(people) if people else {})
-
-    def _resolve(self, view: View, fresh: list[tuple[_Item, Accepted]], draft: _Draft) -> None:
-        resolver = Resolver(self._rules_now(), view, self._new_person)
-        for item, given in fresh:
-            event = given.event
-            merges = len(view.changes.merges)
-            person = _settled(item.ids, view.owners) if not item.previous else None
-            if person is None:
-                evidence = Evidence(event.source, event.id, event.at)
-                person = (
-                    resolver.alias(item.ids, item.previous, evidence)
-                    if item.previous
-                    else resolver.resolve(item.ids, evidence)
-                )
-            whole = msgspec.structs.replace(event, ids=item.ids, previous=item.previous)
-            payload = encode(whole)
-            draft.records.append(_record(person, RecordKind.EVENT, event, given.key, payload))
-            if event.type is EventType.GROUP and event.group is not None:
-                group = resolver.resolve((_group_key(event.group),), Evidence(event.source, event.id, event.at))
-                draft.records.append(_record(group, RecordKind.GROUP, event, given.key, payload))
-            for merge in view.changes.merges[merges:]:
-                draft.records.append(
-                    NewRecord(
-                        merge.loser,
-                        RecordKind.HAND_OVER,
-                        event.at,
-                        event.received,
-                        SYSTEM_SOURCE,
-                        given.key,
-                        hand_over_payload(merge.survivor),
-                    )
-                )
-
-    def _remember(self, view: View) -> None:
-        """After the commit: keep the owners, and count our own changes as known."""
-        self._owners.update(view.owners)
-        if moves_epoch(view.changes):
-            self._epoch += 1
-        if len(self._owners) > OWNERS_CACHED_MAX:
-            for key in list(self._owners)[: OWNERS_CACHED_MAX // 2]:
-                del self._owners[key]
+    def _judge(self, ticket: _Ticket, seen: set[bytes], fresh: list[Fresh], draft: _Draft) -> list[ItemResult]:
+        """Put the items to be stored into `fresh` and their keys into `seen`; what became of the others."""
+        results: list[ItemResult] = []
+        for place, item in enumerate(ticket.items):
+            given = item.given
+            if isinstance(given, Rejected):
+                results.append(_refuse(draft, place, given, ticket.policy, self._clock.now_ms()))
+            elif given.key in seen:
+                results.append(_repeat(draft, place, given))
+            else:
+                seen.add(given.key)
+                fresh.append((item, given))
+        return results
 
 
-def moves_epoch(changes: Changes) -> bool:
-    """True when the owner of an identifier that was known before changes, so that others' caches are stale."""
-    return bool(changes.merges) or any(owner.shared for owner, _ in changes.owners.values())
+def _hour(at_ms: int) -> int:
+    return at_ms - at_ms % HOUR_MS
 
 
-def _identified(given: Accepted | Rejected, rules: IdentityRules) -> _Item:
-    if isinstance(given, Rejected):
-        return _Item(given, (), ())
-    event = given.event
-    ids = usable(rules, given.claims)
-    if not ids:
-        sent = ", ".join(f"{kind}={value!r:.40}" for kind, value in given.claims) or "none"
-        return _Item(
-            Rejected(Cause.NO_IDENTIFIER, f"expected a usable identifier, got {sent}", given.raw, event.id), (), ()
-        )
-    if event.type is EventType.GROUP and normalise(rules, "group", event.group) is None:
-        detail = f"expected a usable groupId, got {event.group!r:.40}"
-        return _Item(Rejected(Cause.GROUP_ID_MISSING, detail, given.raw, event.id), (), ())
-    if event.type is not EventType.ALIAS:
-        return _Item(given, ids, ())
-    previous = usable(rules, given.previous)
-    if not previous:
-        detail = "expected a usable previousId, got a placeholder"
-        return _Item(Rejected(Cause.PREVIOUS_ID_MISSING, detail, given.raw, event.id), (), ())
-    same = {key.partition(":")[2] for key in previous} <= {key.partition(":")[2] for key in ids}
-    return _Item(given, ids, () if same else previous)
-
-
-def _group_key(group: str) -> str:
-    return f"group:{group}"
-
-
-def _all_ids(item: _Item, given: Accepted) -> tuple[str, ...]:
-    group = given.event.group
-    return (*item.ids, *item.previous, *((_group_key(group),) if group is not None else ()))
-
-
-def _is_settled(ids: tuple[str, ...], owners: dict[str, Owner]) -> bool:
-    return _settled(ids, owners) is not None
-
-
-def _settled(ids: tuple[str, ...], owners: dict[str, Owner]) -> PersonId | None:
-    """The person when all identifiers are known and agree, so that there is nothing to resolve."""
-    person: PersonId | None = None
-    for key in ids:
-        owner = owners.get(key)
-        if owner is None:
-            return None
-        if owner.shared:
-            continue
-        if person is None:
-            person = owner.person
-        elif person != owner.person:
-            return None
-    return owners[ids[0]].person if person is None else person
-
-
-def _record(person: PersonId, kind: RecordKind, event: Event, key: bytes, payload: bytes) -> NewRecord:
-    return NewRecord(person, kind, event.at, event.received, event.source, key, payload)
-
-
-def _count(draft: _Draft, source: SourceId, received_ms: int, fate: Fate, cause: Cause | None) -> None:
-    hour = received_ms - received_ms % HOUR_MS
-    draft.counts[source, hour, Fate.RECEIVED, None] += 1
-    draft.counts[source, hour, fate, cause] += 1
-
-
-def _refuse(draft: _Draft, index: int, given: Rejected, policy: SourcePolicy, now_ms: int) -> ItemResult:
+def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, now_ms: int) -> ItemResult:
     fate = FATE[given.cause]
     detail = given.detail.replace("\0", "\\0")
     message_id = given.message_id.replace("\0", "\\0") if given.message_id else None
-    _count(draft, policy.source, now_ms, fate, given.cause)
+    draft.others[policy.source, _hour(now_ms), fate, given.cause] += 1
     if fate is Fate.QUARANTINED:
         draft.quarantined.append(Quarantined(policy.source, given.cause, detail, now_ms, message_id, given.raw))
-    return ItemResult(index, fate, given.cause, detail, message_id)
+    return ItemResult(place, fate, given.cause, detail, message_id)
 
 
-def _repeat(draft: _Draft, index: int, given: Accepted) -> ItemResult:
-    _count(draft, given.event.source, given.event.received, Fate.DUPLICATE, Cause.DUPLICATE)
+def _repeat(draft: _Draft, place: int, given: Accepted) -> ItemResult:
+    draft.others[given.event.source, _hour(given.event.received), Fate.DUPLICATE, Cause.DUPLICATE] += 1
     detail = "the source sent this messageId before"
-    return ItemResult(index, Fate.DUPLICATE, Cause.DUPLICATE, detail, given.event.id)
+    return ItemResult(place, Fate.DUPLICATE, Cause.DUPLICATE, detail, given.event.id)
 
 
 def _fail(ticket: _Ticket, error: Exception) -> None:

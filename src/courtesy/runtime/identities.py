@@ -1,0 +1,152 @@
+"""Identities: from items to the records of their people, with a cache of owners that knows when it is stale.
+
+The cache holds what committed appends said. Whoever changes the owner of an identifier that was known before moves the
+store's identity epoch; an append begins by forgetting what others changed since the epoch that this process knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from courtesy.base.ids import PersonId
+from courtesy.engine.contract import Append, Engine
+from courtesy.event.accept import Accepted
+from courtesy.identity.resolve import Changes, Evidence, Owner, Resolver, View
+from courtesy.identity.rules import IdentityRules
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind, hand_over_payload
+from courtesy.runtime.item import Item
+
+OWNERS_CACHED_MAX = 500_000
+PEOPLE_RESERVED = 1_000
+
+Fresh = tuple[Item, Accepted]
+
+
+class Identities:
+    """The identity side of one process's appends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._owners: dict[str, Owner] = {}
+        self._epoch = 0
+        self._people: Iterator[int] = iter(())
+        self._people_left = 0
+
+    async def reserve(self, items: Iterator[Item]) -> None:
+        """Have ids for as many new people as these items could possibly make."""
+        # An item may make a person, a group, and a person for each identifier that is set apart.
+        count = sum(len(item.ids) + 2 for item in items)
+        if self._people_left < count:
+            more = await self._engine.reserve_people(max(count - self._people_left, PEOPLE_RESERVED))
+            self._people = iter([*self._people, *more])
+            self._people_left += len(more)
+
+    def _new_person(self) -> PersonId:
+        self._people_left -= 1
+        return PersonId(next(self._people))
+
+    async def refresh(self, append: Append) -> None:
+        """Forget the owners that others changed."""
+        self._epoch, changed = await append.owners_changed_since(self._epoch)
+        if changed is None:
+            self._owners.clear()
+        else:
+            for key in changed:
+                self._owners.pop(key, None)
+
+    async def view(self, append: Append, fresh: Sequence[Fresh]) -> View:
+        """All that resolving these items may need to know."""
+        cached = self._owners
+        owners: dict[str, Owner] = {}
+        missing: dict[str, None] = {}
+        for item, _ in fresh:
+            for key in item.ids if item.group is None and not item.previous else _all_ids(item):
+                if key in cached:
+                    owners[key] = cached[key]
+                else:
+                    missing[key] = None
+        if missing:
+            owners.update(await append.owners(list(missing)))
+        people = {
+            owners[key].person
+            for item, _ in fresh
+            if item.previous or settled(item.ids, owners) is None
+            for key in _all_ids(item)
+            if key in owners
+        }
+        return View(owners, await append.held(people) if people else {})
+
+    def records(self, view: View, fresh: Sequence[Fresh], rules: IdentityRules) -> list[NewRecord]:
+        """Resolve the items in their order, and give the records for the log; the changes are in the view."""
+        resolver = Resolver(rules, view, self._new_person)
+        records: list[NewRecord] = []
+        merges = view.changes.merges
+        for item, given in fresh:
+            event = given.event
+            person = None if item.previous else settled(item.ids, view.owners)
+            if person is None:
+                merged = len(merges)
+                person = _resolve(resolver, item, given)
+                for merge in merges[merged:]:
+                    payload = hand_over_payload(merge.survivor)
+                    records.append(
+                        NewRecord(
+                            merge.loser,
+                            RecordKind.HAND_OVER,
+                            event.at,
+                            event.received,
+                            SYSTEM_SOURCE,
+                            given.key,
+                            payload,
+                        )
+                    )
+            records.append(
+                NewRecord(person, RecordKind.EVENT, event.at, event.received, event.source, given.key, item.payload)
+            )
+            if item.group is not None:
+                group = resolver.resolve((item.group,), Evidence(event.source, event.id, event.at))
+                records.append(
+                    NewRecord(group, RecordKind.GROUP, event.at, event.received, event.source, given.key, item.payload)
+                )
+        return records
+
+    def remember(self, view: View) -> None:
+        """After the commit: keep the owners, and count our own changes as known."""
+        self._owners.update(view.owners)
+        if moves_epoch(view.changes):
+            self._epoch += 1
+        if len(self._owners) > OWNERS_CACHED_MAX:
+            for key in list(self._owners)[: OWNERS_CACHED_MAX // 2]:
+                del self._owners[key]
+
+
+def moves_epoch(changes: Changes) -> bool:
+    """True when the owner of an identifier that was known before changes, so that others' caches are stale."""
+    return bool(changes.merges) or any(owner.shared for owner, _ in changes.owners.values())
+
+
+def _resolve(resolver: Resolver, item: Item, given: Accepted) -> PersonId:
+    evidence = Evidence(given.event.source, given.event.id, given.event.at)
+    if item.previous:
+        return resolver.alias(item.ids, item.previous, evidence)
+    return resolver.resolve(item.ids, evidence)
+
+
+def _all_ids(item: Item) -> tuple[str, ...]:
+    return (*item.ids, *item.previous, *((item.group,) if item.group is not None else ()))
+
+
+def settled(ids: tuple[str, ...], owners: dict[str, Owner]) -> PersonId | None:
+    """The person when all identifiers are known and agree, so that there is nothing to resolve."""
+    person: PersonId | None = None
+    for key in ids:
+        owner = owners.get(key)
+        if owner is None:
+            return None
+        if owner.shared:
+            continue
+        if person is None:
+            person = owner.person
+        elif person != owner.person:
+            return None
+    return owners[ids[0]].person if person is None else person

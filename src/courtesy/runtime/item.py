@@ -1,0 +1,61 @@
+"""An item on its way into the log: a call that accept has judged, with all that can be made ready before the append."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from courtesy.event.accept import Accepted, Rejected
+from courtesy.event.cause import Cause
+from courtesy.event.event import EventType, encode
+from courtesy.identity.rules import IdentityRules, normalise, usable
+
+
+class Item(NamedTuple):
+    """One call: its identifiers in the form in which they are compared, and its event as it will lie in the log.
+
+    `group` is the identifier of the group that a group call is about.
+    """
+
+    given: Accepted | Rejected
+    ids: tuple[str, ...] = ()
+    previous: tuple[str, ...] = ()
+    group: str | None = None
+    payload: bytes = b""
+
+
+def prepared(given: Accepted | Rejected, rules: IdentityRules) -> Item:
+    """The item for a judged call; one that names nobody is rejected here, where the rules of identity are known."""
+    if isinstance(given, Rejected):
+        return Item(given)
+    event = given.event
+    ids = usable(rules, given.claims)
+    if not ids:
+        sent = ", ".join(f"{kind}={value!r:.40}" for kind, value in given.claims) or "none"
+        return _rejected(given, Cause.NO_IDENTIFIER, f"expected a usable identifier, got {sent}")
+    if event.type is EventType.TRACK:
+        return Item(given, ids, payload=encode(msgspec.structs.replace(event, ids=ids)))
+    return _prepared_by_type(given, ids, rules)
+
+
+def _prepared_by_type(given: Accepted, ids: tuple[str, ...], rules: IdentityRules) -> Item:
+    event = given.event
+    group: str | None = None
+    previous: tuple[str, ...] = ()
+    if event.type is EventType.GROUP:
+        group = normalise(rules, "group", event.group)
+        if group is None:
+            return _rejected(given, Cause.GROUP_ID_MISSING, f"expected a usable groupId, got {event.group!r:.40}")
+    elif event.type is EventType.ALIAS:
+        previous = usable(rules, given.previous)
+        if not previous:
+            return _rejected(given, Cause.PREVIOUS_ID_MISSING, "expected a usable previousId, got a placeholder")
+        if {key.partition(":")[2] for key in previous} <= {key.partition(":")[2] for key in ids}:
+            previous = ()
+    payload = encode(msgspec.structs.replace(event, ids=ids, previous=previous))
+    return Item(given, ids, previous, group, payload)
+
+
+def _rejected(given: Accepted, cause: Cause, detail: str) -> Item:
+    return Item(Rejected(cause, detail, given.raw, given.event.id))
