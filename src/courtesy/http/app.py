@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -33,7 +34,12 @@ _encode = msgspec.json.Encoder().encode
 
 async def describe(asked: Asked[NoQuery, None]) -> Answer:
     """The description of the API."""
-    return Answer(asked.request.app.state.document)
+    return Answer(_description())
+
+
+@cache
+def _description() -> bytes:
+    return _encode(document(OPERATIONS))
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -60,7 +66,6 @@ def create(app: App) -> Litestar:
     server.cors_routes = frozenset(path for each in open_ for path in (each.path, _template(each)))
     server.state.app = app
     server.state.door = Doorkeeper(app.catalog)
-    server.state.document = _encode(document(OPERATIONS))
     return server
 
 
