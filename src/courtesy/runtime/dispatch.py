@@ -30,6 +30,10 @@ from courtesy.runtime.telemetry import EFFECTS, TRACER
 CLAIM_MS = 120 * SECOND_MS
 """How long an attempt may take before another dispatcher may try: well over a channel's own time limit."""
 
+SETTLE_S = 60.0
+SETTLE_AGAIN_S = 1.0
+"""How long, and how often, to try to say what an attempt came to: as long as the claim keeps others from trying."""
+
 IN_FLIGHT_MAX = 64
 IN_FLIGHT_PER_TARGET_MAX = 8
 IDLE_MS = SECOND_MS
@@ -54,10 +58,12 @@ class Dispatcher:
         self._clock = clock
         self._busy: Counter[tuple[str, str]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Dispatch until `stop` is set, then let the attempts under way end."""
         await asyncio.gather(*(self._run_kind(kind, stop) for kind in self._channels))
+        self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks)
         for channel in self._channels.values():
@@ -102,7 +108,7 @@ class Dispatcher:
             with TRACER.start_as_current_span("dispatch", attributes={"kind": effect.kind, "attempt": effect.attempt}):
                 attempt = await self._attempt(effect)
                 EFFECTS.labels(effect.kind, type(attempt).__name__.lower()).inc()
-                await self._engine.settle(self._settlement(effect, attempt))
+                await self._settle(self._settlement(effect, attempt))
         except (Unavailable, StorageFull) as error:
             # Not settled: the claim runs out and the effect is tried again, under the same key.
             log.warning("effect_not_settled", key=effect.key.hex(), cause=error.message)
@@ -110,6 +116,20 @@ class Dispatcher:
             self._busy[effect.kind, effect.target] -= 1
             if not self._busy[effect.kind, effect.target]:
                 del self._busy[effect.kind, effect.target]
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """Record what became of an attempt. A store that fails is asked again, lest what arrived is sent once more."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SETTLE_S
+        while True:
+            try:
+                await self._engine.settle(settlement)
+            except (Unavailable, StorageFull):
+                if self._stopping or loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(SETTLE_AGAIN_S)
+            else:
+                return
 
     async def _attempt(self, effect: ClaimedEffect) -> Attempt:
         config = await self._config_of[effect.kind](effect.target)
