@@ -114,44 +114,56 @@ class Resolver:
             return owners[ids[0]].person
         person = self._person_of(free, evidence)
         free = self._anchored(free, person)
-        changed = sum(map(len, (self._view.changes.owners, self._view.changes.merges)))
+        before = [owners.get(key) for key in free]
         for key in free:
             self._attach(key, person, free[0], evidence)
         person = owners[free[0]].person
-        if changed != sum(map(len, (self._view.changes.owners, self._view.changes.merges))):
+        if any(owners.get(key) == Owner(person) != known for key, known in zip(free, before, strict=True)):
             self._link(free, person, evidence, "same event")
         return person
 
     def alias(self, new: Sequence[str], previous: Sequence[str], evidence: Evidence) -> PersonId:
         """Join the person of `previous` to that of `new` because the sender said that they are one.
 
-        An alias may join two unique values, up to the cap; equal ids are a no-op. A previous id that nobody holds yet
-        is taken in every kind it may be, so that events which arrive later find their person. When all of `new` are
-        shared they speak for nobody, and nothing is joined.
+        An alias from one unique value to another may join two that are known as different, up to the cap; any other is
+        worth as much as an event that carries both, so that a login on a shared device joins nobody. Equal ids are a
+        no-op. A previous id that nobody holds yet is taken in every kind it may be, so that events which arrive later
+        find their person; one that is known in several kinds does not count as unique, for nobody knows which was
+        meant. When all of `new` are shared they speak for nobody, and nothing is joined.
         """
         person = self.resolve(new, evidence)
         owners = self._view.owners
-        anchor = next((key for key in new if key in owners and owners[key] == Owner(person)), None)
-        if anchor is None:
-            return person
+        mine = [key for key in new if owners.get(key) == Owner(person)]
         known = [key for key in previous if key in owners]
+        overrules = all(map(self._is_unique, known)) and any(map(self._is_unique, mine))
         for key in known or previous:
-            if key in new:
+            owner = owners.get(key)
+            if key in new or (owner is not None and owner.person == person):
                 continue
-            if key not in owners:
-                self._take_over(key, person, anchor, evidence)
-            elif owners[key].person != person and not owners[key].shared:
-                person = self._join(person, owners[key].person, anchor, key, evidence, aliased=True)
+            if not mine or (owner is not None and owner.shared):
+                self._refuse(key, person, RefusalReason.OTHER_PERSON, evidence)
+            elif owner is None:
+                self._take_over(key, person, mine[0], evidence, overrules=overrules)
+            else:
+                person = self._meet(key, person, mine[0], evidence, "alias", overrules=overrules)
+                self._link((mine[0], key), person, evidence, "alias")
         return person
 
-    def _take_over(self, key: str, person: PersonId, anchor: str, evidence: Evidence) -> None:
+    def _is_unique(self, key: str) -> bool:
+        return self._rules.kind_of(split_identifier(key)[0]).unique
+
+    def _take_over(self, key: str, person: PersonId, anchor: str, evidence: Evidence, *, overrules: bool) -> None:
         """Give a person a previous id that nobody holds."""
         name = split_identifier(key)[0]
-        if len(self._values(person, name)) >= self._rules.kind_of(name).cap:
+        kind = self._rules.kind_of(name)
+        values = self._values(person, name)
+        if kind.unique and values and not overrules:
+            self._refuse(key, person, RefusalReason.OTHER_PERSON, evidence)
+        elif len(values) >= kind.cap:
             self._refuse(key, person, RefusalReason.OVER_CAP, evidence)
-            return
-        self._take(key, person, evidence)
-        self._link((anchor, key), person, evidence, "alias")
+        else:
+            self._take(key, person, evidence)
+            self._link((anchor, key), person, evidence, "alias")
 
     def _person_of(self, free: Sequence[str], evidence: Evidence) -> PersonId:
         """The person of the most telling known identifier, unless a unique value speaks against it."""
@@ -202,7 +214,7 @@ class Resolver:
             else:
                 self._refuse(key, person, RefusalReason.OVER_CAP, evidence)
         elif owner.person != person:
-            self._meet(key, owner.person, person, anchor, evidence)
+            self._meet(key, person, anchor, evidence, "same event", overrules=False)
 
     def _has_room(self, person: PersonId, key: str) -> bool:
         name = split_identifier(key)[0]
@@ -221,56 +233,65 @@ class Resolver:
             if self._view.owners.get(key) == Owner(person):
                 self._view.changes.links.append(Link(keys[0], key, evidence, reason))
 
-    def _meet(self, key: str, other: PersonId, person: PersonId, anchor: str, evidence: Evidence) -> None:
-        """An identifier of the event belongs to somebody else: merge the two, or keep them apart."""
-        if self._can_merge(person, other, aliased=False):
-            self._join(person, other, anchor, key, evidence, aliased=False)
-            return
-        self._refuse(key, person, RefusalReason.OTHER_PERSON, evidence)
+    def _meet(
+        self, key: str, person: PersonId, anchor: str, evidence: Evidence, reason: str, *, overrules: bool
+    ) -> PersonId:
+        """An identifier of the event belongs to somebody else: merge the two, or keep them apart.
+
+        `anchor` is the person's, `overrules` lets two of a unique kind come together. Returns whom `person` is now.
+        """
+        other = self._view.owners[key].person
+        obstacle = self._obstacle(person, other, overrules=overrules)
+        if obstacle is None:
+            return self._join(person, other, Link(anchor, key, evidence, reason))
+        self._refuse(key, person, obstacle, evidence)
         if self._rules.kind_of(split_identifier(key)[0]).shareable:
             self._set_apart(key, other, evidence)
+        return person
 
     def _refuse(self, key: str, person: PersonId, reason: RefusalReason, evidence: Evidence) -> None:
         self._view.changes.refusals.append(LinkRefusal(key, person, reason, evidence))
 
     def _set_apart(self, key: str, holder: PersonId, evidence: Evidence) -> None:
-        """A device used by two known people gets an anonymous person of its own, rather than a guess."""
+        """A device used by two known people gets an anonymous person of its own, rather than a guess.
+
+        Who was nothing but this device stays with it.
+        """
         view = self._view
-        view.held.get(holder, set()).discard(key)
-        own = self._create(evidence)
+        rest = view.held[holder] - {key}
+        own = self._create(evidence) if rest else holder
+        view.held[holder] = rest
+        view.held[own] = {key}
         view.owners[key] = Owner(own, shared=True)
-        view.held[own].add(key)
         view.changes.owners[key] = (Owner(own, shared=True), evidence)
+        # The links by way of this device end; whom they held together is still one person.
+        first, *others = self._by_priority(rest) or (key,)
+        reason = f"one person until {key} was set apart"
+        view.changes.links.extend(Link(first, other, evidence, reason) for other in others)
 
-    def _can_merge(self, a: PersonId, b: PersonId, *, aliased: bool) -> bool:
+    def _by_priority(self, keys: Iterable[str]) -> list[str]:
+        return sorted(keys, key=lambda key: (self._rules.kind_of(split_identifier(key)[0]).priority, key))
+
+    def _obstacle(self, a: PersonId, b: PersonId, *, overrules: bool) -> RefusalReason | None:
+        """Why two people can't merge; None when they can."""
         held = self._view.held
-        together = held.get(a, set()) | held.get(b, set())
-        for name in {split_identifier(key)[0] for key in together}:
-            kind = self._rules.kind_of(name)
-            both = self._values(a, name) | self._values(b, name)
-            if len(both) > kind.cap:
-                return False
-            if kind.unique and not aliased and self._values(a, name) and self._values(b, name):
-                return False
-        return True
+        names = {split_identifier(key)[0] for key in held[a] | held[b]}
+        values = [(self._rules.kind_of(name), self._values(a, name), self._values(b, name)) for name in names]
+        if not overrules and any(kind.unique and of_a and of_b for kind, of_a, of_b in values):
+            return RefusalReason.OTHER_PERSON
+        if any(len(of_a) + len(of_b) > kind.cap for kind, of_a, of_b in values):
+            return RefusalReason.OVER_CAP
+        return None
 
-    def _join(
-        self, person: PersonId, other: PersonId, a: str, b: str, evidence: Evidence, *, aliased: bool
-    ) -> PersonId:
-        """Merge two people and return the survivor; both unchanged, and `person` returned, where caps forbid it."""
-        if not self._can_merge(person, other, aliased=aliased):
-            self._refuse(b, person, RefusalReason.OVER_CAP, evidence)
-            return person
+    def _join(self, person: PersonId, other: PersonId, link: Link) -> PersonId:
+        """Merge two people, because `link` says that they are one; the survivor."""
         survivor, loser = self._by_seniority(person, other)
         view = self._view
-        for key in view.held.pop(loser, set()):
+        for key in view.held.pop(loser):
             view.owners[key] = Owner(survivor)
             view.held[survivor].add(key)
-            view.changes.owners[key] = (Owner(survivor), evidence)
-        reason = "alias" if aliased else "same event"
-        view.changes.merges.append(Merge(loser, survivor, a, b, evidence, reason))
-        if aliased:
-            self._link((a, b), survivor, evidence, reason)
+            view.changes.owners[key] = (Owner(survivor), link.evidence)
+        view.changes.merges.append(Merge(loser, survivor, link.a, link.b, link.evidence, link.reason))
         return survivor
 
     def _by_seniority(self, a: PersonId, b: PersonId) -> tuple[PersonId, PersonId]:
@@ -281,8 +302,3 @@ class Resolver:
             return (not known, person)
 
         return (a, b) if rank(a) <= rank(b) else (b, a)
-
-
-def people_to_load(owners: Iterable[Owner]) -> set[PersonId]:
-    """The people whose identifiers a `View` needs beside those owners."""
-    return {owner.person for owner in owners}

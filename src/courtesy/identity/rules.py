@@ -15,9 +15,13 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.accept import Claim, text_of
 
 VALUE_CHARS_MAX = 256
+KIND_CHARS_MAX = 64
 
 EXTERNAL = "external"
 """The kind whose rules hold for every `context.externalIds` type that has none of its own."""
+
+RESERVED = frozenset({"person", "group"})
+"""Kinds that Courtesy itself gives: a person's own number, and the group that a group call names. No claim may."""
 
 
 class IdentifierKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +30,8 @@ class IdentifierKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `priority`: of the identifiers of an event the lowest number decides first. `cap`: how many values of the kind one
     person may hold; a value over it is not linked. `unique`: two values are two people, who never merge unless an
     alias says so. `shareable`: when it turns up with people who can't be one, the value itself is set apart, as for a
-    device that several use. `blocked`: values (whole, any case) that identify nobody, beside the common ones.
+    device that several use. `blocked`: values (whole, in any case and width) that identify nobody, beside the common
+    ones.
     """
 
     name: str
@@ -37,17 +42,36 @@ class IdentifierKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked: tuple[str, ...] = ()
 
 
+# What programs write where they know nothing; the names of the fields themselves, as left in by somebody who copied an
+# example; and accounts that every installation has and that are nobody's. Names that a customer might have picked or
+# been given (abc, foo, bar, nobody) are not here: two who share one are kept apart by the caps and raise an alarm,
+# but who is blocked by accident is never heard of again.
 COMMON_PLACEHOLDERS = (
-    (
-        "null nil none undefined nan unknown anonymous anon guest user visitor customer test tester admin root default "
-        "id userid user_id anonymousid anonymous_id deviceid device_id uid uuid email phone true false n/a na nobody "
-        "(not set) not_set notset empty string object [object object] xxx abc foo bar changeme your_user_id "
-        "00000000-0000-0000-0000-000000000000 ffffffff-ffff-ffff-ffff-ffffffffffff 9774d56d682e549c"
-    )
-    .replace("(not set)", "(not\0set)")
-    .replace("[object object]", "[object\0object]")
+    *(
+        "null (null) <null> nil <nil> none undefined nan n/a na #n/a \\n true false unknown empty string object"
+        " notset not_set not-set unset anonymous anon guest not_authenticated unauthenticated"
+        " id uid uuid userid user_id user-id anonymousid anonymous_id anonymous-id deviceid device_id device-id"
+        " customerid customer_id customer-id distinctid distinct_id your_user_id email phone"
+        " user visitor customer default test tester admin root changeme xxx"
+        # The nil and the all-ones UUID; the advertising id of who refuses to be tracked is the nil one, too.
+        " 00000000-0000-0000-0000-000000000000 ffffffff-ffff-ffff-ffff-ffffffffffff"
+        # The ANDROID_ID that a faulty Android 2.2 build gave to every device, and the MAC address that iOS 7 and
+        # Android 6 began to tell to everybody.
+        " 9774d56d682e549c 02:00:00:00:00:00"
+    ).split(),
+    "not set",
+    "(not set)",
+    "[object object]",
 )
-# 9774d56d682e549c is the ANDROID_ID that a faulty Android 2.2 build gave to every device.
+
+# Nothing but zeros and signs: 0, 0000, -, 00:00:00:00:00:00. Minus one. One sign or letter six times or more: xxxxxx.
+# One digit eight times or more, after a country code seven: below that it is also the number of a real customer,
+# one in each range of numbers given out in order (the 111,111th is one), and he must not be lost. A slot of a
+# template that nobody filled in: {{user.id}}, ${userId}, %%EMAIL%%, *|EMAIL|*, <% id %>; but {a GUID} is none.
+COMMON_PATTERN = (
+    r"[0\s!-/:-@\[-`{-~]*|-1|(\D)\1{5,}|(\d)\2{7,}|\+\d{1,3}(\d)\3{6,}"
+    r"|\{\{.*\}\}|\$\{.*\}|%%.*%%|\*\|.*\|\*|<%.*%>"
+)
 
 
 class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -57,14 +81,21 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
         IdentifierKind("user_id", priority=10, cap=5, unique=True),
         IdentifierKind(EXTERNAL, priority=20, cap=10),
         IdentifierKind(
-            "email", priority=30, cap=5, blocked=("test@test.com", "a@a.com", "none@none.com", "noreply@noreply.com")
+            "email",
+            priority=30,
+            cap=5,
+            blocked=tuple(
+                "test@test.com a@a.com a@b.com none@none.com no@no.com na@na.com null@null.com noreply@noreply.com"
+                " no@email.com noemail@noemail.com email@email.com test@example.com email@example.com"
+                " user@example.com".split()
+            ),
         ),
-        IdentifierKind("phone", priority=40, cap=5, blocked=("+10000000000", "+11111111111", "+1234567890")),
+        IdentifierKind("phone", priority=40, cap=5, blocked=("+12345678901", "+15551234567", "+491234567890")),
         IdentifierKind("device_id", priority=50, cap=20, shareable=True),
         IdentifierKind("anonymous_id", priority=60, cap=100, shareable=True),
     )
-    blocked: tuple[str, ...] = tuple(word.replace("\0", " ") for word in COMMON_PLACEHOLDERS.split())
-    blocked_pattern: str = r"[0\-_.\s]*|-1|(.)\1{5,}"
+    blocked: tuple[str, ...] = COMMON_PLACEHOLDERS
+    blocked_pattern: str = COMMON_PATTERN
     alarm_degree: int = 3
 
     @cached_property
@@ -73,7 +104,11 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
 
     @cached_property
     def _blocked(self) -> frozenset[str]:
-        return frozenset(value.casefold() for value in self.blocked)
+        return frozenset(map(_comparable, self.blocked))
+
+    @cached_property
+    def _blocked_by_kind(self) -> dict[str, frozenset[str]]:
+        return {kind.name: frozenset(map(_comparable, kind.blocked)) for kind in self.kinds}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -85,28 +120,53 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
 
     def is_blocked(self, kind: IdentifierKind, value: str) -> bool:
         """True for a value that identifies nobody."""
-        folded = value.casefold()
-        return folded in self._blocked or folded in kind.blocked or self._pattern.fullmatch(value) is not None
+        compared = _comparable(value)
+        return (
+            compared in self._blocked
+            or compared in self._blocked_by_kind[kind.name]
+            or self._pattern.fullmatch(compared) is not None
+        )
 
     def checked(self) -> IdentityRules:
         """The same rules, or CourtesyError(INVALID) that says which of them can't work."""
         names = [kind.name for kind in self.kinds]
-        if EXTERNAL not in names or "user_id" not in names or "anonymous_id" not in names:
+        missing = [name for name in ("user_id", "anonymous_id", EXTERNAL) if name not in names]
+        if missing:
             raise CourtesyError(
-                Code.INVALID, "expected the kinds user_id, anonymous_id and external among the rules", place="kinds"
+                Code.INVALID, f"expected rules for {', '.join(missing)}, too", hint="names are exact", place="kinds"
             )
         if len(set(names)) != len(names):
-            raise CourtesyError(Code.INVALID, "expected each kind once", place="kinds")
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise CourtesyError(Code.INVALID, f"expected each kind once, got {', '.join(twice)} twice", place="kinds")
         for kind in self.kinds:
-            if kind.cap < 1 or ":" in kind.name:
-                raise CourtesyError(
-                    Code.INVALID, "expected a cap of 1 or more and a name without ':'", place=f"kinds.{kind.name}"
-                )
+            _check_kind(kind)
         try:
             re.compile(self.blocked_pattern)
         except re.error as error:
             raise CourtesyError(Code.INVALID, f"not a pattern: {error}", place="blocked_pattern") from None
         return self
+
+
+def _check_kind(kind: IdentifierKind) -> None:
+    place = f"kinds.{kind.name}"
+    if kind.cap < 1:
+        raise CourtesyError(Code.INVALID, f"expected a cap of 1 or more, got {kind.cap}", place=place)
+    if kind.name in RESERVED:
+        raise CourtesyError(Code.INVALID, f"{kind.name!r} is a kind of Courtesy's own", place=place)
+    if not kind.name or kind.name != kind_key(kind.name):
+        raise CourtesyError(
+            Code.INVALID,
+            f"expected a name of 1 to {KIND_CHARS_MAX} characters without ':', U+0000 and outer spaces",
+            place=place,
+        )
+
+
+def _comparable(value: str) -> str:
+    """The form in which values are compared with blocked ones: case, width and script of digits make no difference."""
+    if value.isascii():
+        return value.casefold()
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    return "".join(char if (digit := unicodedata.decimal(char, -1)) < 0 else str(digit) for char in folded)
 
 
 def identifier(kind: str, value: str) -> str:
@@ -121,22 +181,34 @@ def split_identifier(key: str) -> tuple[str, str]:
 
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]+\.[^@\s.\x00-\x1f]{2,63}")
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
+"""Soft hyphen, zero-width space, word joiner, byte order mark: come along when text is copied, are in no address."""
 
 
 def _normal_email(value: str) -> str | None:
-    folded = unicodedata.normalize("NFKC", value).strip().casefold()
-    return folded if _EMAIL.fullmatch(folded) else None
+    """In lower case, which next to no server tells apart; not folded, for ß and ss are two domains (IDNA2008)."""
+    text = value.lower() if value.isascii() else _normal_text(value)
+    return text if _EMAIL.fullmatch(text) else None
+
+
+def _normal_text(value: str) -> str:
+    text = unicodedata.normalize("NFKC", value.translate(_INVISIBLE)).lower()
+    return unicodedata.normalize("NFKC", text).strip()
 
 
 def _normal_phone(value: str) -> str | None:
-    """E.164; None without a country code, for a number must not be guessed into somebody else's."""
-    if not value.startswith("+"):
+    """E.164; None without a country code, for a number must not be guessed into somebody else's.
+
+    None with an extension, too: E.164 has no place for it, and a switchboard is not a person.
+    """
+    text = unicodedata.normalize("NFKC", value)
+    if not text.startswith("+"):
         return None
     try:
-        number = phonenumbers.parse(value, None)
+        number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if number.extension is not None or not phonenumbers.is_possible_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
@@ -144,19 +216,21 @@ def _normal_phone(value: str) -> str | None:
 def normalise(rules: IdentityRules, kind_name: str, value: Any) -> str | None:
     """`kind:value` in the form in which identifiers are compared; None for what identifies nobody."""
     text = text_of(value)
-    if text is None or len(text) > VALUE_CHARS_MAX or "\0" in text:
+    kind = kind_name if kind_name in rules.by_name else kind_key(kind_name)
+    if text is None or not kind or len(text) > VALUE_CHARS_MAX or "\0" in text:
         return None
-    if kind_name == "email":
+    if kind == "email":
         text = _normal_email(text)
-    elif kind_name == "phone":
+    elif kind == "phone":
         text = _normal_phone(text)
-    if text is None or rules.is_blocked(rules.kind_of(kind_name), text):
+    if text is None or rules.is_blocked(rules.kind_of(kind), text):
         return None
-    return f"{_kind_key(kind_name)}:{text}"
+    return f"{kind}:{text}"
 
 
-def _kind_key(name: str) -> str:
-    return name.strip().replace(":", "_")[:64]
+def kind_key(name: str) -> str:
+    """The name of a kind as it stands in an identifier; empty for one that can't be a name."""
+    return "" if "\0" in name else name.replace(":", "_").strip()[:KIND_CHARS_MAX].strip()
 
 
 def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
@@ -164,8 +238,11 @@ def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
     found: dict[str, int] = {}
     for kind, value in claims:
         key = normalise(rules, kind, value)
-        if key is not None and key not in found:
-            found[key] = rules.kind_of(kind).priority
+        if key is None or key in found:
+            continue
+        name = split_identifier(key)[0]
+        if name not in RESERVED:
+            found[key] = rules.kind_of(name).priority
     if len(found) > 1:
         return tuple(sorted(found, key=found.__getitem__))
     return tuple(found)
