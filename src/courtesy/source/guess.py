@@ -13,7 +13,7 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.event.accept import text_of
-from courtesy.source.casting import Unread, dates, to_boolean, to_number
+from courtesy.source.casting import Unread, dates, to_number
 from courtesy.source.files import Sample, find_files, sample_of
 from courtesy.source.mapping import (
     Calls,
@@ -33,6 +33,8 @@ from courtesy.source.ready import ready_rule
 NO_PERSON = "no person column, not events"
 SAMPLE_ROWS = 1_000
 DISTINCT_EVENTS_MAX = 100
+DATES_SHARE_MIN = 2 / 3
+"""A column that is named like a time is one though some of its values are broken: those rows wait in the quarantine."""
 
 _IDENTIFIERS: dict[str, tuple[str, ...]] = {
     "user_id": tuple(
@@ -49,7 +51,7 @@ _IDENTIFIERS: dict[str, tuple[str, ...]] = {
 _TIMES = (
     "event_time timestamp event_timestamp occurred_at transaction_timestamp event_date time_stamp datetime date_time "
     "time date eventdate invoice_date order_date purchase_date transaction_date order_timestamp order_time visit_date "
-    "ts"
+    "ts at"
 ).split()
 _TIME_ENDING = re.compile(r".*_(at|time|date|timestamp|ts|on)|date_.*")
 _PERSONAL_TIME = re.compile(r"(.*_)?(birth|born|signup|signed_up|joined|registered|registration|created|dob).*")
@@ -84,6 +86,8 @@ _KNOWN_EVENTS = {
     **dict.fromkeys(_PURCHASES, "Order Completed"),
 }
 _EMPTY_MARKS = frozenset(("NA", "N/A", "NULL", "null", "NaN", "nan", "None", "none", "-"))
+_POINTED = re.compile(r"\s*-?\d[\d,]*\.\d+\s*")
+_COMMAED = re.compile(r"\s*-?\d[\d.]*,(\d{1,2}|\d{4,})\s*")
 _CODE_ENDING = re.compile(r"(.*_)?(id|ids|no|nr|code|upc|sku|ean|zip|zipcode|postcode|postal_code|phone|number|key)")
 _DATE_FORMATS = tuple(
     f"{day}{time}"
@@ -143,6 +147,7 @@ class _Guess:
         self._samples = {
             column: [v for v in rows.column(column)[:SAMPLE_ROWS] if text_of_any(v)] for column in self._words
         }
+        self._decimal = self._decimal_mark()
         self._empty_marks = self._leave_out_marks()
         self._row_count = min(len(rows.numbers), SAMPLE_ROWS)
         self._notes: list[str] = []
@@ -169,6 +174,18 @@ class _Guess:
             outputs=(output,),
         )
 
+    def _decimal_mark(self) -> str:
+        """A comma where numbers have one and never a point; three digits after it would be thousands."""
+        texts = [value for values in self._samples.values() for value in values if isinstance(value, str)]
+        if self._format is not Format.CSV or any(_POINTED.fullmatch(text) for text in texts):
+            return "."
+        return "," if any(_COMMAED.fullmatch(text) for text in texts) else "."
+
+    def _is_number(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return False
+        return isinstance(to_number(value, self._decimal), int | float)
+
     def _leave_out_marks(self) -> tuple[str, ...]:
         """The words that stand for no value among numbers, such as R's `NA`; the samples are rid of them."""
         if self._format is not Format.CSV:
@@ -177,7 +194,7 @@ class _Guess:
         for values in self._samples.values():
             marks = _EMPTY_MARKS & set(values)
             rest = [value for value in values if value not in marks]
-            if marks and rest and all(map(_is_number, rest)):
+            if marks and rest and all(map(self._is_number, rest)):
                 found |= marks
         for column, values in self._samples.items():
             self._samples[column] = [value for value in values if value not in found]
@@ -185,7 +202,10 @@ class _Guess:
 
     def _csv(self) -> CsvOptions:
         usual = Rule().csv
-        return CsvOptions(empty=(*usual.empty, *self._empty_marks)) if self._empty_marks else usual
+        if not self._empty_marks and self._decimal == usual.decimal:
+            return usual
+        empty = (*usual.empty, *self._empty_marks) if self._empty_marks else usual.empty
+        return CsvOptions(empty=empty, decimal=self._decimal)
 
     def _holds_calls(self) -> bool:
         """True for lines that are calls of the tracking protocol."""
@@ -229,7 +249,7 @@ class _Guess:
 
     def _is_event(self, column: str) -> bool:
         distinct = {str(value) for value in self._samples[column]}
-        is_text = all(isinstance(value, str) and not _is_number(value) for value in self._samples[column])
+        is_text = all(isinstance(value, str) and not self._is_number(value) for value in self._samples[column])
         return 0 < len(distinct) <= DISTINCT_EVENTS_MAX and is_text
 
     def _is_about_people(self, identifiers: dict[str, Given]) -> bool:
@@ -260,13 +280,15 @@ class _Guess:
         return self._date_format(column) is not None
 
     def _date_format(self, column: str) -> str | None:
-        """The format in which all samples of a column are dates; None when they are none."""
+        """The format in which most samples of a column are dates; None when they are none."""
         values = self._samples[column]
         if not values:
             return None
-        if all(_is_number(value) for value in values):
+        if all(self._is_number(value) for value in values):
             return _numeric_date_format([float(str(value)) for value in values])
-        fitting = [each for each in ("iso", *_DATE_FORMATS) if _all_read(dates(each, "UTC"), values)]
+        shares = {each: _share_read(dates(each, "UTC"), values) for each in ("iso", *_DATE_FORMATS)}
+        best = max(shares.values())
+        fitting = [each for each, share in shares.items() if share == best >= DATES_SHARE_MIN]
         if len(fitting) > 1 and fitting[0].startswith("%d") and "%m" in fitting[1][:2]:
             self._notes.append(f"{column} may be day/month or month/day: taken as {fitting[0]}.")
         return fitting[0] if fitting else None
@@ -327,18 +349,18 @@ class _Guess:
 
     def _is_number_column(self, column: str) -> bool:
         values = self._samples[column]
-        return bool(values) and all(_is_number(value) for value in values)
+        return bool(values) and all(self._is_number(value) for value in values)
 
     def _value(self, column: str) -> Given:
         """A property or trait: numbers and booleans as such, codes and all else as they are."""
         values = self._samples[column]
         if not values or not all(isinstance(value, str) for value in values):
             return column
-        if not _CODE_ENDING.fullmatch(self._words[column]) and all(_is_plain_number(value) for value in values):
-            return Value(column=column, cast=Cast.NUMBER)
-        if {str(value).casefold() for value in values} <= {"true", "false", "yes", "no"} and _all_read(
-            to_boolean, values
+        if not _CODE_ENDING.fullmatch(self._words[column]) and all(
+            _is_plain_number(value, self._decimal) for value in values
         ):
+            return Value(column=column, cast=Cast.NUMBER)
+        if {str(value).casefold() for value in values} <= {"true", "false", "yes", "no"}:
             return Value(column=column, cast=Cast.BOOLEAN)
         return column
 
@@ -353,21 +375,13 @@ def _flat(fields: dict[str, Given]) -> dict[str, Given]:
     return {name.replace(".", "_"): value for name, value in fields.items()}
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | str)
-        and not isinstance(value, bool)
-        and isinstance(to_number(value), int | float)
-    )
-
-
-def _is_plain_number(value: str) -> bool:
+def _is_plain_number(value: str, decimal: str) -> bool:
     """A number that is no code: `007` and `1E5` are codes."""
-    return re.fullmatch(r"-?(0|[1-9]\d{0,14})(\.\d+)?", value.strip()) is not None
+    return re.fullmatch(r"-?(0|[1-9]\d{0,14})(\.\d+)?", value.strip().replace(decimal, ".")) is not None
 
 
-def _all_read(read: Callable[[Any], Any], values: Sequence[Any]) -> bool:
-    return not any(isinstance(read(value), Unread) for value in values)
+def _share_read(read: Callable[[Any], Any], values: Sequence[Any]) -> float:
+    return sum(not isinstance(read(value), Unread) for value in values) / len(values)
 
 
 def _numeric_date_format(numbers: list[float]) -> str | None:

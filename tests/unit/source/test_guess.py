@@ -131,6 +131,22 @@ def test_words_for_no_value_among_numbers_are_recognised(tmp_path: Path) -> None
     assert "csv" not in guessed_csv(tmp_path, "user_id,event,n", "1,view,a", "1,view,NA")
 
 
+def test_a_time_stays_a_time_though_some_rows_are_broken(tmp_path: Path) -> None:
+    """Those rows go to the quarantine, rather than all rows to the day of the import."""
+    rule = guessed_csv(tmp_path, "user_id,event,at", "1,a,2026-01-02", "1,b,soon", "1,c,2026-01-03 10:00")
+    assert rule["time"] == "at"
+    assert "time" not in guessed_csv(tmp_path, "user_id,event,at", "1,a,home", "1,b,soon", "1,c,2026")
+
+
+def test_a_decimal_comma_is_recognised(tmp_path: Path) -> None:
+    """Where no number has a point; thousands with a comma are none."""
+    rule = guessed_csv(tmp_path, "customer_id;price;quantity", "1;4,50;1", "1;1.029,90;2")
+    assert rule["csv"] == {"decimal": ","}
+    assert rule["outputs"][0]["properties"]["revenue"] == {"product": ["quantity", "price"]}
+    assert "csv" not in guessed_csv(tmp_path, "customer_id;price;quantity", "1;4.50;1", "1;9,50;2")
+    assert "csv" not in guessed_csv(tmp_path, "customer_id;price;quantity", "1;4,500;1")
+
+
 def test_a_file_of_recorded_calls_is_recognised(tmp_path: Path) -> None:
     """Each line is a call."""
     path = tmp_path / "calls.jsonl"

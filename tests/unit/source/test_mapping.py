@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.source.mapping import Mapping, check_columns, parse_mapping, write_mapping
+from courtesy.source.mapping import (
+    Calls,
+    Condition,
+    CsvOptions,
+    Mapping,
+    Output,
+    Rule,
+    Value,
+    check_columns,
+    parse_mapping,
+    write_mapping,
+)
 from courtesy.source.ready import ready_mapping, ready_mappings, ready_rule
+from tests.tidy.checkout import ROOT
 
 TRACK = {"type": "track", "event": "action"}
 
@@ -158,3 +172,20 @@ def test_every_rule_of_a_ready_mapping_can_be_found() -> None:
     columns = [frozenset(rule.columns) for each in ready_mappings().values() for rule in each.rules]
     assert all(columns)
     assert len(set(columns)) == len(columns)
+
+
+def test_the_mappings_in_the_guide_are_right() -> None:
+    """Whoever copies one from the page gets no error."""
+    guide = (ROOT / "docs" / "how-to" / "import-files.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```json\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 2
+    assert all(parse_mapping(example.encode()).rules for example in examples)
+
+
+def test_the_guide_names_all_that_a_mapping_can_say() -> None:
+    """Each field of a rule, of an output, of a value, of a condition, of CSV and of recorded calls."""
+    guide = (ROOT / "docs" / "how-to" / "import-files.md").read_text(encoding="utf-8")
+    parts: tuple[type[msgspec.Struct], ...] = (Rule, Output, Value, Condition, CsvOptions, Calls)
+    fields = {name for part in parts for name in part.__struct_encode_fields__}
+    assert {name for name in fields if f"`{name}`" not in guide} == set()
+    assert {name for name in ready_mappings() if f"`{name}`" not in guide} == set()
