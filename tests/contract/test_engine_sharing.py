@@ -117,6 +117,19 @@ async def test_waiting_for_records_ends_after_its_time(engine: Engine) -> None:
         await soon(engine.wait_for_effects(1))
 
 
+async def test_what_was_heard_of_once_wakes_nobody_again(engine: Engine) -> None:
+    """A worker with nothing to do sleeps, and does not go round and round."""
+    await write(engine, record())
+    await put(engine, effect())
+    for _ in range(3):
+        await asyncio.gather(engine.wait_for_records(100), engine.wait_for_effects(100))
+    waiting = {asyncio.create_task(wait(LONG_MS)) for wait in (engine.wait_for_records, engine.wait_for_effects)}
+    woken, asleep = await asyncio.wait(waiting, timeout=0.2)
+    for each in asleep:
+        each.cancel()
+    assert not woken
+
+
 async def records_come(engine: Engine) -> None:
     """By an append."""
     await write(engine, record())
