@@ -40,7 +40,7 @@ OVERWRITE_RANK = 100
 """The rank of a fact whose sender asked for `context.courtesy.overwrite`; sources declare 0 to 99."""
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One immutable fact about one person.
 
     `at` is the event's own time after clock correction, `received` its arrival, both in ms UTC. `ids` are the
@@ -69,7 +69,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     context: msgspec.Raw = EMPTY
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """What the fold reads of an `Event`: the same JSON, with the objects decoded and the context skipped."""
 
     id: str

@@ -13,7 +13,7 @@ from courtesy.base.time import SystemClock
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.http.app import create
 from courtesy.runtime.app import App, make_app
-from courtesy.runtime.process import die_with_parent, told
+from courtesy.runtime.process import die_with_parent, spare_the_collector, told
 from courtesy.runtime.telemetry import configure_logs, configure_traces
 
 BACKLOG = 2_048
@@ -31,6 +31,7 @@ def asgi() -> Litestar:
     # Not lambdas: Litestar awaits what it can tell from outside to be asynchronous.
     served.on_startup.append(partial(_start, app))
     served.on_shutdown.append(partial(_stop, app))
+    spare_the_collector()
     return served
 
 

@@ -74,6 +74,11 @@ COMMON_PATTERN = (
 )
 
 
+Judged = tuple[str, int] | None
+_UNKNOWN: Judged = ("", 0)
+REMEMBERED_MAX = 200_000
+
+
 class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """All rules of identity. `alarm_degree`: refusals of one identifier after which it raises an alarm."""
 
@@ -113,6 +118,18 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile(self.blocked_pattern)
+
+    @cached_property
+    def remembered(self) -> dict[Claim, Judged]:
+        """What `usable` found out about claims before."""
+        return {}
+
+    def remember(self, claim: Claim, judged: Judged) -> Judged:
+        """Keep what was found out about a claim, for some 200,000 of them; return it."""
+        if len(self.remembered) >= REMEMBERED_MAX:
+            self.remembered.clear()
+        self.remembered[claim] = judged
+        return judged
 
     def kind_of(self, name: str) -> IdentifierKind:
         """The rules for a kind; those of `external` for one that is not declared."""
@@ -236,13 +253,25 @@ def kind_key(name: str) -> str:
 def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
     """The identifiers among the claims, normalised, each once, most telling first."""
     found: dict[str, int] = {}
-    for kind, value in claims:
-        key = normalise(rules, kind, value)
-        if key is None or key in found:
-            continue
-        name = split_identifier(key)[0]
-        if name not in RESERVED:
-            found[key] = rules.kind_of(name).priority
+    for claim in claims:
+        # The same values come again and again. Only text is kept: 1, 1.0 and True are one key of a dict, not one id.
+        if type(claim.value) is str:
+            known = rules.remembered.get(claim, _UNKNOWN)
+            if known is _UNKNOWN:
+                known = rules.remember(claim, _judged(rules, claim))
+        else:
+            known = _judged(rules, claim)
+        if known is not None:
+            found.setdefault(*known)
     if len(found) > 1:
         return tuple(sorted(found, key=found.__getitem__))
     return tuple(found)
+
+
+def _judged(rules: IdentityRules, claim: Claim) -> Judged:
+    """The identifier of a claim with its kind's priority; None when it identifies nobody."""
+    key = normalise(rules, *claim)
+    if key is None:
+        return None
+    name = split_identifier(key)[0]
+    return None if name in RESERVED else (key, rules.kind_of(name).priority)

@@ -16,8 +16,9 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A webhook that is called when a person does something.
 
     `events`: names that start it (`*` for all). `delay_ms`: wait this long after the event. `unless`: an event of one
-    of these names, at the time of the first or later and before the wait is over, calls it off. Only live events
-    start or call off a subscription.
+    of these names, at the time of the first or later and before the wait is over, calls it off; with its own name in
+    it, a subscription waits until the event stays away for as long. Only live events start or call off a subscription.
+    Of one person `TIMERS_MAX` events wait at once; one that comes on top starts nothing.
     """
 
     name: str
@@ -35,10 +36,18 @@ class Catalog(msgspec.Struct, frozen=True, dict=True):
     subscriptions: tuple[Subscription, ...] = ()
 
     @cached_property
-    def starting(self) -> dict[str, tuple[Subscription, ...]]:
-        """Subscriptions by the event name that starts them."""
-        names = {name for each in self.subscriptions for name in each.events}
-        return {name: tuple(each for each in self.subscriptions if name in each.events) for name in names}
+    def _starting(self) -> dict[str, tuple[Subscription, ...]]:
+        some = [each for each in self.subscriptions if EVERY_EVENT not in each.events]
+        names = {name for each in some for name in each.events}
+        return {name: tuple(each for each in some if name in each.events) for name in names}
+
+    @cached_property
+    def _started_by_all(self) -> tuple[Subscription, ...]:
+        return tuple(each for each in self.subscriptions if EVERY_EVENT in each.events)
+
+    def started_by(self, name: str) -> tuple[Subscription, ...]:
+        """The subscriptions that an event of this name starts, each once."""
+        return (*self._starting.get(name, ()), *self._started_by_all)
 
     @cached_property
     def by_name(self) -> dict[str, Subscription]:

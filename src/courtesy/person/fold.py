@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, TypeVar
+
+import msgspec
 
 from courtesy.base.time import DAY_MS
 from courtesy.event.event import Fact, behaviour_name
@@ -20,6 +23,7 @@ from courtesy.person.state import (
     OCCURRENCES_MAX,
     RECENT_MAX,
     SUMS_MAX,
+    TRAIT_BYTES_MAX,
     TRAITS_MAX,
     Behaviour,
     Membership,
@@ -33,7 +37,11 @@ from courtesy.person.state import (
 PATH_CHARS_MAX = 200
 MICROS = 1_000_000
 SUMMED_MAX = 1e12
-"""Numbers beyond this are counted but not summed: millionths of them would not be exact in a float."""
+"""Numbers beyond this are counted but not summed: 9 million of them still fit 64 bits, and nobody pays so much."""
+
+EXACT_MAX = 1e9
+"""Up to here a float times a million is less than 1/4 off a whole number of millionths: two roundings of 2^-53 each of
+at most 1e15 < 2^50. Beyond, the written form is multiplied, which takes 20 times as long."""
 
 AMOUNTS = frozenset(
     "revenue total value price quantity amount subtotal discount tax shipping coupon_discount sales_value".split()
@@ -113,9 +121,20 @@ def _fold_traits(state: PersonState, traits: dict[str, Any], fact: Fact, tie: in
     for path, value in leaves(traits):
         known = registers.get(path)
         if known is None or (rank, at, tie) > (known.rank, known.at, known.tie):
-            registers[path] = Trait(storable(value), rank, at, tie, fact.source, fact.party)
+            registers[path] = Trait(_kept(value), rank, at, tie, fact.source, fact.party)
     if len(registers) > TRAITS_MAX:
         _keep_lowest(registers, TRAITS_MAX)
+
+
+def _kept(value: Any) -> Any:
+    """The value of a trait as the state holds it. One that is too large counts as unset: the log has it whole."""
+    if isinstance(value, str):
+        fits = len(value) * 4 <= TRAIT_BYTES_MAX or len(value.encode("utf-8", "surrogatepass")) <= TRAIT_BYTES_MAX
+        return value if fits else None
+    value = storable(value)
+    if isinstance(value, str | list) and len(msgspec.msgpack.encode(value)) > TRAIT_BYTES_MAX:
+        return None
+    return value
 
 
 _INT64 = 1 << 63
@@ -152,9 +171,20 @@ def _fold_behaviour(state: PersonState, name: str, properties: dict[str, Any] | 
 def _fold_sums(sums: dict[str, list[int]], properties: dict[str, Any]) -> None:
     for name, value in properties.items():
         kind = type(value)
-        if (kind is float or kind is int) and -SUMMED_MAX <= value <= SUMMED_MAX and not name.endswith("id"):
-            micros = value * MICROS if kind is int else round(value * MICROS)
-            _add_sum(sums, name, micros)
+        if (kind is float or kind is int) and -SUMMED_MAX <= value <= SUMMED_MAX and not _is_id(name):
+            _add_sum(sums, name, value * MICROS if kind is int else _micros(value))
+
+
+def _is_id(name: str) -> bool:
+    """Whether a property names something, so that its sum would mean nothing; `paid` and `bid` are amounts."""
+    return name == "id" or name.endswith(("_id", "-id", " id", ".id", "Id", "ID"))
+
+
+def _micros(value: float) -> int:
+    """Millionths, exact for the number as it was written."""
+    if -EXACT_MAX <= value <= EXACT_MAX:
+        return round(value * MICROS)
+    return int((Decimal(repr(value)) * MICROS).to_integral_value())
 
 
 def _add_sum(sums: dict[str, list[int]], name: str, micros: int) -> None:

@@ -15,7 +15,10 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.event.event import Party
 
+# `gc=False`: these never refer to themselves, and a worker holds millions of them, which the collector need not visit.
+
 TRAITS_MAX = 500
+TRAIT_BYTES_MAX = 4_096
 NAMES_MAX = 100
 SUMS_MAX = 12
 OCCURRENCES_MAX = 16
@@ -24,18 +27,19 @@ RECENT_MAX = 30
 GROUPS_MAX = 20
 MEMBERS_MAX = 100
 IDENTIFIERS_MAX = 150
+TIMERS_MAX = 200
 # 500 traits of 50 bytes, 100 names with 60 days, 16 occurrences and 12 sums (about 700 bytes) come to 95 KB at the
 # very worst; a shopper with a year of history has some 30 traits and a dozen names, 3 to 6 KB.
 
 
-class Stamp(msgspec.Struct, array_like=True, order=True):
+class Stamp(msgspec.Struct, array_like=True, order=True, gc=False):
     """When a fact happened, and what settles the order of two facts of one millisecond: the tie of their messages."""
 
     at: int
     tie: int
 
 
-class Trait(msgspec.Struct, array_like=True):
+class Trait(msgspec.Struct, array_like=True, gc=False):
     """A register: the value of one trait, and where it came from. `value` None says that it was unset."""
 
     value: Any
@@ -46,7 +50,7 @@ class Trait(msgspec.Struct, array_like=True):
     party: Party
 
 
-class Behaviour(msgspec.Struct, array_like=True):
+class Behaviour(msgspec.Struct, array_like=True, gc=False):
     """What a person did under one name: how often, when first and last, the sums of its numeric properties.
 
     `sums` are whole units and millionths, so that adding is exact and its order does not matter. `recent` are the
@@ -61,7 +65,7 @@ class Behaviour(msgspec.Struct, array_like=True):
     days: list[list[int]]
 
 
-class Recent(msgspec.Struct, array_like=True):
+class Recent(msgspec.Struct, array_like=True, gc=False):
     """One of the latest events of a person, enough to name it; the log has the rest."""
 
     at: int
@@ -72,7 +76,7 @@ class Recent(msgspec.Struct, array_like=True):
     message_id: str
 
 
-class Seen(msgspec.Struct, array_like=True):
+class Seen(msgspec.Struct, array_like=True, gc=False):
     """When and by which source an identifier was carried first, and when last."""
 
     first: Stamp
@@ -80,7 +84,7 @@ class Seen(msgspec.Struct, array_like=True):
     last: Stamp
 
 
-class Membership(msgspec.Struct, array_like=True):
+class Membership(msgspec.Struct, array_like=True, gc=False):
     """That a person belongs to a group: first and last said so."""
 
     first: Stamp

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from courtesy.base.ids import PersonId, effect_key
+from courtesy.base.ids import PersonId, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.event.event import EventType, Fact, behaviour_name
-from courtesy.person.catalog import EVERY_EVENT, Catalog, Subscription
+from courtesy.person.catalog import Catalog, Subscription
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
-from courtesy.person.state import Pending, PersonState, encode_state
+from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
 
@@ -120,7 +120,7 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
         return _fire(state, given, catalog)
     if isinstance(given, HandOver):
         return _hand_over(state, given.survivor)
-    return _absorb(state, given.state)
+    return _absorb(state, given.state, catalog)
 
 
 def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
@@ -129,33 +129,57 @@ def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
     if name is None or given.fact.type is EventType.SYSTEM:
         return NOTHING
     outcome = Outcome()
-    _call_off(state, name, given.fact.at, catalog, outcome)
-    for each in (*catalog.starting.get(name, ()), *catalog.starting.get(EVERY_EVENT, ())):
+    stamp = Stamp(given.fact.at, given.tie)
+    _call_off(state, name, stamp, catalog, outcome)
+    for each in catalog.started_by(name):
         if each.delay_ms == 0:
             outcome.effects.append(_effect(each, state.person, _summary(given.fact), given.key))
-        elif not _already_called_off(state, each, given.fact.at):
+        elif not _already_called_off(state, each, stamp):
             _wait(state, each, given, max(given.fact.at + each.delay_ms, now_ms), outcome)
     return outcome
 
 
-def _call_off(state: PersonState, name: str, at: int, catalog: Catalog, outcome: Outcome) -> None:
+def _call_off(state: PersonState, name: str, stamp: Stamp, catalog: Catalog, outcome: Outcome) -> None:
+    """End the waits that an event of this name calls off, and those whose subscription is gone."""
     for timer, pending in list(state.timers.items()):
         subscription = catalog.by_name.get(pending.subscription)
-        if subscription is None or (name in subscription.unless and at >= pending.at):
+        if subscription is None or (
+            name in subscription.unless and _is_later(name, stamp, timer, pending, subscription)
+        ):
             del state.timers[timer]
             outcome.timers.append(TimerCancelled(timer))
 
 
-def _already_called_off(state: PersonState, each: Subscription, at: int) -> bool:
-    """True when what calls it off is known already, because the event that starts it came late."""
+def _is_later(name: str, stamp: Stamp, timer: str, pending: Pending, subscription: Subscription) -> bool:
+    """At the time of what waits, or later. Of two starts in one millisecond one goes on, whichever came first."""
+    if stamp.at == pending.at and name in subscription.events:
+        return stamp > _stamp_of(timer, pending)
+    return stamp.at >= pending.at
+
+
+def _already_called_off(state: PersonState, each: Subscription, stamp: Stamp) -> bool:
+    """True when what calls off the wait of an event is known already, because that event came late."""
     known = (state.behaviours.get(name) for name in each.unless)
-    return any(behaviour is not None and behaviour.last.at >= at for behaviour in known)
+    return any(
+        behaviour is not None and behaviour.last.at >= stamp.at and behaviour.last != stamp for behaviour in known
+    )
 
 
 def _wait(state: PersonState, each: Subscription, given: Occurred, due_ms: int, outcome: Outcome) -> None:
     timer = f"{each.name}/{given.key.hex()}"
+    if len(state.timers) >= TIMERS_MAX and timer not in state.timers:
+        return
     state.timers[timer] = Pending(due_ms, each.name, given.fact.at, _summary(given.fact))
     outcome.timers.append(TimerSet(timer, due_ms))
+
+
+def _key_of(timer: str) -> bytes:
+    """The key of the event that waits under this timer."""
+    return bytes.fromhex(timer.rpartition("/")[2])
+
+
+def _stamp_of(timer: str, pending: Pending) -> Stamp:
+    return Stamp(pending.at, tie_break(_key_of(timer)))
 
 
 def _fire(state: PersonState, given: TimerFired, catalog: Catalog) -> Outcome:
@@ -163,7 +187,7 @@ def _fire(state: PersonState, given: TimerFired, catalog: Catalog) -> Outcome:
     subscription = catalog.by_name.get(pending.subscription) if pending else None
     if pending is None or subscription is None:
         return NOTHING
-    effect = _effect(subscription, state.person, pending.event, bytes.fromhex(given.timer.rpartition("/")[2]))
+    effect = _effect(subscription, state.person, pending.event, _key_of(given.timer))
     return Outcome(effects=[effect])
 
 
@@ -205,7 +229,26 @@ def clear(state: PersonState) -> None:
         setattr(state, name, getattr(empty, name))
 
 
-def _absorb(state: PersonState, other: PersonState) -> Outcome:
-    timers: list[TimerSet | TimerCancelled] = [TimerSet(timer, each.due) for timer, each in other.timers.items()]
+def _absorb(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:
+    """Take over facts and waits. What either of the two did may call off what waits for the other."""
+    own = set(state.timers)
     merge(state, other)
-    return Outcome(timers=timers)
+    outcome = Outcome()
+    if not state.timers:
+        return outcome
+    waiting = [timer for timer, pending in state.timers.items() if _is_waiting(state, timer, pending, catalog)]
+    kept = set(sorted(waiting, key=lambda timer: (state.timers[timer].due, timer))[:TIMERS_MAX])
+    for timer, pending in list(state.timers.items()):
+        if timer in kept and timer not in own:
+            outcome.timers.append(TimerSet(timer, pending.due))
+        elif timer not in kept:
+            del state.timers[timer]
+            if timer in own:
+                outcome.timers.append(TimerCancelled(timer))
+    return outcome
+
+
+def _is_waiting(state: PersonState, timer: str, pending: Pending, catalog: Catalog) -> bool:
+    # Who reads a person does so without subscriptions, and calls nothing off.
+    subscription = catalog.by_name.get(pending.subscription)
+    return subscription is None or not _already_called_off(state, subscription, _stamp_of(timer, pending))

@@ -29,30 +29,46 @@ def split_path(path: str) -> list[str]:
 
 
 def nested_traits(traits: Mapping[str, Trait]) -> dict[str, Any]:
-    """The traits as one nested object. Where a value and an object claim the same name, the later fact wins."""
+    """The traits as one nested object. Where a value and an object claim the same name, the later fact wins.
+
+    What was unset is left out, and so is an object all of whose names were.
+    """
     root: dict[str, Any] = {}
     for path, trait in sorted(traits.items(), key=lambda item: (item[1].rank, item[1].at, item[1].tie, item[0])):
-        *parents, leaf = split_path(path)
-        node = root
-        for name in parents:
-            child = node.get(name)
-            if not isinstance(child, dict):
-                child = node[name] = {}
-            node = child
         if trait.value is None:
-            node.pop(leaf, None)
-        elif not (isinstance(trait.value, dict) and isinstance(node.get(leaf), dict)):
-            node[leaf] = trait.value
-    return _without_empty(root)
+            _unset(root, split_path(path))
+        else:
+            _set(root, split_path(path), trait.value)
+    return root
 
 
-def _without_empty(node: dict[str, Any]) -> dict[str, Any]:
-    """Without objects whose every leaf was unset."""
-    return {
-        name: _without_empty(value) if isinstance(value, dict) else value
-        for name, value in node.items()
-        if not (isinstance(value, dict) and value and not _without_empty(value))
-    }
+def _set(root: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, leaf = path
+    node = root
+    for name in parents:
+        child = node.get(name)
+        if not isinstance(child, dict):
+            child = node[name] = {}
+        node = child
+    # An empty object claims the name, but nothing in it.
+    if not (isinstance(value, dict) and isinstance(node.get(leaf), dict)):
+        node[leaf] = value
+
+
+def _unset(root: dict[str, Any], path: list[str]) -> None:
+    """Take away what older facts put at a path, and values that older facts put where it says that an object is."""
+    nodes = [root]
+    for name in path[:-1]:
+        child = nodes[-1].get(name)
+        if not isinstance(child, dict):
+            break
+        nodes.append(child)
+    for name, node in zip(path[len(nodes) - 1 :: -1], reversed(nodes), strict=True):
+        if name not in node:
+            return
+        del node[name]
+        if node:
+            return
 
 
 def trait_origins(traits: Mapping[str, Trait], source_names: Mapping[SourceId, str]) -> dict[str, Any]:
