@@ -18,6 +18,7 @@ BY_ITSELF = "docs/tutorial.md"
 SERVED = (
     "README.md",
     "docs/how-to/send-events.md",
+    "docs/how-to/import-files.md",
     "docs/how-to/read-people.md",
     "docs/how-to/webhooks.md",
     "docs/how-to/identity.md",
