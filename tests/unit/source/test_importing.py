@@ -228,14 +228,14 @@ async def test_a_mapping_that_does_not_fit_is_refused_before_the_first_row(tmp_p
 
 async def test_a_file_that_breaks_off_does_not_keep_a_folder_out(tmp_path: Path) -> None:
     """Its rows before the break are stored; alone it is an error."""
-    whole = shop(tmp_path, shop_rows(40_000), "a.csv").read_bytes()
+    whole = shop(tmp_path, shop_rows(20_000), "a.csv").read_bytes()
     (tmp_path / "a.csv").unlink()
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(whole)[:-5_000])
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(whole)[:-2_000])
     shop(tmp_path, ["u9,cart,2019-10-02,1"], "b.csv")
     async with world() as here:
         broken, sound = (await here.run(tmp_path)).files
         assert (broken.outcome, sound.outcome) == (Outcome.BROKEN_OFF, Outcome.IMPORTED)
-        assert 10_000 < broken.stored_count == broken.row_count < 40_000
+        assert 5_000 <= broken.stored_count == broken.row_count < 20_000
         assert "can't be read on" in broken.reason
         assert await here.stored_count() == broken.stored_count + 1
         with pytest.raises(CourtesyError) as caught:
@@ -304,7 +304,7 @@ async def test_an_interrupted_import_goes_on_where_it_stopped(
 
 async def test_a_cancelled_import_leaves_nothing_running(tmp_path: Path) -> None:
     """And goes on later like one that crashed."""
-    path = shop(tmp_path, shop_rows(30_000))
+    path = shop(tmp_path, shop_rows(11_000))
     async with world() as here:
         running = asyncio.create_task(here.run(path))
         while not here.told:
@@ -314,12 +314,12 @@ async def test_a_cancelled_import_leaves_nothing_running(tmp_path: Path) -> None
             await running
         assert {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}} == {"ingest"}
         await here.run(path)
-        assert await here.stored_count() == 30_000
+        assert await here.stored_count() == 11_000
 
 
 async def test_progress_never_runs_ahead_of_what_is_durable(tmp_path: Path) -> None:
     """At each saved number of rows, at least so many are in the store."""
-    path = shop(tmp_path, shop_rows(60_000))
+    path = shop(tmp_path, shop_rows(27_000))
     async with world() as here:
         seen: list[tuple[int, int]] = []
         save = here.engine.save_import
@@ -334,7 +334,7 @@ async def test_progress_never_runs_ahead_of_what_is_durable(tmp_path: Path) -> N
         await import_path(here.ingest, watched, POLICY, path, None, here.clock, here.told.append)
         await watched.close()
         assert [saved for saved, _ in seen] == sorted({saved for saved, _ in seen})
-        assert len(seen) >= 3
+        assert len(seen) >= 2
         assert all(saved <= stored for saved, stored in seen)
 
 
