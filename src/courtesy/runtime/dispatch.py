@@ -58,6 +58,7 @@ class Dispatcher:
         self._clock = clock
         self._busy: Counter[tuple[str, str]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = {kind: asyncio.Event() for kind in channels}
         self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -72,11 +73,25 @@ class Dispatcher:
     async def _run_kind(self, kind: str, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
+                self._ended[kind].clear()
                 if not await self.dispatch_once(kind):
-                    await self._engine.wait_for_effects(IDLE_MS)
+                    await self._wait(kind)
             except (Unavailable, StorageFull) as error:
                 log.warning("dispatch_waits", kind=kind, cause=error.message)
                 await asyncio.sleep(IDLE_MS / 1_000)
+
+    async def _wait(self, kind: str) -> None:
+        """Return when there may be something to claim: one came, or one ended and left its place to the next."""
+        both = (self._engine.wait_for_effects(IDLE_MS), self._ended[kind].wait())
+        waits = [asyncio.ensure_future(each) for each in both]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def dispatch_once(self, kind: str) -> int:
         """Claim what is due and has room, and begin to carry it out; how many."""
@@ -116,6 +131,7 @@ class Dispatcher:
             self._busy[effect.kind, effect.target] -= 1
             if not self._busy[effect.kind, effect.target]:
                 del self._busy[effect.kind, effect.target]
+            self._ended[effect.kind].set()
 
     async def _settle(self, settlement: Settlement) -> None:
         """Record what became of an attempt. A store that fails is asked again, lest what arrived is sent once more."""
