@@ -255,7 +255,8 @@ def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
     found: dict[str, int] = {}
     for claim in claims:
         # The same values come again and again. Only text is kept: 1, 1.0 and True are one key of a dict, not one id.
-        if type(claim.value) is str:
+        # And none that is too long anyway, or a few thousand of them would fill the memory.
+        if type(claim.value) is str and len(claim.value) <= VALUE_CHARS_MAX and len(claim.kind) <= KIND_CHARS_MAX:
             known = rules.remembered.get(claim, _UNKNOWN)
             if known is _UNKNOWN:
                 known = rules.remember(claim, _judged(rules, claim))

@@ -253,6 +253,19 @@ def test_a_kind_without_a_name_identifies_nobody(kind: str) -> None:
     assert usable(RULES, [Claim(kind, "1234")]) == ()
 
 
+def test_what_was_found_out_is_remembered_within_bounds() -> None:
+    """Asking again gives the same answer; what somebody sends to fill the memory is not kept."""
+    rules = IdentityRules()
+    claims = [
+        Claim("email", " Ann@Shop.com"),
+        Claim("user_id", "x" * 30_000),
+        Claim("k" * 30_000, "1"),
+        Claim("user_id", 7),
+    ]
+    assert usable(rules, claims) == usable(rules, claims)
+    assert sum(len(kind) + len(str(value)) for kind, value in rules.remembered) < 100
+
+
 # -- rules that can't work
 
 
