@@ -318,3 +318,10 @@ async def test_people_without_identifiers_are_not_counted(engine: Engine) -> Non
     await write(engine, changes=owned(ANN, DEVICE))
     await write(engine, changes=owned(BOB, DEVICE, shared=True))
     assert await engine.person_count() == 1
+
+
+async def test_groups_are_not_counted_as_people(engine: Engine) -> None:
+    """A company has a state of its own, as people have, but nobody would count it among them."""
+    await write(engine, changes=owned(ANN, DEVICE))
+    await write(engine, changes=owned(BOB, "group:initech"))
+    assert await engine.person_count() == 1

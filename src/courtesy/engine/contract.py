@@ -449,7 +449,7 @@ class Engine(Protocol):
         ...
 
     async def person_count(self) -> int:
-        """How many people there are now: those who own an identifier and did not become part of another."""
+        """How many people there are now: those who own an identifier. Groups, which own theirs alike, do not count."""
         ...
 
     # -- definitions

@@ -145,8 +145,8 @@ class IdentityGraph:
         return sorted(alarms, key=lambda alarm: (-alarm.refusal_count, alarm.identifier))[:limit]
 
     def person_count(self) -> int:
-        """How many people own an identifier."""
-        return sum(1 for held in self._held.values() if held)
+        """How many people own an identifier other than a group's."""
+        return sum(1 for held in self._held.values() if any(not key.startswith("group:") for key in held))
 
 
 def _alarm(identifier: str, refused: Sequence[_Refused]) -> Alarm:

@@ -179,7 +179,7 @@ class Reading(Connected):
         return [PartitionStatus(Partition(row[0]), Position(row[1]), *row[2:]) for row in rows]
 
     async def person_count(self) -> int:
-        return int((await self._rows("SELECT count(DISTINCT person_id) FROM identifier"))[0][0])
+        return int((await self._rows("SELECT count(DISTINCT person_id) FROM identifier WHERE NOT starts_with(identifier, 'group:')"))[0][0])
 
 
 def _person_reading(rows: list[tuple[Any, ...]]) -> PersonReading | None:
