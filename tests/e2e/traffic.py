@@ -34,6 +34,7 @@ class Traffic:
     server: Server
     name: str
     key: str
+    pad: str = ""
     taken: dict[str, str] = field(default_factory=dict)
     """The person of each message that was acknowledged, by message id."""
     orders: set[str] = field(default_factory=set)
@@ -56,7 +57,7 @@ class Traffic:
         """A message of a client; its content follows from its number."""
         name = ORDER if number % ORDER_EVERY == 0 else "Product Viewed"
         who = self.people[number % len(self.people)]
-        properties = {"number": number, "text": "Größe ✓"}
+        properties = {"number": number, "text": "Größe ✓", "pad": self.pad}
         return {
             "type": "track",
             "event": name,
@@ -139,9 +140,9 @@ class Traffic:
 
 
 @contextmanager
-def traffic(server: Server, name: str, insisting_count: int = 2) -> Iterator[Traffic]:
-    """Traffic that is on inside; afterwards everything that was begun was taken."""
-    told = Traffic(server, name, make_key(server, "write", name))
+def traffic(server: Server, name: str, insisting_count: int = 2, pad: str = "") -> Iterator[Traffic]:
+    """Traffic that is on inside; afterwards everything that was begun was taken. `pad` goes with each message."""
+    told = Traffic(server, name, make_key(server, "write", name), pad)
     threads = [threading.Thread(target=told.insist, args=(f"raw{n}",)) for n in range(insisting_count)]
     threads.append(threading.Thread(target=told.use_sdk, args=("sdk",)))
     for thread in threads:
