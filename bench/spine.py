@@ -183,7 +183,7 @@ def reading(seconds: int) -> list[Figure]:
         if missed:
             raise RuntimeError(f"{missed} reads did not see what was acknowledged before")
         server.wait_folded()
-        reads = _apart(_run_reads, server.port, server.admin_key, 500, seconds, 2_000)
+        reads = _apart(_run_reads, server.port, server.admin_key, 500, seconds, min(2_000, 100 * seconds))
     paced = f"2,000 events/s in batches of 20, {seconds} s, every read saw its event"
     return [
         Figure("ack_to_read_ms_p50", percentile(latencies, 0.5), "ms", len(latencies), paced),

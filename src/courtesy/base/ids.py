@@ -13,13 +13,13 @@ Position = NewType("Position", int)
 PARTITION_COUNT = 16
 """Partitions of the log. Fixed when a store is made: it bounds how many fold workers can share the work."""
 
-_FIBONACCI = 0x9E3779B97F4A7C15
+PARTITION_FACTOR = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
 
 def partition_of(person: PersonId, count: int = PARTITION_COUNT) -> Partition:
     """The partition of a person: multiplicative hashing (Knuth, TAOCP 3, 6.4), so that neighbours spread."""
-    return Partition(((person * _FIBONACCI) & _MASK) * count >> 64)
+    return Partition(((person * PARTITION_FACTOR) & _MASK) * count >> 64)
 
 
 def message_key(source: SourceId, message_id: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 SECOND_MS = 1_000
@@ -54,8 +55,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_iso(at_ms: int) -> str:
     """`2026-11-22T03:04:05.678Z`; instants outside the years 1 to 9999 are clamped."""
-    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, EARLIEST_MS), LATEST_MS))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    day, rest_ms = divmod(min(max(at_ms, EARLIEST_MS), LATEST_MS), DAY_MS)
+    seconds, millis = divmod(rest_ms, SECOND_MS)
+    minutes, second = divmod(seconds, 60)
+    return f"{_date_of(day)}T{minutes // 60:02}:{minutes % 60:02}:{second:02}.{millis:03}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _date_of(day: int) -> str:
+    """The date of a day since 1970. Most instants that are written fall on few days."""
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def from_iso(text: str) -> int | None:

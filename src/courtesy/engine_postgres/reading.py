@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from courtesy.base.ids import Partition, PersonId, Position, SourceId
+from courtesy.base.ids import PARTITION_FACTOR, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
     Alarm,
@@ -43,10 +43,13 @@ UNION ALL
 SELECT 2, everyone.person_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, state, NULL, NULL, NULL
 FROM everyone LEFT JOIN person_state USING (person_id)
 UNION ALL
-SELECT 3, person_id, position, partition, kind, at, received, source_id, key, payload, NULL, NULL, NULL
-FROM log JOIN partition_state AS progress USING (partition)
-WHERE person_id IN (SELECT person_id FROM everyone) AND position > progress.folded
+SELECT 3, person_id, position, log.partition, kind, at, received, source_id, key, payload, NULL, NULL, NULL
+FROM everyone
+JOIN partition_state AS progress ON progress.partition = {partition}
+JOIN log USING (person_id)
+WHERE log.position > progress.folded
 """
+_PERSON_COUNT = "SELECT count(DISTINCT person_id) FROM identifier WHERE NOT starts_with(identifier, 'group:')"
 _LINKS = """
 SELECT DISTINCT a, b, source_id, message_id, at, reason FROM link
 WHERE a IN (SELECT identifier FROM identifier WHERE person_id = %(person)s)
@@ -97,14 +100,18 @@ def _person_id(identifier: str) -> int | None:
     return int(text) if text != identifier and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-_PERSON_BY_IDENTIFIER = _PERSON.format(root=_BY_IDENTIFIER)
-_PERSON_BY_NUMBER = _PERSON.format(root=_BY_PERSON)
+# `partition_of` in SQL, so that the tail is found by an index: person and position, after the partition's folded one.
+PARTITION_OF = f"div(mod({{person}} * {PARTITION_FACTOR}::numeric, {2**64}) * %s, {2**64})::smallint"
+_PARTITION = PARTITION_OF.format(person="everyone.person_id")
+_PERSON_BY_IDENTIFIER = _PERSON.format(root=_BY_IDENTIFIER, partition=_PARTITION)
+_PERSON_BY_NUMBER = _PERSON.format(root=_BY_PERSON, partition=_PARTITION)
 
 
 class Reading(Connected):
     """The engine's reading side."""
 
     _clock: Clock
+    partition_count: int
 
     async def head(self) -> Position:
         return Position((await self._rows("SELECT position FROM log_head"))[0][0])
@@ -112,9 +119,9 @@ class Reading(Connected):
     async def read_person(self, identifier: str) -> PersonReading | None:
         number = _person_id(identifier)
         if number is None:
-            rows = await self._rows(_PERSON_BY_IDENTIFIER, identifier)
+            rows = await self._rows(_PERSON_BY_IDENTIFIER, identifier, self.partition_count)
         else:
-            rows = await self._rows(_PERSON_BY_NUMBER, number, number)
+            rows = await self._rows(_PERSON_BY_NUMBER, number, number, self.partition_count)
         return _person_reading(rows)
 
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
@@ -179,7 +186,8 @@ class Reading(Connected):
         return [PartitionStatus(Partition(row[0]), Position(row[1]), *row[2:]) for row in rows]
 
     async def person_count(self) -> int:
-        return int((await self._rows("SELECT count(DISTINCT person_id) FROM identifier WHERE NOT starts_with(identifier, 'group:')"))[0][0])
+        rows = await self._rows(_PERSON_COUNT)
+        return int(rows[0][0])
 
 
 def _person_reading(rows: list[tuple[Any, ...]]) -> PersonReading | None:
