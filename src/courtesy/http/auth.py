@@ -126,13 +126,13 @@ class Doorkeeper:
     def policy(self, grant: Grant, source: str | None = None) -> SourcePolicy:
         """What accept needs to know of the source that a grant writes to."""
         if grant.scope is Scope.ADMIN:
-            if source is None:
+            if not source:
                 hint = "say which source with ?source=, or use a write key"
                 raise CourtesyError(Code.INVALID, "an admin key belongs to no source", hint=hint, place="query.source")
             return self._catalog.policy(source)
         if grant.scope is not Scope.WRITE:
             raise CourtesyError(Code.FORBIDDEN, f"expected a key with the scope write, got one with {grant.scope}")
-        if source not in (None, grant.source):
+        if source and source != grant.source:
             raise CourtesyError(Code.FORBIDDEN, "the key belongs to another source", place="query.source")
         try:
             return self._catalog.policy(grant.source or "")

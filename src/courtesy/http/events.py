@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.accept import EVENT_BYTES_MAX, Rejected, SourcePolicy
@@ -68,14 +69,14 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Interrupted(msgspec.Struct, frozen=True):
-    """An error in the middle: the first `received` items are dealt with, `stored` of them stored."""
+    """An error. Once the body was begun: the first `received` items are dealt with, `stored` of them stored."""
 
     code: str
     message: str
     hint: str
     place: str
-    received: int
-    stored: int
+    received: int | UnsetType = UNSET
+    stored: int | UnsetType = UNSET
 
 
 @dataclass(slots=True)

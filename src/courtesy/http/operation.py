@@ -105,13 +105,16 @@ def read_query(operation: Operation, query_string: bytes) -> Any:
         if name not in declared:
             hint = nearest(name, declared) or f"the parameters are: {', '.join(declared) or 'none'}"
             raise CourtesyError(Code.INVALID, f"there is no parameter {name!r:.60}", hint=hint, place="query")
-    # An empty value says as much as none.
-    given = {name: value for name, value in given.items() if value}
     try:
-        return msgspec.convert(given, operation.query, strict=False)
+        query = msgspec.convert(given, operation.query, strict=False)
     except msgspec.ValidationError as error:
         message, place = split_place(error)
         raise CourtesyError(Code.INVALID, message, place=place or "query") from None
+    for own, name in zip(operation.query.__struct_fields__, operation.query.__struct_encode_fields__, strict=True):
+        # msgspec reads the word "null" as no value, and whoever sent it would never learn of the mistake.
+        if name in given and getattr(query, own) is None:
+            raise CourtesyError(Code.INVALID, f"expected a value, got {given[name]!r:.60}", place=name)
+    return query
 
 
 def read_json(content: bytes, type_: type[B]) -> B:

@@ -40,34 +40,38 @@ class BadBody(Exception):
         self.head = head[:HEAD_BYTES]
 
 
-async def pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The body in the pieces in which it comes. Raises CourtesyError when it stops coming."""
+async def _next(request: Request[Any, Any, Any]) -> tuple[bytes, bool]:
+    """The next piece of a body, and whether there are more. Raises CourtesyError when nobody sends any more."""
+    message: Any = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise CourtesyError(Code.UNREADABLE, "the connection was closed before the body was complete")
+    return message.get("body", b""), bool(message.get("more_body"))
+
+
+async def pieces(request: Request[Any, Any, Any], wait_s: float = WAIT_S) -> AsyncIterator[bytes]:
+    """The body in the pieces in which it comes. Raises CourtesyError when the next takes longer than `wait_s`."""
     more = True
     while more:
         try:
-            async with asyncio.timeout(WAIT_S):
-                message = await request.receive()
+            async with asyncio.timeout(wait_s):
+                piece, more = await _next(request)
         except TimeoutError:
-            raise _slow() from None
-        if message["type"] == "http.disconnect":
-            raise CourtesyError(Code.UNREADABLE, "the connection was closed before the body was complete")
-        if piece := _piece(message):
+            raise _slow(wait_s) from None
+        if piece:
             yield piece
-        more = bool(message.get("more_body"))
 
 
-def _piece(message: Any) -> bytes:
-    piece: bytes = message.get("body", b"")
-    return piece
+async def read(request: Request[Any, Any, Any], limit: int, wait_s: float = WAIT_S) -> bytes:
+    """The whole body, unpacked.
 
-
-async def read(request: Request[Any, Any, Any], limit: int) -> bytes:
-    """The whole body, unpacked. Raises BadBody when it is larger than `limit` bytes, packed or not."""
+    Raises BadBody when it is larger than `limit` bytes, packed or not, and CourtesyError when it takes longer than
+    `wait_s`.
+    """
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(wait_s):
             return unpacked(await _read_packed(request, limit), limit)
     except TimeoutError:
-        raise _slow() from None
+        raise _slow(wait_s) from None
 
 
 async def _read_packed(request: Request[Any, Any, Any], limit: int) -> bytes:
@@ -75,11 +79,7 @@ async def _read_packed(request: Request[Any, Any, Any], limit: int) -> bytes:
     dropped = 0
     more = True
     while more and dropped <= DRAIN_BYTES_MAX:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise CourtesyError(Code.UNREADABLE, "the connection was closed before the body was complete")
-        piece = _piece(message)
-        more = bool(message.get("more_body"))
+        piece, more = await _next(request)
         if len(content) <= limit:
             content += piece
         else:
@@ -90,9 +90,9 @@ async def _read_packed(request: Request[Any, Any, Any], limit: int) -> bytes:
     return bytes(content)
 
 
-def _slow() -> CourtesyError:
+def _slow(wait_s: float) -> CourtesyError:
     return CourtesyError(
-        Code.UNAVAILABLE, f"expected the body within {WAIT_S:.0f} s", hint="send it again over a better connection"
+        Code.UNAVAILABLE, f"expected the body within {wait_s:g} s", hint="send it again over a better connection"
     )
 
 

@@ -114,12 +114,13 @@ async def test_parameters_are_checked_with_a_hint() -> None:
             ("after=-1", "after"),
             ("after=99999999999999999999", "after"),
             ("after=1.5", "after"),
+            ("after=", "after"),
+            ("after=null", "after"),
             ("afer=1", "query"),
         ):
             response = await world.get(f"{path}?{query}")
             assert (response.status_code, response.json()["place"]) == (400, place)
         assert (await world.get(f"{path}?afer=1")).json()["hint"] == "did you mean 'after'?"
-        assert (await world.get(f"{path}?after=")).status_code == 200
         for query in ("limit=0", "limit=501", "limit=x", "before=x"):
             assert (await world.get(f"{path}/events?{query}")).status_code == 400
 
@@ -140,7 +141,7 @@ async def test_events_are_paged_from_the_newest() -> None:
         await store(world, *(track(str(number)) for number in range(5)))
         path = "/v1/people/user_id/ann/events?limit=2"
         seen: list[str] = []
-        before: str | None = ""
+        before: str | None = "999"
         while before is not None:
             page = (await world.get(f"{path}&before={before}")).json()
             seen += [event["message_id"] for event in page["events"]]

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.time import ManualClock
-from courtesy.engine.contract import StorageFull
+from courtesy.engine.contract import StorageFull, Unavailable
 from courtesy.engine_memory import MemoryEngine
 from courtesy.event.accept import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX
 from courtesy.event.cause import Cause
@@ -351,14 +352,17 @@ class Faulty(MemoryEngine):
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/track", "/v1/events"])
-@pytest.mark.parametrize("body", [batch(track()), b"garbage"])
-async def test_what_is_not_stored_is_to_be_sent_again(path: str, body: Any) -> None:
-    """503 with Retry-After while the store is down or full, also for what would go to quarantine; then 200."""
+@pytest.mark.parametrize("body", [batch(track()), b"garbage"], ids=["events", "garbage"])
+@pytest.mark.parametrize("fault", [Unavailable("gone"), StorageFull("no room"), ZeroDivisionError("a bug")], ids=repr)
+async def test_what_is_not_stored_is_to_be_sent_again(path: str, body: Any, fault: Exception) -> None:
+    """503 with Retry-After while the store is down, full or broken, also for what would go to quarantine; then 200."""
     engine = Faulty(ManualClock(NOW_MS))
     async with serving(engine) as world:
-        engine.fault = StorageFull("no room")
+        engine.fault = fault
         response = await world.post(path, body)
-        assert (response.status_code, response.json()["code"]) == (503, "storage_full")
+        code = fault.code if isinstance(fault, CourtesyError) else "internal"
+        assert (response.status_code, response.json()["code"]) == (503, code)
+        assert "a bug" not in response.text
         assert 0 < int(response.headers["retry-after"]) <= 300
         engine.fault = None
         assert await world.fates() == {}

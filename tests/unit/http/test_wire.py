@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar import Request
 
+from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.cause import Cause
 from courtesy.http.wire import (
     GZIP_MEMBERS_MAX,
@@ -18,6 +22,8 @@ from courtesy.http.wire import (
     UNPACK_BYTES,
     BadBody,
     lines,
+    pieces,
+    read,
     unpacked,
     unpacked_head,
     unpacked_pieces,
@@ -123,6 +129,35 @@ async def test_the_limit_of_a_stream_is_on_what_comes_out() -> None:
             await all_of(pieces, LIMIT)
         assert caught.value.cause is Cause.TOO_LARGE
     assert await all_of([gzip.compress(bytes(LIMIT))], LIMIT) == bytes(LIMIT)
+
+
+def stalled(*messages: dict[str, Any]) -> Request[Any, Any, Any]:
+    """A request whose body stops coming after some messages."""
+    waiting = list(messages)
+
+    async def receive() -> Any:
+        return waiting.pop(0) if waiting else await asyncio.Event().wait()
+
+    return Request(cast("Any", {"type": "http", "headers": []}), receive)
+
+
+BEGUN = {"type": "http.request", "body": b"{", "more_body": True}
+
+
+async def test_a_body_that_stops_coming_is_to_be_sent_again() -> None:
+    """It is not the fault of what is in it; nobody waits for ever."""
+    for wait in (read(stalled(BEGUN), LIMIT, wait_s=0.01), anext(pieces(stalled(), wait_s=0.01))):
+        with pytest.raises(CourtesyError) as caught:
+            await wait
+        assert caught.value.code is Code.UNAVAILABLE
+
+
+async def test_a_body_that_is_cut_off_is_none() -> None:
+    """Nobody is there to hear the answer."""
+    gone = stalled(BEGUN, {"type": "http.disconnect"})
+    with pytest.raises(CourtesyError) as caught:
+        await read(gone, LIMIT)
+    assert caught.value.code is Code.UNREADABLE
 
 
 async def lines_of(pieces: Sequence[bytes]) -> list[tuple[int, bytes]]:
