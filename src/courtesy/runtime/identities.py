@@ -35,7 +35,7 @@ class Identities:
     async def reserve(self, items: Iterator[Item]) -> None:
         """Have ids for as many new people as these items could possibly make."""
         # An item may make a person, a group, and a person for each identifier that is set apart.
-        count = sum(len(item.ids) + 2 for item in items)
+        count = sum(len(item.ids) + len(item.previous) + 2 for item in items)
         if self._people_left < count:
             more = await self._engine.reserve_people(max(count - self._people_left, PEOPLE_RESERVED))
             self._people = iter([*self._people, *more])

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
@@ -29,6 +31,9 @@ whatever comes in while an append is under way goes with the next one."""
 
 APPEND_ITEMS_MAX = 5_000
 QUEUED_ITEMS_MAX = 50_000
+DETAIL_CHARS_MAX = 500
+
+log = structlog.get_logger("ingest")
 
 
 class ItemResult(NamedTuple):
@@ -107,13 +112,22 @@ class Ingest:
     def start(self) -> None:
         """Begin to append what is handed in."""
         self._runner = asyncio.create_task(self._run(), name="ingest")
+        self._runner.add_done_callback(self._abandon)
 
     async def stop(self) -> None:
         """Append what was handed in before, then end; what is handed in later is answered Unavailable."""
         self._stopping = True
         self._arrived.set()
-        if self._runner is not None:
-            await self._runner
+        if self._runner is None:
+            self._abandon(None)
+        else:
+            await asyncio.wait([self._runner])
+
+    def _abandon(self, _: object) -> None:
+        """Nobody appends any more, as planned or because the runner was ended: leave no caller waiting for ever."""
+        self._stopping = True
+        while self._waiting:
+            _fail(self._waiting.popleft(), Unavailable("the server is stopping"))
 
     async def append(
         self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
@@ -170,50 +184,69 @@ class Ingest:
                 _fail(ticket, error)
         except asyncio.CancelledError:
             for ticket in tickets:
-                ticket.done.cancel()
+                _fail(ticket, Unavailable("the server is stopping"))
             raise
-        except Exception as error:  # noqa: BLE001 -- the outermost edge of an append: find out whose fault it is
-            await self._isolate(tickets, error)
+        except Exception:  # noqa: BLE001 -- the outermost edge of an append: find out whose fault it is
+            await self._isolate(tickets)
         else:
             for ticket, receipt in zip(tickets, receipts, strict=True):
                 if not ticket.done.done():
                     ticket.done.set_result(receipt)
 
-    async def _isolate(self, tickets: list[_Ticket], error: Exception) -> None:
-        """One item made an append fail: append the tickets, then the items, one by one, and set that item aside."""
+    async def _isolate(self, tickets: list[_Ticket]) -> None:
+        """One item made an append fail: halve what is appended at once until that item is alone, and set it aside."""
         if len(tickets) > 1:
-            for ticket in tickets:
-                await self._append_and_answer([ticket])
+            half = len(tickets) // 2
+            await self._append_and_answer(tickets[:half])
+            await self._append_and_answer(tickets[half:])
             return
         (ticket,) = tickets
-        if len(ticket.items) == 1 and isinstance(ticket.items[0].given, Rejected):
-            _fail(ticket, error)
-            return
-        results: list[ItemResult] = []
-        position, stored_count = Position(0), 0
-        for index, item in enumerate(ticket.items):
-            try:
-                receipt = await self._append_one(ticket, item)
-            except Exception as failure:  # noqa: BLE001 -- whoever asked is told; everybody else's appends go on
-                _fail(ticket, failure)
-                return
-            position = max(position, receipt.position)
-            stored_count += receipt.stored_count
-            results.extend(result._replace(place=index) for result in receipt.results)
-        if not ticket.done.done():
-            ticket.done.set_result(Receipt(position, tuple(results), stored_count))
-
-    async def _append_one(self, ticket: _Ticket, item: Item) -> Receipt:
-        alone = _Ticket([item], ticket.policy, ticket.keep_keys, ticket.done)
         try:
-            return (await self._append([alone]))[0]
+            receipt = await self._append_in_halves(ticket, 0, len(ticket.items))
+        except CourtesyError as failure:
+            _fail(ticket, failure)
+        except Exception as failure:  # noqa: BLE001 -- whoever asked is told; everybody else's appends go on
+            # By its kind alone: what a store says of a row may quote the row.
+            log.error("append_refused", cause=type(failure).__name__)
+            _fail(ticket, Unavailable(f"the store refused the events: {type(failure).__name__}"))
+        else:
+            if not ticket.done.done():
+                ticket.done.set_result(receipt)
+
+    async def _append_in_halves(self, ticket: _Ticket, first: int, end: int) -> Receipt:
+        """Append the items from `first` to before `end`, which did not go in together."""
+        if end - first <= 1:
+            return await self._set_aside(ticket, first, end)
+        middle = (first + end) // 2
+        receipts = [await self._append_part(ticket, *part) for part in ((first, middle), (middle, end))]
+        return Receipt(
+            max(each.position for each in receipts),
+            tuple(result for each in receipts for result in each.results),
+            sum(each.stored_count for each in receipts),
+        )
+
+    async def _append_part(self, ticket: _Ticket, first: int, end: int) -> Receipt:
+        part = _Ticket(ticket.items[first:end], ticket.policy, ticket.keep_keys, ticket.done)
+        try:
+            (receipt,) = await self._append([part])
+        except CourtesyError:
+            raise
+        except Exception:  # noqa: BLE001 -- see _isolate
+            return await self._append_in_halves(ticket, first, end)
+        return _moved(receipt, first)
+
+    async def _set_aside(self, ticket: _Ticket, first: int, end: int) -> Receipt:
+        """Append one item (or none), or the reason for which the store won't have it."""
+        alone = _Ticket(ticket.items[first:end], ticket.policy, ticket.keep_keys, ticket.done)
+        try:
+            (receipt,) = await self._append([alone])
         except CourtesyError:
             raise
         except Exception as error:  # noqa: BLE001 -- see _isolate
-            raw = item.given.raw
-            rejected = Rejected(Cause.UNSTORABLE, f"{type(error).__name__}: {error}", raw)
-            alone.items = [Item(rejected)]
-            return (await self._append([alone]))[0]
+            detail = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()[:DETAIL_CHARS_MAX]
+            alone.items = [Item(Rejected(Cause.UNSTORABLE, detail, item.given.raw)) for item in alone.items]
+            (receipt,) = await self._append([alone])
+        return _moved(receipt, first)
 
     async def _append(self, tickets: list[_Ticket]) -> list[Receipt]:
         count = sum(len(ticket.items) for ticket in tickets)
@@ -296,6 +329,12 @@ def _repeat(draft: _Draft, place: int, given: Accepted) -> ItemResult:
     draft.others[given.event.source, _hour(given.event.received), Fate.DUPLICATE, Cause.DUPLICATE] += 1
     detail = "the source sent this messageId before"
     return ItemResult(place, Fate.DUPLICATE, Cause.DUPLICATE, detail, given.event.id)
+
+
+def _moved(receipt: Receipt, by: int) -> Receipt:
+    """The receipt of a part of a ticket, with the places that its items have in the whole."""
+    results = tuple(result._replace(place=result.place + by) for result in receipt.results)
+    return Receipt(receipt.position, results, receipt.stored_count)
 
 
 def _fail(ticket: _Ticket, error: Exception) -> None:
