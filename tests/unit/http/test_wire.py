@@ -124,9 +124,9 @@ async def test_a_broken_packed_stream_is_unreadable(pieces: list[bytes]) -> None
 
 async def test_the_limit_of_a_stream_is_on_what_comes_out() -> None:
     """Packed or not."""
-    for pieces in ([gzip.compress(bytes(LIMIT + 1))], [bytes(LIMIT), b"x"]):
+    for sent in ([gzip.compress(bytes(LIMIT + 1))], [bytes(LIMIT), b"x"]):
         with pytest.raises(BadBody) as caught:
-            await all_of(pieces, LIMIT)
+            await all_of(sent, LIMIT)
         assert caught.value.cause is Cause.TOO_LARGE
     assert await all_of([gzip.compress(bytes(LIMIT))], LIMIT) == bytes(LIMIT)
 
