@@ -254,7 +254,9 @@ def main(arguments: list[str] | None = None) -> None:
         if options.serve:
             console.print("\nserving until Ctrl-C")
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    console.print(f"\nstopped. The data stays in {folder}; run again with SERVE=1 to look around.")
+    console.print(
+        f"\nstopped. To look around: .venv/bin/courtesy serve --data {folder} --port {server.port}", soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ Answer with any 2xx status as soon as the message is safe; the body of the answe
 any 5xx, a timeout or a broken connection it is sent again, first within seconds, then ever more rarely for three days;
 a `Retry-After` header is respected up to 12 hours. After 410, any other 4xx or a redirect it is not sent again.
 
-Addresses that are not public are refused unless the operator permits them (setting `allow_private`).
+Addresses that are not public are refused unless the operator permits them (setting `allow_private_webhooks`).
 """,
     fields=(
         Field(

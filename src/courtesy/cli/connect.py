@@ -6,12 +6,13 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import structlog
 import typer
 
-from courtesy.base.errors import EXIT_STATUS, CourtesyError
+from courtesy.base.errors import EXIT_STATUS, Code, CourtesyError
 from courtesy.runtime.app import App, running_app
 from courtesy.runtime.settings import Settings, from_environment
 from courtesy.runtime.supervisor import database
@@ -29,8 +30,15 @@ def settings_of(**given: object) -> Settings:
     return from_environment(given, os.environ)
 
 
-def with_app(settings: Settings, work: Callable[[App], Awaitable[T]]) -> T:
-    """Run `work` on the store, whether or not a server runs on it, and return what it returns."""
+def with_app(settings: Settings, work: Callable[[App], Awaitable[T]], *, make: bool = False) -> T:
+    """Run `work` on the store, whether or not a server runs on it, and return what it returns.
+
+    Raises CourtesyError(NOT_FOUND) when there is no store yet, unless it may `make` one.
+    """
+    if not make and settings.database is None and not (Path(settings.data) / "postgres").is_dir():
+        raise CourtesyError(
+            Code.NOT_FOUND, f"no store in the folder {settings.data}", hint="name the server's folder with --data"
+        )
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
     async def run(url: str) -> T:

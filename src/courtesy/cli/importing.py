@@ -76,7 +76,7 @@ def import_files(
                 again=again,
             )
 
-    _tell(with_app(settings_of(data=data, database=database), work))
+    _tell(with_app(settings_of(data=data, database=database), work, make=True))
 
 
 def _bar(console: Console) -> Progress:

@@ -89,7 +89,7 @@ def create_key(
     async def work(app: App) -> str:
         return await app.catalog.create_key(name, scope, COMMAND_LINE, source=source)
 
-    print(with_app(settings_of(data=data, database=database), work))
+    print(with_app(settings_of(data=data, database=database), work, make=True))
 
 
 @keys.command("list")

@@ -25,7 +25,7 @@ from courtesy.channel.contract import (
 from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, Settlement, StorageFull, Unavailable
 from courtesy.event.event import Event, EventType, Party, encode
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
-from courtesy.runtime.telemetry import EFFECTS, TRACER
+from courtesy.runtime.telemetry import EFFECTS, SETTLED, TRACER
 
 CLAIM_MS = 120 * SECOND_MS
 """How long an attempt may take before another dispatcher may try: well over a channel's own time limit."""
@@ -123,7 +123,10 @@ class Dispatcher:
             with TRACER.start_as_current_span("dispatch", attributes={"kind": effect.kind, "attempt": effect.attempt}):
                 attempt = await self._attempt(effect)
                 EFFECTS.labels(effect.kind, type(attempt).__name__.lower()).inc()
-                await self._settle(self._settlement(effect, attempt))
+                settlement = self._settlement(effect, attempt)
+                await self._settle(settlement)
+                if settlement.report is not None:
+                    SETTLED.labels(effect.kind, settlement.state).inc()
         except (Unavailable, StorageFull) as error:
             # Not settled: the claim runs out and the effect is tried again, under the same key.
             log.warning("effect_not_settled", key=effect.key.hex(), cause=error.message)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -33,20 +36,58 @@ POISONED = Counter("courtesy_records_poisoned", "Records set aside because no st
 EFFECTS = Counter("courtesy_effects", "Attempts to carry out an effect, by kind and answer", ["kind", "answer"])
 
 
+SETTLED = Counter("courtesy_effects_settled", "Effects by their final outcome", ["kind", "outcome"])
+
+
 def configure_logs(*, as_json: bool) -> None:
-    """Send structured logs to standard error: JSON for machines, aligned text for people."""
+    """Send structured logs to standard error: JSON for machines, aligned text for people, one line each.
+
+    What libraries say, what nobody caught, and warnings come in the same form.
+    """
+    # The driver's pool tells of every broken connection by itself; what follows from one, we tell.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    logging.getLogger("psycopg").propagate = False
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    stamp: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, *stamp, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    others = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*stamp, _without_data],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(others)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _tell_crash
+
+
+def _without_data(_: Any, __: str, told: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A library's record without what may quote data: the lines after its first, and the message of an exception."""
+    record: logging.LogRecord = told["_record"]
+    told["event"] = str(told["event"]).partition("\n")[0]
+    told["logger"] = record.name
+    raised = told.pop("exc_info", None)
+    if isinstance(raised, tuple) and raised[1] is not None:
+        told.update(error_and_place(raised[1]))
+    return told
+
+
+def _tell_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a process that ends with an exception which nobody caught."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    structlog.get_logger("crash").error("process_failed", **error_and_place(error))
+
+
+def error_and_place(error: BaseException) -> dict[str, Any]:
+    """What an exception is and where it came from, but not its message, which often quotes the data."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    at = [f"{frame.filename.rpartition('/src/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "at": at}
 
 
 def configure_traces(endpoint: str | None, process: str) -> None:
