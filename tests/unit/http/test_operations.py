@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -247,3 +251,15 @@ async def test_lists_are_bounded(path: str) -> None:
         assert (await world.get(f"{path}?limit=500")).status_code == 200
         for limit in ("0", "501", "-1", "x", "1e3"):
             assert (await world.get(f"{path}?limit={limit}")).status_code == 400
+
+
+COUNT_AND_SHOW = "from courtesy.http.metrics import RETRIED, page; RETRIED.inc(); print(page(None, 0).decode())"
+
+
+def test_metrics_of_all_processes_are_added_up(tmp_path: Path) -> None:
+    """Whichever of them is asked, also for those that have ended."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    for count in (1, 2, 3):
+        program = [sys.executable, "-c", COUNT_AND_SHOW]
+        page = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
+        assert f"courtesy_requests_retried_total {count}.0" in page
