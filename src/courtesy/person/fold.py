@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
+from heapq import nlargest
 from typing import Any, TypeVar
 
 import msgspec
@@ -245,6 +247,8 @@ def _insert_recent(entries: list[Recent], entry: Recent) -> None:
         del entries[RECENT_MAX:]
 
 
+# The names of events and traits come again and again; of a state that is full each event may look at all of them.
+@lru_cache(maxsize=4_096)
 def _rank_of(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
@@ -252,8 +256,9 @@ def _rank_of(name: str) -> bytes:
 def _keep_lowest(entries: dict[str, V], most: int) -> None:
     """Drop the names of highest hash over `most`. A name once dropped is never lowest again, so what is kept is
     complete: the same whatever came first (a bottom-k sample; Cohen & Kaplan, PODC 2007)."""
-    while len(entries) > most:
-        del entries[max(entries, key=lambda name: (_rank_of(name), name))]
+    if len(entries) > most:
+        for name in nlargest(len(entries) - most, entries, key=lambda name: (_rank_of(name), name)):
+            del entries[name]
 
 
 def merge(into: PersonState, other: PersonState) -> None:
