@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 from granian import Granian
@@ -13,7 +14,7 @@ from courtesy.base.time import SystemClock
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.http.app import create
 from courtesy.runtime.app import App, make_app
-from courtesy.runtime.process import die_with_parent, spare_the_collector, told
+from courtesy.runtime.process import PARENT_VARIABLE, die_with_parent, spare_the_collector, told
 from courtesy.runtime.telemetry import configure_logs, configure_traces
 
 BACKLOG = 2_048
@@ -50,7 +51,9 @@ async def _stop(app: App) -> None:
 def main() -> None:
     """`python -m courtesy.http.serve`: answers until SIGTERM."""
     die_with_parent()
+    os.environ[PARENT_VARIABLE] = str(os.getpid())
     settings, _ = told()
+    configure_logs(as_json=settings.log_format == "json")
     Granian(
         "courtesy.http.serve:asgi",
         factory=True,
@@ -62,6 +65,7 @@ def main() -> None:
         backlog=BACKLOG,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {}},  # leave it to our own
         respawn_failed_workers=True,
         workers_kill_timeout=settings.stop_grace_s,
     ).serve()

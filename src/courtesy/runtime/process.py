@@ -106,12 +106,17 @@ RUN_VARIABLE = "COURTESY_RUN"
 """Where the supervisor puts the settings and the database's URL for its processes."""
 
 
+PARENT_VARIABLE = "COURTESY_PARENT"
+"""The number of the process that starts others, told to them by it. In a container it may well be 1."""
+
+
 def die_with_parent() -> None:
     """Have the kernel end this process, gently, when the one that started it is gone. Linux only; a no-op elsewhere."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
         ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() == 1:
+        if os.getppid() != int(os.environ[PARENT_VARIABLE]):
+            # It was gone before we asked.
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -124,8 +129,9 @@ def spare_the_collector() -> None:
 
 
 def run_environment(settings: Settings, url: str) -> dict[str, str]:
-    """What a process needs to be told."""
-    return {RUN_VARIABLE: msgspec.json.encode({"settings": encode_settings(settings), "url": url}).decode()}
+    """What a process that this one starts needs to be told."""
+    run = msgspec.json.encode({"settings": encode_settings(settings), "url": url}).decode()
+    return {RUN_VARIABLE: run, PARENT_VARIABLE: str(os.getpid())}
 
 
 def told() -> tuple[Settings, str]:

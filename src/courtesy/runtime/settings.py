@@ -69,9 +69,19 @@ def from_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise CourtesyError(
-            Code.INVALID, str(error), hint="see `courtesy serve --help` for what each setting takes", place="settings"
-        ) from None
+        raise _refusal(str(error), values) from None
+
+
+def _refusal(said: str, values: Mapping[str, Any]) -> CourtesyError:
+    """msgspec says "Expected `int` <= 65535 - at `$.port`", maybe with ", got `str`". Say what it got, and where."""
+    expected, _, place = said.partition(" - at `$.")
+    name = place.rstrip("`")
+    return CourtesyError(
+        Code.INVALID,
+        f"{expected.partition(', got ')[0].replace('Expected', 'expected', 1)}, got {values.get(name)!r}",
+        hint=f"`courtesy serve --help` and the variable COURTESY_{name.upper()} say what it takes",
+        place=name,
+    )
 
 
 def encode_settings(settings: Settings) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import structlog
+from psycopg.conninfo import conninfo_to_dict
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import SystemClock
@@ -28,6 +34,8 @@ RESTART_MAX_S = 30.0
 STEADY_S = 60.0
 """A process that ran this long counts as well; its next restart is quick again."""
 
+METRICS_PREFIX = "courtesy-metrics-"
+
 log = structlog.get_logger("supervisor")
 
 
@@ -38,6 +46,7 @@ def database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]
     Raises CourtesyError when it can't be had.
     """
     if settings.database is not None:
+        _check_url(settings.database)
         yield settings.database, None
         return
     embedded = EmbeddedPostgres(Path(settings.data), notice=lambda text: log.info("database", notice=text))
@@ -46,6 +55,39 @@ def database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]
         yield embedded.url, embedded
     finally:
         embedded.stop()
+
+
+def _check_url(url: str) -> None:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error as error:
+        # What was given may hold a password, and the error may quote it.
+        raise CourtesyError(
+            Code.INVALID,
+            "expected a URL that PostgreSQL's clients understand, got something else",
+            hint="like postgresql://user:password@host:5432/name, signs in the password as %XX",
+            place="database",
+        ) from error
+
+
+def _check_port(host: str, port: int) -> None:
+    """Fail with `SETUP` when nobody can listen there. The processes that answer share the port, and would also share
+    it with those of another server."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise CourtesyError(
+            Code.SETUP,
+            f"expected to listen on {host}:{port}: "
+            + ("another program does already" if taken else error.strerror or str(error)),
+            hint="end it, or choose another port with --port" if taken else "choose another address with --host",
+            place="port" if taken else "host",
+        ) from error
 
 
 @dataclass(slots=True)
@@ -74,6 +116,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, stop.set)
+        _check_port(self.settings.host, self.settings.port)
         with database(self.settings) as (url, embedded), _metrics_folder() as metrics:
             await _prepare(url, self.settings)
             environment = {**os.environ, **run_environment(self.settings, url), **metrics}
@@ -177,9 +220,31 @@ async def _prepare(url: str, settings: Settings) -> None:
 
 @contextmanager
 def _metrics_folder() -> Iterator[dict[str, str]]:
-    """A folder in which all processes keep their metrics, for the one that is asked to add them up."""
-    folder = tempfile.mkdtemp(prefix="courtesy-metrics-")
+    """A folder in which all processes keep their metrics, for the one that is asked to add them up.
+
+    In memory where the system has such a place: a process that writes to a mapped file on a full disk is killed.
+    """
+    place = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())  # noqa: S108 -- see mkdtemp
+    _clear_metrics_of_the_killed(place)
+    folder = tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=place)
+    life = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        fcntl.flock(life, fcntl.LOCK_EX)
         yield {"PROMETHEUS_MULTIPROC_DIR": folder}
     finally:
+        os.close(life)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_metrics_of_the_killed(place: Path) -> None:
+    """Remove the folders of supervisors that had no time to do so: nobody holds their locks any more."""
+    for folder in place.glob(f"{METRICS_PREFIX}*"):
+        # Another user's can't be opened, and a very young one may just be about to be locked.
+        with suppress(OSError):
+            life = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(life).st_mtime < time.time() - STEADY_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(life)
