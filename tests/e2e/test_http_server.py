@@ -60,6 +60,9 @@ async def test_identifiers_with_slashes_come_through_the_server() -> None:
             url = f"/v1/people/user_id/a%2Fb%20c%2Bd%2Fevents%2F%C3%BC{path}"
             assert (await client.get(url, headers=headers)).status_code == 200
         assert (await client.get("/v1/people/user_id/%ff%fe", headers=headers)).status_code == 400
+        unescaped = "GET /v1/people/user_id/a%2Fb%20c%2Bd%2Fevents%2Fü HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
+        key = f"authorization: Bearer {served.read}\r\n\r\n"
+        assert b" 200 " in (await raw(served, (unescaped + key).encode())).partition(b"\r\n")[0]
 
 
 async def test_a_stream_is_stored_while_it_comes() -> None:

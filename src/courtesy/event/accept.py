@@ -162,7 +162,7 @@ def _find_type(draft: Draft) -> None:
     sent = draft.call.type
     kind = _CALL_TYPES.get(sent or "")
     if kind is None:
-        raise Refusal(Cause.UNKNOWN_TYPE, f"expected one of {', '.join(_CALL_TYPES)}, got {sent!r}")
+        raise Refusal(Cause.UNKNOWN_TYPE, f"expected one of {', '.join(_CALL_TYPES)}, got {sent!r:.60}")
     draft.type = kind
 
 

@@ -13,6 +13,7 @@ from courtesy.runtime.catalog import CatalogCache, Grant, Scope
 
 LOOK_EVERY_S = 0.1
 KEY_CHARS_MAX = 512
+HEADER_BYTES_MAX = 4_096
 HEADERS_CACHED_MAX = 1_024
 
 Headers = dict[bytes, bytes]
@@ -32,9 +33,17 @@ def _of_basic(text: str) -> tuple[str, ...]:
     return keys_of(pair.decode("utf-8", "replace"))
 
 
+def write_keys_in(headers: Headers) -> tuple[str, ...]:
+    """The write keys that the headers may mean, most likely first."""
+    authorization, own = headers.get(b"authorization", b""), headers.get(b"x-write-key", b"")
+    if len(authorization) + len(own) > HEADER_BYTES_MAX:
+        return ()
+    return _write_keys(authorization, own)
+
+
+# A client sends the same each time.
 @lru_cache(maxsize=HEADERS_CACHED_MAX)
-def write_keys_in(authorization: bytes, x_write_key: bytes) -> tuple[str, ...]:
-    """The keys that these two headers may mean, most likely first. Cached, for a client sends the same each time."""
+def _write_keys(authorization: bytes, x_write_key: bytes) -> tuple[str, ...]:
     scheme, _, rest = authorization.decode("latin-1").strip().partition(" ")
     own = keys_of(x_write_key.decode("latin-1"))
     if scheme.lower() == "basic":
@@ -117,11 +126,6 @@ class Doorkeeper:
         if grant is None:
             raise _unknown()
         return self.policy(grant, source)
-
-    def known_writer(self, secrets: Iterable[str]) -> SourcePolicy | None:
-        """The source of the first of these keys that is known now to be a write key."""
-        grant = self.known(secrets, (Scope.WRITE,))
-        return self.policy(grant) if grant is not None and grant.scope is Scope.WRITE else None
 
     def policy(self, grant: Grant, source: str | None = None) -> SourcePolicy:
         """What accept needs to know of the source that a grant writes to."""

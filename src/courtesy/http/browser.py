@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.http.auth import keys_of
+from courtesy.http.auth import keys_of, write_keys_in
 from courtesy.http.body import Envelope, accept_all, write_key_of
 from courtesy.http.errors import INTERNAL, RETRY_AFTER_S, log_bug
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation
 from courtesy.http.schemas import GIF
-from courtesy.http.tracking import TYPES, headers_of, keys_in
+from courtesy.http.tracking import TYPES, headers_of
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.telemetry import REFUSED_REQUESTS
 
@@ -114,7 +114,7 @@ async def receive_pixel(asked: Asked[PixelQuery, None]) -> Answer:
 async def _store_pixel(asked: Asked[PixelQuery, None]) -> None:
     content = _call_in(asked.query.data)
     named = asked.query.writeKey or write_key_of(content)
-    policy = await asked.door.writer((*keys_in(headers_of(asked)), *keys_of(named)))
+    policy = await asked.door.writer((*write_keys_in(headers_of(asked)), *keys_of(named)))
     envelope = Envelope((content,))
     app = asked.app
     items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=TYPES.get(asked.path["type"]))

@@ -17,13 +17,13 @@ from msgspec import UNSET, UnsetType
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.accept import EVENT_BYTES_MAX, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
-from courtesy.http.auth import Headers
+from courtesy.http.auth import Headers, write_keys_in
 from courtesy.http.body import BYTE_ORDER_MARK, Envelope, accept_all, open_call, open_items
 from courtesy.http.errors import answer_to, problem_of
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, Operation
 from courtesy.http.schemas import EVENTS_BODY
-from courtesy.http.tracking import headers_of, keys_in
+from courtesy.http.tracking import headers_of
 from courtesy.http.wire import BadBody, Line, lines, pieces, unpacked_pieces
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -135,7 +135,7 @@ class _Progress:
 async def receive_events(asked: Asked[EventsQuery, None]) -> Answer | Received:
     """Store what the body has."""
     headers = headers_of(asked)
-    policy = await asked.door.writer(keys_in(headers), asked.query.source)
+    policy = await asked.door.writer(write_keys_in(headers), asked.query.source)
     progress = _Progress(asked.app, policy, asked.query.live)
     parts = unpacked_pieces(pieces(asked.request), BODY_BYTES_MAX)
     try:

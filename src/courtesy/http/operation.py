@@ -135,9 +135,12 @@ def split_place(error: msgspec.ValidationError) -> tuple[str, str]:
 
 
 def unquoted(segment: str) -> str:
-    """A segment of a path as text. Raises CourtesyError(INVALID) for what is not UTF-8, or has a zero character."""
+    """A segment of a path, one character for each byte that was sent, as text.
+
+    Raises CourtesyError(INVALID) for what is not UTF-8, or has a zero character.
+    """
     try:
-        text = unquote_to_bytes(segment).decode()
+        text = unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise CourtesyError(Code.INVALID, "expected percent-encoded UTF-8", place="path") from None
     if "\0" in text:

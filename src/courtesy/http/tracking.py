@@ -23,9 +23,8 @@ from courtesy.http.operation import Answer, Asked, Operation
 from courtesy.http.schemas import ANY_BODY, BATCH_BODY, CALL_BODY
 from courtesy.http.wire import BadBody, read
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.ingest import ItemResult
 
-Request = Asked["SourceQuery", None]
+Sending = Asked["SourceQuery", None]
 
 CALLS = {
     EventType.IDENTIFY: ("i", "Say who somebody is."),
@@ -71,24 +70,14 @@ class Accepted(msgspec.Struct, frozen=True):
     results: Sequence[Result]
 
 
-def results_of(given: Sequence[ItemResult], first: int = 0) -> list[Result]:
-    """The results of an append as they are told, the first item being number `first` of the request."""
-    return [Result(first + each.place, each.fate, each.cause, each.detail, each.message_id) for each in given]
-
-
 def headers_of(asked: Asked[Any, Any]) -> Headers:
     """The request's headers, names in lower case; of a repeated one the last."""
     return dict(asked.request.scope["headers"])
 
 
-def keys_in(headers: Headers) -> tuple[str, ...]:
-    """The write keys that the headers may mean."""
-    return write_keys_in(headers.get(b"authorization", b""), headers.get(b"x-write-key", b""))
-
-
-async def receive_batch(asked: Request) -> Answer | Accepted:
+async def receive_batch(asked: Sending) -> Answer | Accepted:
     """Store the items of a batch."""
-    keys = keys_in(headers_of(asked))
+    keys = write_keys_in(headers_of(asked))
     content = b""
     try:
         content = await read(asked.request, BATCH_BYTES_MAX)
@@ -106,7 +95,7 @@ def _keys_of_batch(envelope: Envelope, others: tuple[str, ...]) -> tuple[str, ..
     return keys_of(write_key_of(envelope.items[0]))
 
 
-async def _receive_bad_batch(asked: Request, keys: tuple[str, ...], content: bytes, bad: BadBody) -> Answer | Accepted:
+async def _receive_bad_batch(asked: Sending, keys: tuple[str, ...], content: bytes, bad: BadBody) -> Answer | Accepted:
     """Save what can be saved of a body that is no batch; of what can't, keep the beginning."""
     keys = (*keys, *keys_of(write_key_of(content or bad.head)))
     if bad.cause is Cause.UNREADABLE and keys:
@@ -120,7 +109,7 @@ async def _receive_bad_batch(asked: Request, keys: tuple[str, ...], content: byt
     return await _refuse(asked, keys, bad)
 
 
-async def _refuse(asked: Request, keys: tuple[str, ...], bad: BadBody) -> Answer:
+async def _refuse(asked: Sending, keys: tuple[str, ...], bad: BadBody) -> Answer:
     """Say no to a body, and keep its beginning if we know for whom."""
     if keys:
         policy = await asked.door.writer(keys, asked.query.source)
@@ -130,18 +119,19 @@ async def _refuse(asked: Request, keys: tuple[str, ...], bad: BadBody) -> Answer
 
 
 async def _store(
-    asked: Request, envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
+    asked: Sending, envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
 ) -> Accepted:
     app = asked.app
     items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=forced_type, live=asked.query.live)
     receipt = await app.ingest.append(items, policy)
     count_fates(receipt)
-    return Accepted(True, str(receipt.position), results_of(receipt.results))
+    results = [Result(each.place, each.fate, each.cause, each.detail, each.message_id) for each in receipt.results]
+    return Accepted(True, str(receipt.position), results)
 
 
-async def receive_call(asked: Request) -> Answer | Accepted:
+async def receive_call(asked: Sending) -> Answer | Accepted:
     """Store one call, whose type the path says."""
-    keys = keys_in(headers_of(asked))
+    keys = write_keys_in(headers_of(asked))
     content = b""
     try:
         content = await read(asked.request, BATCH_BYTES_MAX)
@@ -152,7 +142,7 @@ async def receive_call(asked: Request) -> Answer | Accepted:
     return await _store(asked, envelope, policy, TYPES[asked.operation.path.rpartition("/")[2]])
 
 
-async def discard_metrics(asked: Request) -> Answer:
+async def discard_metrics(asked: Sending) -> Answer:
     """Take the statistics that client libraries send of themselves, and drop them."""
     try:
         await read(asked.request, BATCH_BYTES_MAX)
