@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import ManualClock
-from courtesy.engine.contract import AppendBatch, Count, FoldCommit
+from courtesy.engine.contract import AppendBatch, Count, FoldCommit, Lease
 from courtesy.engine_memory import Disk, MemoryEngine
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.event.accept import Accepted, Draft, Rejected, SourcePolicy, accept
@@ -48,7 +48,8 @@ class _Fussy(MemoryAppend):
 class Engine(MemoryEngine):
     """An engine in memory that counts its appends and fails as it is told.
 
-    `before` and `after` are raised one by one, by appends and fold commits alike, before and after the commit itself.
+    `before` and `after` are raised one by one by its writes (appends, fold commits, timers that fire), before and after
+    they are committed. `crash` may do so at any point: it is asked at each, told whether the write is committed.
     """
 
     def __init__(self, clock: ManualClock | None = None, disk: Disk | None = None) -> None:
@@ -56,8 +57,10 @@ class Engine(MemoryEngine):
         self.disk = disk or Disk()
         super().__init__(self.clock, self.disk.partition_count, self.disk)
         self.append_count = 0
-        self.before: list[Exception] = []
-        self.after: list[Exception] = []
+        self.before: list[BaseException] = []
+        self.after: list[BaseException] = []
+        self.crash: Callable[[bool], bool] = lambda committed: False
+        self.people_read: list[set[PersonId]] = []
         self.refuses_poison = False
         self.given_people: list[int] = []
 
@@ -69,8 +72,8 @@ class Engine(MemoryEngine):
         self.append_count += 1
         async with super().appending() as append:
             yield _Fussy(append, self._refuses)
-            self._fail(self.before)
-        self._fail(self.after)
+            self._pass(committed=False)
+        self._pass(committed=True)
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
@@ -79,19 +82,32 @@ class Engine(MemoryEngine):
             yield
 
     async def commit_fold(self, commit: FoldCommit) -> None:
-        self._fail(self.before)
+        self._pass(committed=False)
         await super().commit_fold(commit)
-        self._fail(self.after)
+        self._pass(committed=True)
+
+    async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
+        self._pass(committed=False)
+        fired = await super().fire_timers(leases, now_ms, limit)
+        self._pass(committed=True)
+        return fired
+
+    def _pass(self, *, committed: bool) -> None:
+        """A point at which a write may fail."""
+        errors = self.after if committed else self.before
+        if errors:
+            raise errors.pop(0)
+        if self.crash(committed):
+            raise Trouble("crash")
+
+    async def states(self, people: Collection[PersonId]) -> dict[PersonId, bytes]:
+        self.people_read.append(set(people))
+        return await super().states(people)
 
     async def reserve_people(self, count: int) -> range:
         people = await super().reserve_people(count)
         self.given_people.extend(people)
         return people
-
-    @staticmethod
-    def _fail(errors: list[Exception]) -> None:
-        if errors:
-            raise errors.pop(0)
 
     def log(self) -> list[Record]:
         """All records, in order."""
