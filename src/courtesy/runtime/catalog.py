@@ -15,7 +15,7 @@ import structlog
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
-from courtesy.base.time import DAY_MS, Clock
+from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.engine.contract import Definition, Engine
 from courtesy.event.accept import SourcePolicy
 from courtesy.event.event import TRUST_RANK, Party
@@ -94,6 +94,12 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _name_of_replaced(name: str, key: Key) -> str:
+    """A name that says until when the key is valid, is no other's, and fits."""
+    assert key.expires_ms is not None
+    return f"{name[: NAME_CHARS_MAX - 40]} until {to_iso(key.expires_ms)} {key.digest[:8]}"
+
+
 def _typed(version: int, found: list[Definition]) -> Definitions:
     out = Definitions(version=version)
     for each in found:
@@ -101,14 +107,20 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
         if each.kind == SOURCE:
             out.sources[each.name] = (SourceId(each.number), msgspec.json.decode(each.body, type=Source))
         elif each.kind == KEY:
-            key = msgspec.json.decode(each.body, type=Key)
-            out.keys[key.digest] = (each.name, key)
+            _add_key(out.keys, each.name, msgspec.json.decode(each.body, type=Key))
         elif each.kind == RULES:
             out.rules = msgspec.json.decode(each.body, type=IdentityRules)
         elif each.kind == SUBSCRIPTION:
             out.subscriptions[each.name] = msgspec.json.decode(each.body, type=Subscription)
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
+
+
+def _add_key(keys: dict[str, tuple[str, Key]], name: str, key: Key) -> None:
+    """Of two definitions of one secret, which a replacement leaves when it is broken off, the one that lasts counts."""
+    known = keys.get(key.digest)
+    if known is None or known[1].expires_ms is not None:
+        keys[key.digest] = (name, key)
 
 
 class CatalogCache:
@@ -135,7 +147,10 @@ class CatalogCache:
     async def refresh(self) -> None:
         """Load when the store has a newer version."""
         if await self._engine.catalog_version() != self._definitions.version:
-            self._definitions = _typed(*await self._engine.definitions())
+            found = _typed(*await self._engine.definitions())
+            # Who was asked to load earlier may be answered later.
+            if found.version > self._definitions.version:
+                self._definitions = found
 
     async def _watch(self) -> None:
         while True:
@@ -144,6 +159,9 @@ class CatalogCache:
                 await self.refresh()
             except CourtesyError as error:
                 log.warning("catalog_not_refreshed", cause=error.message)
+            except msgspec.DecodeError as error:
+                # Written by a newer version of Courtesy, it may be; what is known goes on being in force.
+                log.error("definition_unreadable", cause=str(error))
 
     @property
     def now(self) -> Definitions:
@@ -215,16 +233,16 @@ class CatalogCache:
         if scope is Scope.WRITE:
             source = source or name
             await self.ensure_source(source, Source(), by)
-        known = [(each, key) for each, key in self._definitions.keys.values() if each == name]
-        for _, key in known:
-            old = msgspec.structs.replace(key, expires_ms=self._clock.now_ms() + ROTATION_MS)
-            await self._define(KEY, f"{name} until {self._clock.now_ms()}", msgspec.json.encode(old), by)
+        expires_ms = self._clock.now_ms() + ROTATION_MS
+        for key in [key for each, key in self._definitions.keys.values() if each == name]:
+            old = msgspec.structs.replace(key, expires_ms=expires_ms)
+            await self._define(KEY, _name_of_replaced(name, old), msgspec.json.encode(old), by)
         secret = f"{scope}_{secrets.token_urlsafe(24)}"
         await self._define(KEY, name, msgspec.json.encode(Key(digest_of(secret), scope, source)), by)
         return secret
 
     async def revoke_key(self, name: str, by: str) -> None:
-        """Make a key invalid at once. Raises CourtesyError(NOT_FOUND)."""
+        """Make a key invalid at once. One that it replaced has a name of its own. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(KEY, name, by)
 
     async def define_rules(self, rules: IdentityRules, by: str) -> None:
@@ -232,7 +250,7 @@ class CatalogCache:
         await self._define(RULES, "default", msgspec.json.encode(rules.checked()), by)
 
     async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
-        """Create or change a webhook subscription; one without a secret gets one."""
+        """Create or change a webhook subscription. Raises CourtesyError(INVALID)."""
         if not 0 <= subscription.delay_ms <= DELAY_MS_MAX:
             raise CourtesyError(
                 Code.INVALID, f"expected 0 to {DELAY_MS_MAX} ms, got {subscription.delay_ms}", place="delay_ms"
@@ -247,6 +265,7 @@ class CatalogCache:
         await self._remove(SUBSCRIPTION, name, by)
 
     async def _remove(self, kind: str, name: str, by: str) -> None:
+        await self.refresh()
         names = [each for each_kind, each in self._definitions.revisions if each_kind == kind]
         if name not in names:
             raise CourtesyError(Code.NOT_FOUND, f"no {kind} named {name!r}", hint=nearest(name, names))
