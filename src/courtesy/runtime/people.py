@@ -80,7 +80,12 @@ class People:
         waited = 0
         while True:
             reading = await self._engine.read_person(key)
-            head = reading.head if reading is not None else await self._engine.head()
+            if reading is None:
+                # Nobody is sure to be there only if the head was reached before nobody was found.
+                head = await self._engine.head()
+                reading = await self._engine.read_person(key)
+            if reading is not None:
+                head = reading.head
             if after is None or after <= head:
                 break
             if waited >= AHEAD_WAIT_MS:
@@ -100,7 +105,8 @@ class People:
         """The latest events of a person that the log still has, newest first, whole as they were accepted."""
         reading = await self._read(kind, value, None)
         people = [reading.person, *reading.merged]
-        records = await self._engine.records_of(people, before, min(limit, RECORDS_MAX))
+        limit = min(limit, RECORDS_MAX)
+        records = await self._engine.records_of(people, before, limit)
         names = self._source_names()
         wanted = (RecordKind.EVENT, RecordKind.GROUP)
         return {
