@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def from_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Settings from what was given (None counts as not given), then the environment, then defaults.
+    """Settings from what was given, then the environment, then defaults. None and empty variables count as not given.
 
     Raises CourtesyError(INVALID) that names the setting.
     """
@@ -64,7 +64,7 @@ def from_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -
     for name in get_type_hints(Settings):
         if given.get(name) is not None:
             values[name] = given[name]
-        elif (text := environment.get(f"COURTESY_{name.upper()}")) is not None:
+        elif text := environment.get(f"COURTESY_{name.upper()}", "").strip():
             values[name] = text
     try:
         return msgspec.convert(values, Settings, strict=False)
