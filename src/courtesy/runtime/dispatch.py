@@ -20,6 +20,7 @@ from courtesy.channel.contract import (
     Failed,
     Parcel,
     Retry,
+    RetryCause,
     backoff_ms,
 )
 from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, Settlement, StorageFull, Unavailable
@@ -151,11 +152,18 @@ class Dispatcher:
                 return
 
     async def _attempt(self, effect: ClaimedEffect) -> Attempt:
+        if effect.attempt > MAX_ATTEMPTS:
+            # Attempts whose process ended before they did count, too, or an effect could end processes for ever.
+            return Retry(RetryCause.TIMEOUT, "no attempt came to an end")
         config = await self._config_of[effect.kind](effect.target)
         if config is None:
             return Failed(FailCause.BAD_CONFIG, f"nothing named {effect.target!r} is defined any more")
         parcel = Parcel(effect.key, effect.kind, effect.created_ms, config, effect.body)
-        return await self._channels[effect.kind].deliver(parcel)
+        try:
+            return await self._channels[effect.kind].deliver(parcel)
+        except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its effects from ever ending
+            log.error("channel_broke", kind=effect.kind, key=effect.key.hex(), cause=type(error).__name__)
+            return Retry(RetryCause.CONNECTION, f"the channel broke off: {type(error).__name__}")
 
     def _settlement(self, effect: ClaimedEffect, attempt: Attempt) -> Settlement:
         now = self._clock.now_ms()
