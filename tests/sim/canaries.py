@@ -1,0 +1,321 @@
+"""Canaries: runs in which one part is broken on purpose, each in a way that one of the checkers must notice.
+
+They replace whole parts by subclasses of the real ones; nothing in the product is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from courtesy.base.ids import Position
+from courtesy.channel.contract import Attempt, FailCause, Failed
+from courtesy.engine.contract import (
+    AppendBatch,
+    ClaimedEffect,
+    FoldCommit,
+    Lease,
+    PersonReading,
+    Settlement,
+    Unavailable,
+)
+from courtesy.engine_memory.folding import Folding
+from courtesy.event.accept import Accepted, Rejected, SourcePolicy
+from courtesy.event.cause import Fate
+from courtesy.identity.rules import IdentityRules
+from courtesy.person.record import Record
+from courtesy.person.state import Stamp, encode_state
+from courtesy.runtime.dispatch import Dispatcher
+from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.ingest import Ingest, Receipt
+from tests.sim.faults import Weather
+from tests.sim.process import Parts
+from tests.sim.store import WatchedDisk, Wire, WiredAppend
+
+
+class ForgetfulAppend(WiredAppend):
+    """Forgets which messages it has seen."""
+
+    async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
+        return set()
+
+    async def write(self, batch: AppendBatch) -> Position:
+        return await super().write(batch._replace(keys=(), keep_keys=frozenset()))
+
+
+class StaleAppend(WiredAppend):
+    """Never says that an identifier has another owner now."""
+
+    async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
+        now, _ = await super().owners_changed_since(epoch)
+        return now, ()
+
+
+class MiscountingAppend(WiredAppend):
+    """Does not count duplicates."""
+
+    async def write(self, batch: AppendBatch) -> Position:
+        counts = [each for each in batch.counts if each.fate is not Fate.DUPLICATE]
+        return await super().write(batch._replace(counts=counts))
+
+
+class Forgetful(Wire):
+    append_type = ForgetfulAppend
+
+
+class Stale(Wire):
+    append_type = StaleAppend
+
+
+class Miscounting(Wire):
+    append_type = MiscountingAppend
+
+
+class LosingAppend(WiredAppend):
+    """Says that it wrote, and now and then did not."""
+
+    async def write(self, batch: AppendBatch) -> Position:
+        if len(batch.records) % 3 == 1:
+            return Position(1)
+        return await super().write(batch)
+
+
+class Losing(Wire):
+    append_type = LosingAppend
+
+
+class OffsetsFirst(Wire):
+    """Commits how far it folded, and what came of it in a transaction of its own."""
+
+    async def commit_fold(self, commit: FoldCommit) -> None:
+        first = FoldCommit(leases=commit.leases, folded=commit.folded, now_ms=commit.now_ms)
+        await self.call("commit_fold", self.inner.commit_fold, (first,), {})
+        leases = [lease._replace(folded=commit.folded[lease.partition]) for lease in commit.leases]
+        await self.call("commit_fold", self.inner.commit_fold, (replace(commit, leases=leases),), {})
+
+
+class _Meddling(Wire):
+    """Changes what is committed on its way."""
+
+    def meddled(self, commit: FoldCommit) -> FoldCommit:
+        """The commit that arrives."""
+        raise NotImplementedError
+
+    async def commit_fold(self, commit: FoldCommit) -> None:
+        await self.call("commit_fold", self.inner.commit_fold, (self.meddled(commit),), {})
+
+
+class PutsTwice(_Meddling):
+    """Has no unique key for effects."""
+
+    def meddled(self, commit: FoldCommit) -> FoldCommit:
+        again = [effect._replace(key=effect.key[::-1]) for effect in commit.effects]
+        return replace(commit, effects=[*commit.effects, *again])
+
+
+class ForwardsNothing(_Meddling):
+    """Loses what belongs to whom a person became part of."""
+
+    def meddled(self, commit: FoldCommit) -> FoldCommit:
+        return replace(commit, forwards=())
+
+
+class SetsNoTimer(_Meddling):
+    """Loses timers."""
+
+    def meddled(self, commit: FoldCommit) -> FoldCommit:
+        return replace(commit, timers=())
+
+
+class FiresNothing(Wire):
+    """Leaves due timers where they are."""
+
+    async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
+        return 0
+
+
+class ReadsNoTail(Wire):
+    """Reads people as they are folded, whatever was acknowledged since."""
+
+    async def read_person(self, identifier: str) -> PersonReading | None:
+        reading: PersonReading | None = await self.call("read_person", self.inner.read_person, (identifier,), {})
+        return None if reading is None else replace(reading, tail=[])
+
+
+class ReportsNothing(Wire):
+    """Settles effects without a word."""
+
+    async def settle(self, settlement: Settlement) -> bool:
+        silent = settlement._replace(report=None)
+        return bool(await self.call("settle", self.inner.settle, (silent,), {}))
+
+
+class ArrivalCounts(FoldWorker):
+    """Takes what arrived last for what happened last."""
+
+    def _fold(self, record: Record, changes: Any) -> None:
+        super()._fold(record, changes)
+        state = self._hot[record.person]
+        if state.last is not None:
+            state.last = Stamp(record.at, state.last.tie)
+
+
+class BatchCounts(FoldWorker):
+    """Keeps more or less of the latest events, depending on how records came together."""
+
+    def _fold_all(self, records: Sequence[Record], fold: Any) -> Any:
+        changes = super()._fold_all(records, fold)
+        if len(records) > 3:
+            for person in changes.touched:
+                del self._hot[person].recent[2:]
+            changes.states = [(person, encode_state(self._hot[person])) for person in changes.touched]
+        return changes
+
+
+class StopsAtPoison(FoldWorker):
+    """Waits for a record that can't be folded to mend itself."""
+
+    def _fold_carefully(self, record: Record, changes: Any) -> None:
+        raise Unavailable("there is something odd")
+
+
+class DiesOfPoison(FoldWorker):
+    """Falls over a record that can't be folded."""
+
+    def _fold_carefully(self, record: Record, changes: Any) -> None:
+        self._fold(record, changes)
+
+
+class SetsAllAside(FoldWorker):
+    """Sets aside whatever comes together with a record that can't be folded."""
+
+    def _fold_carefully(self, record: Record, changes: Any) -> None:
+        whole = record._replace(payload=b"")
+        super()._fold_carefully(whole, changes)
+
+
+class GivesUpEarly(Dispatcher):
+    """Believes of some targets that they are gone."""
+
+    async def _attempt(self, effect: ClaimedEffect) -> Attempt:
+        if effect.key[0] < 40:
+            return Failed(FailCause.BAD_CONFIG, "nothing of that name")
+        return await super()._attempt(effect)
+
+
+class BelievesClocks(Ingest):
+    """Takes the time of clients as it is."""
+
+    async def append(
+        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+    ) -> Receipt:
+        taken = [item if isinstance(item, Rejected) else _as_stated(item) for item in items]
+        return await super().append(taken, policy, keep_keys=keep_keys)
+
+
+def _as_stated(item: Accepted) -> Accepted:
+    event = item.event
+    at = event.at if event.original is None else event.original
+    return msgspec.structs.replace(item, event=msgspec.structs.replace(event, at=at))
+
+
+class SaysYes(Ingest):
+    """Tells nobody what was not stored."""
+
+    async def append(
+        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+    ) -> Receipt:
+        receipt = await super().append(items, policy, keep_keys=keep_keys)
+        return replace(receipt, results=())
+
+
+class _Unfenced(Folding):
+    def check_epochs(self, leases: Sequence[Lease]) -> None:
+        pass
+
+    def check_leases(self, leases: Sequence[Lease]) -> None:
+        pass
+
+
+class Unfenced(WatchedDisk):
+    """Lets everybody commit who ever owned a partition."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.folding = _Unfenced(self.partition_count)
+
+
+class TrimsAll(WatchedDisk):
+    """Drops what is old, folded or not."""
+
+    def trim(self, received_before_ms: int) -> int:
+        everywhere = self.log.head
+        return sum(
+            self.log.drop(status.partition, everywhere, received_before_ms + 60_000) for status in self.status(0)
+        )
+
+
+class ReadsOnlyTheRoot(WatchedDisk):
+    """Forgets what is stored of somebody when it reads them by their number."""
+
+    def read_person(self, identifier: str) -> PersonReading | None:
+        reading = super().read_person(identifier)
+        if reading is None or not identifier.startswith("person:"):
+            return reading
+        return replace(reading, tail=self.log.of_person_after(reading.person, Position(0)))
+
+
+class Skips(WatchedDisk):
+    """Leaves a hole in the log now and then."""
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        super().add_records([each._replace(position=Position(each.position + each.position // 40)) for each in records])
+
+
+def _logins_are_not_unique(rules: IdentityRules) -> IdentityRules:
+    kinds = tuple(msgspec.structs.replace(kind, unique=False) for kind in rules.kinds)
+    return msgspec.structs.replace(rules, kinds=kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A broken part, who must notice, and in what weather."""
+
+    parts: Parts
+    checker: str
+    weather: Weather | None = None
+
+
+ROT = Weather(rot=0.05, crash=0.002)
+LOSSES = Weather(lose=0.3, repeat=0.3, crash=0.01, unsure=0.02)
+TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
+
+CANARIES: dict[str, Canary] = {
+    "message keys are forgotten": Canary(Parts(wire=Forgetful), "acknowledged", LOSSES),
+    "commits are lost": Canary(Parts(wire=Losing), "acknowledged"),
+    "results are kept back": Canary(Parts(ingest=SaysYes), "answers"),
+    "duplicates are not counted": Canary(Parts(wire=Miscounting), "counts", LOSSES),
+    "offsets before states": Canary(Parts(wire=OffsetsFirst), "facts", LOSSES),
+    "the tail is not read": Canary(Parts(wire=ReadsNoTail), "read_your_writes"),
+    "caches go stale": Canary(Parts(wire=Stale), "cache", Weather(repeat=0.1)),
+    "merges hand nothing over": Canary(Parts(wire=ForwardsNothing), "conservation"),
+    "the last to arrive wins": Canary(Parts(worker=ArrivalCounts), "shuffle"),
+    "batches show": Canary(Parts(worker=BatchCounts), "refold"),
+    "a state is read twice": Canary(Parts(disk=ReadsOnlyTheRoot), "reads"),
+    "poison stops a partition": Canary(Parts(worker=StopsAtPoison), "progress", ROT),
+    "poison kills a worker": Canary(Parts(worker=DiesOfPoison), "processes", ROT),
+    "what is sound is set aside": Canary(Parts(worker=SetsAllAside), "set_aside", ROT),
+    "client clocks are believed": Canary(Parts(ingest=BelievesClocks), "times"),
+    "effects have no unique key": Canary(Parts(wire=PutsTwice), "effects"),
+    "outcomes are not reported": Canary(Parts(wire=ReportsNothing), "effects"),
+    "timers are lost": Canary(Parts(wire=SetsNoTimer), "triggers"),
+    "timers never fire": Canary(Parts(wire=FiresNothing), "progress"),
+    "targets are given up": Canary(Parts(dispatcher=GivesUpEarly), "targets"),
+    "logins may be joined": Canary(Parts(rules=_logins_are_not_unique), "identity"),
+    "leases fence nobody off": Canary(Parts(disk=Unfenced), "one_owner", TAKEOVERS),
+    "trimming takes what is not folded": Canary(Parts(disk=TrimsAll), "trim", Weather(trims=8, outages=2)),
+    "positions have holes": Canary(Parts(disk=Skips), "log"),
+}

@@ -1,0 +1,310 @@
+"""What must hold once all has come to rest. Each check has a name, and says what it found otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+import msgspec
+
+from courtesy.base.ids import PersonId, Position, effect_key
+from courtesy.base.time import DAY_MS
+from courtesy.engine.contract import Count, EffectReading, EffectState, PersonReading, Quarantined
+from courtesy.event.cause import Fate
+from courtesy.event.event import decode_fact
+from courtesy.identity.resolve import Owner
+from courtesy.identity.rules import IdentityRules, split_identifier
+from courtesy.person.assemble import assemble
+from courtesy.person.fold import fold_fact, fold_group_fact, merge
+from courtesy.person.record import SYSTEM_SOURCE, RecordKind
+from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
+from courtesy.person.step import WEBHOOK
+from tests.sim.calls import CARTED, ORDERED
+from tests.sim.history import Filed, History
+from tests.sim.model import Model
+from tests.sim.readers import facts_of
+from tests.sim.remote import Remote
+from tests.sim.system import ALWAYS, FICKLE, PATIENT
+
+Found = Iterator[str]
+
+
+@dataclass(slots=True)
+class Rest:
+    """Everything to judge by, read from the store after all came to rest."""
+
+    seed: int
+    history: History
+    remote: Remote
+    readings: dict[PersonId, PersonReading]
+    states: dict[PersonId, bytes]
+    refolded: dict[PersonId, bytes]
+    effects: list[EffectReading]
+    counts: list[Count]
+    quarantined: list[Quarantined]
+    set_aside: list[tuple[Position, tuple[bytes, RecordKind]]]
+    owners: dict[str, Owner]
+    held: dict[PersonId, set[str]]
+    facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        head = self.history.head
+        self.facts = {root: facts_of(self.history, part, head) for root, part in self.history.people().items()}
+
+
+def check_acknowledged(rest: Rest) -> Found:
+    """Every message that a client was told is stored lies in the log exactly once; no other does twice."""
+    history = rest.history
+    stored = Counter(each.record.key for each in history.filed if _is_from_client(each))
+    yield from (
+        f"{key.hex()} is {n} times in the log" for key, n in stored.items() if n != 1 or key not in history.sent
+    )
+    places = {each.record.key: each.record.position for each in history.filed if _is_from_client(each)}
+    for key, position in history.acknowledged.items():
+        if key not in stored:
+            yield f"{history.sent[key].message_id} was acknowledged, but is not in the log"
+        elif position and places[key] > position:
+            yield f"{history.sent[key].message_id} was acknowledged at {position}, but lies at {places[key]}"
+
+
+def _is_from_client(filed: Filed) -> bool:
+    record = filed.record
+    return record.kind is RecordKind.EVENT and record.source != SYSTEM_SOURCE and not filed.forwarded
+
+
+def check_counts(rest: Rest) -> Found:
+    """received = stored + quarantined + duplicate + suppressed, per source and hour; and each is what it says."""
+    sums: Counter[tuple[int, int]] = Counter()
+    fates: Counter[tuple[int, Fate]] = Counter()
+    for each in rest.counts:
+        sums[each.source, each.hour_ms] += each.event_count * (1 if each.fate is Fate.RECEIVED else -1)
+        fates[each.source, each.fate] += each.event_count
+    yield from (f"{bucket}: received is off by {off}" for bucket, off in sums.items() if off)
+    history = rest.history
+    stored = Counter(each.record.source for each in history.filed if _is_from_client(each))
+    kept = Counter(each.source for each in rest.quarantined)
+    for source in history.sources.values():
+        answered, unsure = history.answered_count[source], history.unsure_count[source]
+        if not answered <= fates[source, Fate.RECEIVED] <= answered + unsure:
+            yield f"{source}: {fates[source, Fate.RECEIVED]} received, but {answered} answered and {unsure} perhaps"
+        if fates[source, Fate.STORED] != stored[source] or fates[source, Fate.QUARANTINED] != kept[source]:
+            yield f"{source}: counted {fates}, but {stored[source]} are stored and {kept[source]} in quarantine"
+
+
+def check_facts(rest: Rest) -> Found:
+    """What a person is read to be is what a slow model makes of their events: each counted exactly once."""
+    for root, facts in rest.facts.items():
+        whole = _whole(rest, root)
+        yield from (f"person {root}: {each}" for each in Model(facts).differences(whole))
+
+
+def _whole(rest: Rest, root: PersonId) -> PersonState:
+    reading = rest.readings[root]
+    return assemble(reading.person, reading.states, reading.tail)
+
+
+def check_conservation(rest: Rest) -> Found:
+    """All states together count what all people did: a merge loses nothing and invents nothing."""
+    counted = sum(decode_state(state).event_count for state in rest.states.values())
+    expected = sum(map(len, rest.facts.values()))
+    if counted != expected:
+        yield f"{counted} events in all states, expected {expected}"
+
+
+def check_refold(rest: Rest) -> Found:
+    """Folding the whole log again, in another store, gives the same states, byte for byte."""
+    live = {person: _without_timers(state) for person, state in rest.states.items()}
+    for person in live.keys() | rest.refolded.keys():
+        if live.get(person) != rest.refolded.get(person):
+            yield f"person {person}: {live.get(person)!r}, folded again {rest.refolded.get(person)!r}"
+
+
+def _without_timers(content: bytes) -> bytes:
+    state = decode_state(content)
+    state.timers.clear()
+    return encode_state(state)
+
+
+def check_shuffle(rest: Rest) -> Found:
+    """A person's events in any order, of any number of people who merge in any order, give the same facts."""
+    chance = Random(f"{rest.seed} shuffle")
+    for root, facts in rest.facts.items():
+        parts = [PersonState(root) for _ in range(1 + chance.randrange(4))]
+        for each in chance.sample(facts, len(facts)):
+            record = each.record
+            fold = fold_group_fact if record.kind is RecordKind.GROUP else fold_fact
+            tie = int.from_bytes(record.key[:8], "big", signed=True)
+            fold(chance.choice(parts), decode_fact(record.payload), tie)
+        chance.shuffle(parts)
+        for part in parts[1:]:
+            merge(parts[0], part)
+        expected, got = encode_state(parts[0]), _without_timers(encode_state(_whole(rest, root)))
+        if expected != got:
+            yield f"person {root}: {got!r}, shuffled {expected!r}"
+
+
+def check_reads(rest: Rest) -> Found:
+    """Nothing is left unfolded, and what is read of a person is what is stored, unless a merge itself was corrupted."""
+    stuck = {
+        each.record.person for each in rest.history.filed if each.rotten and each.record.kind is RecordKind.HAND_OVER
+    }
+    for root, part in rest.history.people().items():
+        if rest.readings[root].tail or rest.readings[root].person != root:
+            yield f"person {root} was read with {len(rest.readings[root].tail)} records in the tail"
+        stored = rest.states.get(root)
+        if not stuck.intersection(part) and stored is not None and encode_state(_whole(rest, root)) != stored:
+            yield f"person {root}: {stored!r} is stored, but read otherwise"
+
+
+def check_set_aside(rest: Rest) -> Found:
+    """What was set aside is what was corrupted, no more and no less, each record once."""
+    rotten = {(each.record.key, each.record.kind) for each in rest.history.filed if each.rotten}
+    found = {what for _, what in rest.set_aside}
+    yield from (f"set aside, but sound: {key.hex()} {kind}" for key, kind in sorted(found - rotten))
+    yield from (f"corrupted, but not set aside: {key.hex()} {kind}" for key, kind in sorted(rotten - found))
+    if len({position for position, _ in rest.set_aside}) != len(rest.set_aside):
+        yield "a record was set aside twice"
+
+
+def check_times(rest: Rest) -> Found:
+    """An event's time is when it happened by the server's clock, whatever the client's clock said."""
+    for each in filter(_is_from_client, rest.history.filed):
+        if each.rotten:
+            continue
+        event = msgspec.json.decode(each.record.payload)
+        received, sent, original = event["received"], event.get("sent"), event.get("original")
+        at = received if original is None else original if sent is None else received - (sent - original)
+        if event["at"] != max(0, min(at, received)) or each.record.at != event["at"] or at > received + DAY_MS:
+            yield f"{event['id']} is at {event['at']}, expected {at}"
+
+
+def check_effects(rest: Rest) -> Found:
+    """Each effect has its trigger and went to its person; one final outcome, one report; handled once at most."""
+    triggers = _triggers(rest)
+    reports = Counter(
+        (each.record.key, msgspec.json.decode(each.record.payload)["name"])
+        for each in rest.history.filed
+        if each.record.source == SYSTEM_SOURCE and each.record.kind is RecordKind.EVENT and not each.forwarded
+        if not each.rotten
+    )
+    rotten = {each.record.key for each in rest.history.filed if each.rotten}
+    for effect in rest.effects:
+        name = effect.key.hex()
+        trigger = triggers.get(effect.key)
+        if trigger is None or rest.history.root_of(trigger.record.person) != rest.history.root_of(effect.person):
+            yield f"{name}: nothing called for it"
+        settled = rest.history.effects[effect.key].settled
+        if effect.state not in (EffectState.DELIVERED, EffectState.FAILED) or len(settled) != 1:
+            yield f"{name} is {effect.state} after {len(settled)} final settlements"
+        expected = {(effect.key, f"Webhook {str(effect.state).capitalize()}"): 1}
+        if {what: n for what, n in reports.items() if what[0] == effect.key} != expected and effect.key not in rotten:
+            yield f"{name} is {effect.state}, but reported as {[each for each in reports if each[0] == effect.key]}"
+        if effect.state is EffectState.DELIVERED and effect.key not in rest.remote.handled:
+            yield f"{name} counts as delivered, but never arrived"
+    yield from (f"{key.hex()} arrived unasked" for key in rest.remote.handled if key not in rest.history.effects)
+
+
+def _triggers(rest: Rest) -> dict[bytes, Filed]:
+    """Every effect that any live event could ask of any subscription that was ever defined, by its key."""
+    found: dict[bytes, Filed] = {}
+    for each in filter(_is_from_client, rest.history.filed):
+        if each.rotten:
+            continue
+        fact = msgspec.json.decode(each.record.payload)
+        for subscription in (ALWAYS, PATIENT, *FICKLE):
+            if fact.get("live", True) and ("*" in subscription.events or fact.get("name") in subscription.events):
+                found[effect_key(each.record.key, f"{WEBHOOK}/{subscription.name}")] = each
+    return found
+
+
+def check_triggers(rest: Rest) -> Found:
+    """What was always asked for came about; what waits for something not to happen came about unless it did."""
+    keys = {each.key for each in rest.effects}
+    for root, facts in rest.facts.items():
+        events = [(each.record, msgspec.json.decode(each.record.payload)) for each in facts]
+        live = [each for each in events if each[1].get("live", True) and each[1]["type"] == "track"]
+        may_be_full = len(events) >= TIMERS_MAX
+        orders = [(record, fact) for record, fact in live if fact["name"] == ORDERED]
+        for record, _ in orders:
+            if effect_key(record.key, f"{WEBHOOK}/{ALWAYS.name}") not in keys:
+                yield f"person {root}: {record.key.hex()} did not start {ALWAYS.name!r}"
+        for record, fact in live:
+            if fact["name"] != CARTED:
+                continue
+            later = [order for order, other in orders if other["at"] >= fact["at"]]
+            has_effect = effect_key(record.key, f"{WEBHOOK}/{PATIENT.name}") in keys
+            known = [order for order in later if order.position < record.position and order.person == record.person]
+            if not later and not has_effect and not may_be_full:
+                yield f"person {root}: {record.key.hex()} did not start {PATIENT.name!r}, and nothing called it off"
+            if known and has_effect:
+                yield f"person {root}: {record.key.hex()} started {PATIENT.name!r}, though it was called off before"
+
+
+def check_targets(rest: Rest) -> Found:
+    """No effect is given up for want of a target that was there all the while."""
+    for effect in rest.effects:
+        standing = rest.history.effects[effect.key]
+        if effect.cause == "bad_config" and standing.settled:
+            settled_s = standing.settled[0][0]
+            if rest.history.was_defined(effect.target, standing.created_s, settled_s):
+                yield f"{effect.key.hex()} was given up, but {effect.target!r} was defined"
+
+
+def check_identity(rest: Rest) -> Found:
+    """Who holds what is one thing said twice; a login is one person; what is shared links nobody; caps hold."""
+    rules = IdentityRules()
+    for key, owner in rest.owners.items():
+        holders = [person for person, held in rest.held.items() if key in held]
+        if holders != [owner.person]:
+            yield f"{key} belongs to {owner.person}, but is held by {holders}"
+        if rest.history.root_of(owner.person) != owner.person:
+            yield f"{key} belongs to {owner.person}, who became part of another"
+        kind = rules.kind_of(split_identifier(key)[0])
+        if owner.shared and (len(rest.held[owner.person]) != 1 or not kind.shareable):
+            yield f"{key} is shared, but linked to {rest.held[owner.person]}"
+    for person, held in rest.held.items():
+        for name, n in Counter(split_identifier(key)[0] for key in held).items():
+            if n > rules.kind_of(name).cap:
+                yield f"person {person} holds {n} of {name}"
+            if rules.kind_of(name).unique and n > 1 + _alias_count(rest, person):
+                yield f"person {person} has {n} values of {name}, but was told so {_alias_count(rest, person)} times"
+
+
+def _alias_count(rest: Rest, person: PersonId) -> int:
+    """How many aliases speak of a person; of corrupted ones too, for they were resolved before."""
+    part = rest.history.part_of(person, rest.history.head)
+    filed = [each for each in rest.history.filed_of(part, rest.history.head) if _is_from_client(each)]
+    return sum(each.rotten or b'"previous"' in each.record.payload for each in filed)
+
+
+CHECKS: dict[str, Callable[[Rest], Found]] = {
+    "acknowledged": check_acknowledged,
+    "counts": check_counts,
+    "facts": check_facts,
+    "conservation": check_conservation,
+    "refold": check_refold,
+    "shuffle": check_shuffle,
+    "reads": check_reads,
+    "set_aside": check_set_aside,
+    "times": check_times,
+    "effects": check_effects,
+    "triggers": check_triggers,
+    "targets": check_targets,
+    "identity": check_identity,
+}
+
+"""What is judged at rest, by name."""
+
+WATCHED = frozenset({"answers", "log", "one_owner", "read_your_writes", "trim", "cache", "processes", "progress"})
+"""What is noticed on the way, by the parts of the simulation that see it."""
+
+
+def judge(rest: Rest) -> Iterator[tuple[str, str]]:
+    """Names of checks and what they found, in order. That one can't be made, for things being too far off, counts."""
+    for name, check in CHECKS.items():
+        try:
+            yield from ((name, found) for found in check(rest))
+        except Exception as error:  # noqa: BLE001 -- the outermost edge of a check
+            yield name, f"can't be checked: {error!r}"

@@ -1,0 +1,210 @@
+"""The store under faults: a disk that is watched and rots, and the way from a process to its engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any, ClassVar, Protocol, cast
+
+import msgspec
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.engine.contract import (
+    Append,
+    AppendBatch,
+    Engine,
+    FoldCommit,
+    Settlement,
+    StorageFull,
+    Unavailable,
+)
+from courtesy.engine_memory import Disk
+from courtesy.identity.resolve import Owner
+from courtesy.person.record import Record, RecordKind
+from courtesy.runtime.catalog import SUBSCRIPTION
+from tests.sim.faults import Faults
+from tests.sim.history import History
+
+ROTTING = (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
+"""What may be corrupted. A rotten ABSORB would take a person's facts with it: only a backup helps then."""
+
+READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read_person", "records_of"}) | frozenset(
+    {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
+)
+"""Calls that need no room."""
+
+WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
+"""Calls at which nothing goes wrong: a lost connection shows at the next one."""
+
+
+class WatchedDisk(Disk):
+    """A disk that tells the history of every record, and on which some are not what was written."""
+
+    def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
+        super().__init__(partition_count)
+        self._history = history
+        self._faults = faults
+        self._chance = chance
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        written = []
+        for record in records:
+            rotten = record.kind in ROTTING and self._faults.happens("rot", self._faults.weather.rot)
+            stored = record._replace(payload=_rot(record, self._chance)) if rotten else record
+            self._history.file(stored, record.payload, rotten=rotten)
+            written.append(stored)
+        super().add_records(written)
+
+
+def _rot(record: Record, chance: Random) -> bytes:
+    """A payload that can't be decoded, or one that folds but leaves a state that can't be written."""
+    kind = chance.randrange(3)
+    if record.kind is RecordKind.HAND_OVER or kind == 0:
+        return record.payload[: len(record.payload) // 2]
+    fields = msgspec.json.decode(record.payload)
+    if kind == 1:
+        fields["ids"] = 7
+    else:
+        fields["at"] = 10**30
+    return msgspec.json.encode(fields)
+
+
+class Client(Protocol):
+    """A process as its way to the store knows it."""
+
+    name: str
+
+    def crash(self) -> None:
+        """Die here and now."""
+        ...
+
+
+class Wire:
+    """An engine at the end of a way on which things go wrong: calls that never arrive, answers that never come back.
+
+    `inner` is a real engine over the common disk. All that takes hold there is told to the history.
+    """
+
+    append_type: ClassVar[type[WiredAppend]]
+
+    def __init__(self, inner: Engine, client: Client, faults: Faults, history: History) -> None:
+        self.partition_count = inner.partition_count
+        self.inner = inner
+        self._client = client
+        self._faults = faults
+        self._history = history
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self.inner, name)
+        if name in WAITS:
+            return cast(Callable[..., Awaitable[Any]], method)
+
+        async def wired(*args: Any, **kwargs: Any) -> Any:
+            return await self.call(name, method, args, kwargs)
+
+        self.__dict__[name] = wired
+        return wired
+
+    async def call(self, name: str, method: Callable[..., Awaitable[Any]], args: Any, kwargs: Any) -> Any:
+        await self.reach(name)
+        if name == "commit_fold":
+            self._history.forwarding(args[0])
+        unfolded_count = await self._unfolded_count() if name == "trim" else 0
+        result = await method(*args, **kwargs)
+        if name == "trim" and await self._unfolded_count() != unfolded_count:
+            self._history.fail("trim", "records were dropped that nobody had folded")
+        self._tell(name, args, result)
+        await self.hear(name)
+        return result
+
+    async def _unfolded_count(self) -> int:
+        return sum(each.unfolded_count for each in await self.inner.status())
+
+    async def reach(self, name: str) -> None:
+        """The way there: nothing has taken hold yet."""
+        faults, weather = self._faults, self._faults.weather
+        await asyncio.sleep(faults.latency_s())
+        if faults.happens("crash before", weather.crash / 2):
+            await self._die()
+        if faults.happens("pause", weather.pause):
+            await asyncio.sleep(faults.pause_s())
+        if faults.is_out or faults.happens("unsure before", weather.unsure / 2):
+            raise Unavailable("the store does not answer")
+        if faults.is_full and name not in READS:
+            raise StorageFull("no room left")
+
+    async def hear(self, name: str) -> None:
+        """The way back: it took hold, which may never be known."""
+        faults, weather = self._faults, self._faults.weather
+        if faults.happens("crash after", weather.crash / 2):
+            await self._die()
+        if faults.is_out or faults.happens("unsure after", weather.unsure / 2):
+            raise Unavailable("the store's answer did not come")
+
+    async def _die(self) -> None:
+        self._client.crash()
+        await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[Append]:
+        """An append that may fail at each of its steps, and whose commit may be lost or its answer be."""
+        await self.reach("appending")
+        async with self.inner.appending() as append:
+            wired = self.append_type(self, append)
+            yield wired
+            await self.reach("commit")
+        self._history.trace.note(self._client.name, "appended", wired.position)
+        await self.hear("commit")
+
+    def _tell(self, name: str, args: Any, result: Any) -> None:
+        history = self._history
+        if name == "commit_fold":
+            history.fold(cast(FoldCommit, args[0]))
+        elif name == "claim":
+            history.lease(result)
+        elif name == "define" and args[0] == SUBSCRIPTION:
+            history.define(args[1], present=args[2] is not None)
+        elif name == "settle" and result:
+            history.settle(cast(Settlement, args[0]))
+        history.trace.note(self._client.name, name, _brief(result))
+
+
+def _brief(result: Any) -> object:
+    if isinstance(result, list | dict | set):
+        return len(result)
+    return result if isinstance(result, int | bool | None) else type(result).__name__
+
+
+class WiredAppend:
+    """One append, each step of which goes over the wire."""
+
+    def __init__(self, wire: Wire, inner: Append) -> None:
+        self.position = Position(0)
+        self._wire = wire
+        self._inner = inner
+
+    async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
+        await self._wire.reach("owners_changed_since")
+        return await self._inner.owners_changed_since(epoch)
+
+    async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
+        await self._wire.reach("seen")
+        return await self._inner.seen(keys)
+
+    async def owners(self, identifiers: Sequence[str]) -> dict[str, Owner]:
+        await self._wire.reach("owners")
+        return await self._inner.owners(identifiers)
+
+    async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
+        await self._wire.reach("held")
+        return await self._inner.held(people)
+
+    async def write(self, batch: AppendBatch) -> Position:
+        await self._wire.reach("write")
+        self.position = await self._inner.write(batch)
+        return self.position
+
+
+Wire.append_type = WiredAppend
