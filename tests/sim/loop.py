@@ -61,10 +61,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Called once per turn of the loop: leap to the next timer, and settle the order of what is ready."""
         if timeout_s is None:
             raise Deadlock("nothing is ready and no timer is set")
-        if timeout_s > 0:
-            # At least the next float: far from the start a short wait could else end where it began, for ever.
-            self._now_s = max(self._now_s + timeout_s, math.nextafter(self._now_s, math.inf))
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]  # no public way to the turns
+        if not ready:
+            # At least the next float: far from the start a short wait would else end where it began, for ever.
+            self._now_s = max(self._now_s + timeout_s, math.nextafter(self._now_s, math.inf))
         if self._chance is not None and len(ready) > 1:
             handles = list(ready)
             ready.clear()
