@@ -124,11 +124,12 @@ def _add_key(keys: dict[str, tuple[str, Key]], name: str, key: Key) -> None:
 
 
 class CatalogCache:
-    """The definitions of one process. Changes made here are seen at once, others' within a second."""
+    """The definitions of one process. Changes made here are seen at once, others' after `refresh_ms`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, refresh_ms: int = REFRESH_MS) -> None:
         self._engine = engine
         self._clock = clock
+        self._refresh_ms = refresh_ms
         self._definitions = Definitions()
         self._refresher: asyncio.Task[None] | None = None
 
@@ -154,7 +155,7 @@ class CatalogCache:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_MS / 1_000)
+            await asyncio.sleep(self._refresh_ms / 1_000)
             try:
                 await self.refresh()
             except CourtesyError as error:
