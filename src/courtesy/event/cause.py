@@ -30,11 +30,11 @@ class Cause(StrEnum):
     PREVIOUS_ID_MISSING = "previous_id_missing"
     TIME_UNREADABLE = "time_unreadable"
     TIME_IN_FUTURE = "time_in_future"
-    NO_IDENTIFIER = "no_identifier"
     OPTED_OUT_OF_COURTESY = "opted_out_of_courtesy"
     CONSENT_ABSENT = "consent_absent"
     CONSENT_REFUSED = "consent_refused"
     SOURCE_PAUSED = "source_paused"
+    NO_IDENTIFIER = "no_identifier"
     DUPLICATE = "duplicate"
     UNSTORABLE = "unstorable"
 
@@ -61,11 +61,11 @@ MEANING: dict[Cause, str] = {
     Cause.PREVIOUS_ID_MISSING: "An alias call without a usable `previousId`.",
     Cause.TIME_UNREADABLE: "`timestamp`, `originalTimestamp` or `sentAt` is not a date, or lies before 1970.",
     Cause.TIME_IN_FUTURE: "After clock correction the event lies more than a day ahead of its arrival.",
-    Cause.NO_IDENTIFIER: "No identifier is left: none was sent, or all are placeholders such as `null` or `0000`.",
     Cause.OPTED_OUT_OF_COURTESY: "The call says `integrations: {Courtesy: false}`.",
     Cause.CONSENT_ABSENT: "The source asks for a consent category that `context.consent` does not mention.",
     Cause.CONSENT_REFUSED: "`context.consent` refuses a category that the source asks for.",
     Cause.SOURCE_PAUSED: "The source is paused.",
+    Cause.NO_IDENTIFIER: "No identifier is left: none was sent, or all are placeholders such as `null` or `0000`.",
     Cause.DUPLICATE: "The same source sent the same `messageId` before.",
     Cause.UNSTORABLE: "The store refused this very event; the others of its batch are stored.",
 }
