@@ -159,7 +159,7 @@ class Resolver:
         values = self._values(person, name)
         if kind.unique and values and not overrules:
             self._refuse(key, person, RefusalReason.OTHER_PERSON, evidence)
-        elif len(values) >= kind.cap:
+        elif len(values) >= kind.cap or len(self._view.held[person]) >= self._rules.held_max:
             self._refuse(key, person, RefusalReason.OVER_CAP, evidence)
         else:
             self._take(key, person, evidence)
@@ -219,6 +219,8 @@ class Resolver:
     def _has_room(self, person: PersonId, key: str) -> bool:
         name = split_identifier(key)[0]
         kind = self._rules.kind_of(name)
+        if len(self._view.held[person]) >= self._rules.held_max:
+            return False
         return len(self._values(person, name)) < (1 if kind.unique else kind.cap)
 
     def _take(self, key: str, person: PersonId, evidence: Evidence) -> None:
@@ -279,9 +281,8 @@ class Resolver:
         values = [(self._rules.kind_of(name), self._values(a, name), self._values(b, name)) for name in names]
         if not overrules and any(kind.unique and of_a and of_b for kind, of_a, of_b in values):
             return RefusalReason.OTHER_PERSON
-        if any(len(of_a) + len(of_b) > kind.cap for kind, of_a, of_b in values):
-            return RefusalReason.OVER_CAP
-        return None
+        over = any(len(of_a) + len(of_b) > kind.cap for kind, of_a, of_b in values)
+        return RefusalReason.OVER_CAP if over or len(held[a]) + len(held[b]) > self._rules.held_max else None
 
     def _join(self, person: PersonId, other: PersonId, link: Link) -> PersonId:
         """Merge two people, because `link` says that they are one; the survivor."""

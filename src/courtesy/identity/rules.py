@@ -16,6 +16,11 @@ from courtesy.event.accept import Claim, text_of
 
 VALUE_CHARS_MAX = 256
 KIND_CHARS_MAX = 64
+EVENT_IDS_MAX = 50
+"""Identifiers of one event that count, the most telling. Real events carry under ten; each costs work in the append."""
+
+HELD_MAX = 500
+"""Identifiers of one person, of all kinds together: senders may invent kinds, and each brings a cap of its own."""
 
 EXTERNAL = "external"
 """The kind whose rules hold for every `context.externalIds` type that has none of its own."""
@@ -106,6 +111,11 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
     @cached_property
     def by_name(self) -> dict[str, IdentifierKind]:
         return {kind.name: kind for kind in self.kinds}
+
+    @cached_property
+    def held_max(self) -> int:
+        """How many identifiers a person may hold: `HELD_MAX`, unless the caps of the kinds come to more."""
+        return max(HELD_MAX, sum(kind.cap for kind in self.kinds))
 
     @cached_property
     def _blocked(self) -> frozenset[str]:
@@ -251,7 +261,7 @@ def kind_key(name: str) -> str:
 
 
 def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
-    """The identifiers among the claims, normalised, each once, most telling first."""
+    """The identifiers among the claims, normalised, each once, most telling first, `EVENT_IDS_MAX` at most."""
     found: dict[str, int] = {}
     for claim in claims:
         # The same values come again and again. Only text is kept: 1, 1.0 and True are one key of a dict, not one id.
@@ -265,7 +275,7 @@ def usable(rules: IdentityRules, claims: Iterable[Claim]) -> tuple[str, ...]:
         if known is not None:
             found.setdefault(*known)
     if len(found) > 1:
-        return tuple(sorted(found, key=found.__getitem__))
+        return tuple(sorted(found, key=found.__getitem__)[:EVENT_IDS_MAX])
     return tuple(found)
 
 

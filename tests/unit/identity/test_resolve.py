@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from courtesy.identity.resolve import Owner, RefusalReason
+from courtesy.identity.rules import HELD_MAX
 from tests.unit.identity.graph import TIGHT, Graph, alias, check, event
 
 ANN, BOB = "user_id:ann", "user_id:bob"
@@ -331,6 +332,19 @@ def test_caps_stop_a_giant() -> None:
     for number in range(300):
         graph.tell(event("email:app@vendor.com", f"anonymous_id:{number}"))
     assert max(map(len, graph.held.values())) == 101
+    check(graph)
+
+
+def test_kinds_that_senders_invent_can_not_make_a_giant() -> None:
+    """Each brings a cap of its own; of all together a person holds so many, by events, merges and aliases alike."""
+    graph = Graph()
+    for number in range(HELD_MAX + 20):
+        graph.tell(event(ANN, f"kind-{number}:x"))
+    assert len(graph.held[graph.owners[ANN].person]) == HELD_MAX
+    assert graph.reasons(f"kind-{HELD_MAX}:x") == [RefusalReason.OVER_CAP]
+    graph.tell(event(BOB), alias(ANN, "bob"), alias(ANN, "new"), event(TABLET), event(ANN, TABLET))
+    assert len(graph.held[graph.owners[ANN].person]) == HELD_MAX
+    assert not graph.same(ANN, BOB)
     check(graph)
 
 

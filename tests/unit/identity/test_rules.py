@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.accept import Claim
 from courtesy.identity.rules import (
+    EVENT_IDS_MAX,
+    HELD_MAX,
     VALUE_CHARS_MAX,
     IdentifierKind,
     IdentityRules,
@@ -235,6 +237,13 @@ def test_claims_are_sorted_by_how_much_they_tell() -> None:
     assert usable(RULES, []) == ()
 
 
+def test_of_very_many_claims_the_most_telling_count() -> None:
+    """A call with hundreds of external ids keeps the append busy no longer than one with fifty."""
+    claims = [Claim(f"kind-{number}", number + 1) for number in range(200)] + [Claim("user_id", "ann")]
+    ids = usable(RULES, claims)
+    assert (len(ids), ids[0]) == (EVENT_IDS_MAX, "user_id:ann")
+
+
 @pytest.mark.parametrize("kind", ["person", "group", " person ", "group\n"])
 def test_no_claim_can_pose_as_a_kind_of_our_own(kind: str) -> None:
     """Else whoever names their group as an external id would become one with it, and so with all its members."""
@@ -297,3 +306,9 @@ def test_the_default_rules_work() -> None:
     """And so does the least that is needed."""
     assert RULES.checked() is RULES
     assert IdentityRules(kinds=NEEDED).checked().kind_of("email").name == "external"
+
+
+def test_a_person_may_hold_what_the_caps_allow() -> None:
+    """The bound for all kinds together gives way to rules that ask for more."""
+    assert RULES.held_max == HELD_MAX
+    assert IdentityRules(kinds=(*NEEDED, IdentifierKind("till", 30, 900))).held_max == 1_010
