@@ -5,10 +5,8 @@ The tests of this file share two servers and run in order: the last ones look at
 
 from __future__ import annotations
 
-import itertools
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ import pytest
 
 from sim.hooks import HookServer
 from sim.server import Server
-from tests.e2e.asking import ask, tell, until
-from tests.e2e.hooks import SECRET, receiving
+from tests.e2e.asking import until
+from tests.e2e.hooks import receiving, subscribe, wait_known
 from tests.e2e.processes import Running, lives, running
 from tests.e2e.traffic import ORDER, Traffic, go_on, traffic
 
@@ -63,26 +61,10 @@ def shop(data: Path) -> Iterator[Shop]:
     """A shop whose every worker knows that orders are called for."""
     with receiving() as (hooks, url), running(data, *WORKERS) as process:
         server = process.with_keys("probes")
-        subscription = {"url": url, "events": [ORDER], "secrets": [SECRET]}
-        answer = ask(server.port, "PUT", "/v1/subscriptions/orders", key=server.admin_key, body=subscription)
-        assert answer.status == 200, answer.body
+        subscribe(server, "orders", url=url, events=[ORDER])
         made = Shop(process, server, hooks)
-        made.orders |= probe(made)
+        made.orders |= wait_known(server, ORDER, lambda: set(made.called()))
         yield made
-
-
-def probe(made: Shop) -> set[str]:
-    """Order until, once, every order was called for: then each fold worker knows the subscription. The orders."""
-    for number in itertools.count():
-        ids = {f"probe-{number}-{who}" for who in range(64)}
-        items = [{"type": "track", "event": ORDER, "userId": each, "messageId": each} for each in sorted(ids)]
-        tell(made.server, items)
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            if ids <= set(made.called()):
-                return set(made.called())
-            time.sleep(0.05)
-    raise AssertionError("unreachable")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ import pytest
 from sim.server import Server, wait_ready
 from tests.e2e.asking import ask, events_of, fates_of, make_key, person_of, person_path, tell, until
 from tests.e2e.external import external_database
-from tests.e2e.hooks import SECRET, receiving
+from tests.e2e.hooks import receiving, subscribe, wait_known
 from tests.e2e.processes import Running, run
 from tests.e2e.traffic import go_on, traffic
 
 FOLD = ("-m", "courtesy.runtime.process", "fold")
-ROUND_S = 4.0
 OPTIONS = ("--http-workers", "1", "--fold-workers", "1", "--allow-private-webhooks")
 
 
@@ -151,26 +149,21 @@ def test_aliases_timers_effects_quarantine_and_imports_work_there(pair: Pair, tm
     """Each part of the store does its work on this PostgreSQL as on the embedded one."""
     one, two = pair.servers
     with receiving() as (hooks, url):
-        names: dict[str, dict[str, Any]] = {
-            "now": {"delay_ms": 0},
-            "later": {"delay_ms": 1_500},
-            "never": {"delay_ms": 1_500, "unless": ["Paid"]},
-        }
-        for name, more in names.items():
-            body = {"url": url, "events": ["Added"], "secrets": [SECRET], **more}
-            assert ask(one.port, "PUT", f"/v1/subscriptions/{name}", key=one.admin_key, body=body).status == 200
+        subscribe(one, "later", url=url, events=["Added"], delay_ms=1_500)
+        subscribe(one, "never", url=url, events=["Added"], delay_ms=1_500, unless=["Paid"])
+        subscribe(one, "now", url=url, events=["Added"])
 
-        def called() -> set[tuple[str, str]]:
-            bodies = list(hooks.received.values())
-            return {(each["data"]["subscription"], each["data"]["event"]["messageId"]) for each in bodies}
+        def called(name: str) -> set[str]:
+            bodies = [body["data"] for body in list(hooks.received.values())]
+            return {str(each["event"]["messageId"]) for each in bodies if each["subscription"] == name}
 
-        for number in itertools.count():
-            who = f"smoke-{number}"
-            tell(one, [{"type": "track", "event": "Added", "userId": who, "messageId": f"added-{number}"}])
-            tell(two, [{"type": "track", "event": "Paid", "userId": who, "messageId": f"paid-too-{number}"}])
-            if _soon(lambda: {("now", f"added-{number}"), ("later", f"added-{number}")} <= called()):  # noqa: B023
-                break
-        assert not any(name == "never" for name, _ in called())
+        wait_known(two, "Added", lambda: called("now"))
+        who = "smoke"
+        tell(one, [{"type": "track", "event": "Added", "userId": who, "messageId": "smoke-added"}])
+        tell(two, [{"type": "track", "event": "Paid", "userId": who, "messageId": "smoke-paid"}])
+        until(lambda: "smoke-added" in called("later"), "what was called for later")
+        assert "smoke-added" in called("now")
+        assert "smoke-added" not in called("never")
         until(lambda: "Webhook Delivered" in person_of(two, "user_id", who)["events"], "the outcome as an event")
     tell(two, [{"type": "alias", "userId": "smoke-new", "previousId": who}])
     assert person_of(one, "user_id", "smoke-new")["person"] == person_of(one, "user_id", who)["person"]
@@ -181,15 +174,6 @@ def test_aliases_timers_effects_quarantine_and_imports_work_there(pair: Pair, tm
     assert one.get("/v1/quarantine?cause=name_missing")["quarantined"][0]["source"] == "shop"
     check_import(pair, tmp_path)
     assert one.get("/v1/poisoned")["poisoned"] == []
-
-
-def _soon(holds: Callable[[], bool]) -> bool:
-    end = time.monotonic() + ROUND_S
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def check_import(pair: Pair, folder: Path) -> None:
