@@ -32,11 +32,11 @@ def copied(changes: Changes) -> Changes:
 
 
 class IdentityGraph:
-    """Identifiers, people and evidence."""
+    """Identifiers, people and evidence. Caches are told of the changes of the latest `epochs_kept` epochs."""
 
-    def __init__(self) -> None:
+    def __init__(self, epochs_kept: int = EPOCHS_KEPT) -> None:
         self.epoch = 0
-        self._changed: deque[tuple[int, tuple[str, ...]]] = deque(maxlen=EPOCHS_KEPT)
+        self._changed: deque[tuple[int, tuple[str, ...]]] = deque(maxlen=epochs_kept)
         self._owners: dict[str, Owner] = {}
         self._first_told: dict[str, Evidence] = {}
         self._held: dict[PersonId, set[str]] = {}
