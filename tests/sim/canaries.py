@@ -5,6 +5,7 @@ They replace whole parts by subclasses of the real ones; nothing in the product 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -232,6 +233,35 @@ class SaysYes(Ingest):
         return replace(receipt, results=())
 
 
+class FiresEarly(Wire):
+    """Fires timers five seconds before they are due."""
+
+    async def next_due_ms(self, leases: Sequence[Lease]) -> int | None:
+        return 0
+
+    async def fire_timers(self, leases: Sequence[Lease], now_ms: int, limit: int) -> int:
+        fired = await self.call("fire_timers", self.inner.fire_timers, (leases, now_ms + 5_000, limit), {})
+        return int(fired)
+
+
+class UnexplainedAppend(WiredAppend):
+    """Keeps no evidence for links."""
+
+    async def write(self, batch: AppendBatch) -> Position:
+        return await super().write(batch._replace(changes=replace(batch.changes, links=[], merges=[])))
+
+
+class Unexplained(Wire):
+    append_type = UnexplainedAppend
+
+
+class FallsSilent(Ingest):
+    """Ends its work at the first failure that nobody foresaw."""
+
+    async def _isolate(self, *_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+
 class _Unfenced(Folding):
     def check_epochs(self, leases: Sequence[Lease]) -> None:
         pass
@@ -296,6 +326,7 @@ TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
 CANARIES: dict[str, Canary] = {
     "message keys are forgotten": Canary(Parts(wire=Forgetful), "acknowledged", LOSSES),
     "commits are lost": Canary(Parts(wire=Losing), "acknowledged"),
+    "an odd failure ends the appends": Canary(Parts(ingest=FallsSilent), "progress", Weather(odd=0.01)),
     "results are kept back": Canary(Parts(ingest=SaysYes), "answers"),
     "duplicates are not counted": Canary(Parts(wire=Miscounting), "counts", LOSSES),
     "offsets before states": Canary(Parts(wire=OffsetsFirst), "facts", LOSSES),
@@ -313,6 +344,8 @@ CANARIES: dict[str, Canary] = {
     "outcomes are not reported": Canary(Parts(wire=ReportsNothing), "effects"),
     "timers are lost": Canary(Parts(wire=SetsNoTimer), "triggers"),
     "timers never fire": Canary(Parts(wire=FiresNothing), "progress"),
+    "timers fire early": Canary(Parts(wire=FiresEarly), "waits", Weather()),
+    "links leave no evidence": Canary(Parts(wire=Unexplained), "explained"),
     "targets are given up": Canary(Parts(dispatcher=GivesUpEarly), "targets"),
     "logins may be joined": Canary(Parts(rules=_logins_are_not_unique), "identity"),
     "leases fence nobody off": Canary(Parts(disk=Unfenced), "one_owner", TAKEOVERS),

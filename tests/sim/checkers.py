@@ -11,7 +11,8 @@ import msgspec
 
 from courtesy.base.ids import PersonId, Position, effect_key
 from courtesy.base.time import DAY_MS
-from courtesy.engine.contract import Count, EffectReading, EffectState, PersonReading, Quarantined
+from courtesy.channel.contract import MAX_ATTEMPTS
+from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
 from courtesy.event.cause import Fate
 from courtesy.event.event import decode_fact
 from courtesy.identity.resolve import Owner
@@ -44,6 +45,7 @@ class Rest:
     effects: list[EffectReading]
     counts: list[Count]
     quarantined: list[Quarantined]
+    explained: dict[PersonId, IdentityReading]
     set_aside: list[tuple[Position, tuple[bytes, RecordKind]]]
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
@@ -180,6 +182,10 @@ def check_times(rest: Rest) -> Found:
             yield f"{event['id']} is at {event['at']}, expected {at}"
 
 
+GIVEN_UP = ("rejected", "bad_config")
+"""Why an effect may fail at its first attempt."""
+
+
 def check_effects(rest: Rest) -> Found:
     """Each effect has its trigger and went to its person; one final outcome, one report; handled once at most."""
     triggers = _triggers(rest)
@@ -203,6 +209,10 @@ def check_effects(rest: Rest) -> Found:
             yield f"{name} is {effect.state}, but reported as {[each for each in reports if each[0] == effect.key]}"
         if effect.state is EffectState.DELIVERED and effect.key not in rest.remote.handled:
             yield f"{name} counts as delivered, but never arrived"
+        if effect.cause == "rejected" and effect.key not in rest.remote.refused:
+            yield f"{name} counts as rejected, but nobody refused it"
+        if effect.state is EffectState.FAILED and effect.cause not in GIVEN_UP and effect.attempt < MAX_ATTEMPTS:
+            yield f"{name} was given up after {effect.attempt} attempts for {effect.cause}"
     yield from (f"{key.hex()} arrived unasked" for key in rest.remote.handled if key not in rest.history.effects)
 
 
@@ -240,6 +250,31 @@ def check_triggers(rest: Rest) -> Found:
                 yield f"person {root}: {record.key.hex()} did not start {PATIENT.name!r}, and nothing called it off"
             if known and has_effect:
                 yield f"person {root}: {record.key.hex()} started {PATIENT.name!r}, though it was called off before"
+
+
+def check_waits(rest: Rest) -> Found:
+    """What has to wait does not come early."""
+    triggers = _triggers(rest)
+    delays = {each.name: each.delay_ms for each in (PATIENT, *FICKLE)}
+    for effect in rest.effects:
+        trigger = triggers.get(effect.key)
+        if trigger is None or rest.history.clock_was_set:
+            continue
+        early_ms = trigger.record.at + delays.get(effect.target, 0) - effect.created_ms
+        if early_ms > 0:
+            yield f"{effect.key.hex()} came {early_ms} ms early"
+
+
+def check_explained(rest: Rest) -> Found:
+    """Why the identifiers of a person are one person can be told: evidence links each to every other."""
+    for person, reading in rest.explained.items():
+        edges = [(link.a, link.b) for link in reading.links] + [(each.a, each.b) for each in reading.merges]
+        held = rest.held.get(person, set())
+        reached = {min(held)} if held else set()
+        while more := {end for edge in edges if reached.intersection(edge) for end in edge} - reached:
+            reached |= more
+        if not held <= reached:
+            yield f"person {person}: {sorted(held - reached)} can't be reached from {min(held)} by {edges}"
 
 
 def check_targets(rest: Rest) -> Found:
@@ -291,7 +326,9 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "times": check_times,
     "effects": check_effects,
     "triggers": check_triggers,
+    "waits": check_waits,
     "targets": check_targets,
+    "explained": check_explained,
     "identity": check_identity,
 }
 

@@ -18,9 +18,10 @@ class Weather:
     """Rates of what may happen at each call (shares from 0 to 1), and how many times what befalls everybody does.
 
     `crash`: a process dies around a call to its store, before or after it took hold. `unsure`: a call answers
-    Unavailable, whether it took hold or not. `pause`: a process sleeps for longer than its leases last. `lose`,
-    `repeat`: requests and answers on the network. `rot`: a record is corrupted on disk. `refuse`, `forget`, `hang`:
-    the remote says no for good, answers with a fault after it took the message, or not at all.
+    Unavailable, whether it took hold or not. `pause`: a process sleeps for longer than its leases last. `odd`: an
+    append fails in a way that nobody foresaw. `lose`, `repeat`: requests and answers on the network. `rot`: a record
+    is corrupted on disk. `refuse`, `forget`, `hang`: the remote says no for good, answers with a fault after it took
+    the message, or not at all. `die_delivering`: a dispatcher dies when the remote has the message.
     """
 
     crash: float = 0.0
@@ -28,6 +29,7 @@ class Weather:
     pause: float = 0.0
     lose: float = 0.0
     repeat: float = 0.0
+    odd: float = 0.0
     rot: float = 0.0
     refuse: float = 0.0
     forget: float = 0.0
@@ -65,6 +67,7 @@ def draw_weather(chance: Random) -> Weather:
         pause=rate(0.01),
         lose=rate(0.3),
         repeat=rate(0.2),
+        odd=rate(0.02) if chance.random() < 0.3 else 0.0,
         rot=rate(0.05),
         refuse=rate(0.2),
         forget=rate(0.4),

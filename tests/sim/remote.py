@@ -23,6 +23,7 @@ class Remote:
     def __init__(self, faults: Faults, history: History) -> None:
         self.arrivals: Counter[bytes] = Counter()
         self.handled: dict[bytes, bytes] = {}
+        self.refused: set[bytes] = set()
         self._faults = faults
         self._history = history
 
@@ -31,6 +32,7 @@ class Remote:
         faults, weather = self._faults, self._faults.weather
         await asyncio.sleep(faults.network_s())
         if faults.happens("remote refuses", weather.refuse):
+            self.refused.add(parcel.key)
             return Failed(FailCause.REJECTED, "400")
         if faults.happens("remote hangs", weather.hang):
             await asyncio.sleep(15.0)

@@ -212,6 +212,7 @@ class _Run:
             effects=await engine.effects(None, ROWS_MAX),
             counts=await engine.counts(0, START_MS + 10_000 * DAY_MS),
             quarantined=await engine.quarantined(None, None, None, ROWS_MAX),
+            explained={person: await engine.identity_of(person) for person in readings},
             set_aside=set_aside,
             owners=owners,
             held=disk.identity.held(people),

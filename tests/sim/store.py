@@ -21,6 +21,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine_memory import Disk
+from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.identity.resolve import Owner
 from courtesy.person.record import Record, RecordKind
 from courtesy.runtime.catalog import SUBSCRIPTION
@@ -39,11 +40,16 @@ WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
 """Calls at which nothing goes wrong: a lost connection shows at the next one."""
 
 
+APPENDING = frozenset({"owners_changed_since", "seen", "owners", "held", "write", "commit"})
+"""The steps of an append."""
+
+
 class WatchedDisk(Disk):
     """A disk that tells the history of every record, and on which some are not what was written."""
 
     def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
         super().__init__(partition_count)
+        self.identity = IdentityGraph(chance.choice((1, 3, 1_000)))
         self._history = history
         self._faults = faults
         self._chance = chance
@@ -134,6 +140,8 @@ class Wire:
             raise Unavailable("the store does not answer")
         if faults.is_full and name not in READS:
             raise StorageFull("no room left")
+        if name in APPENDING and faults.happens("odd", weather.odd):
+            raise RuntimeError("nobody foresaw this")
 
     async def hear(self, name: str) -> None:
         """The way back: it took hold, which may never be known."""

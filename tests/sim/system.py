@@ -150,6 +150,7 @@ class System:
     def _set_clock(self) -> None:
         self.faults.seen["clock set"] += 1
         by_ms = self.faults.jump_ms()
+        self.history.clock_was_set = True
         self.clock.advance(by_ms)
         self.history.trace.note("clock", by_ms)
 
