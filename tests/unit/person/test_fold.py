@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from courtesy.base.ids import SourceId
@@ -232,6 +232,7 @@ FINE = st.integers(-(10**14), 10**14).map(lambda micros: Decimal(micros) / 10**6
 
 
 @given(st.lists(MONEY | FINE | st.integers(-(10**12), 10**12).map(Decimal), max_size=20))
+@example([Decimal("999999999999.99"), Decimal("-0.01"), Decimal("234567890123.45")])
 def test_sums_are_exact(amounts: list[Decimal]) -> None:
     """As decimals would add them, though they come as binary fractions: 0.1 ten times is 1, in any order."""
     state = folded(fact(f"m{n}", properties={"revenue": _as_sent(amount)}) for n, amount in enumerate(amounts))

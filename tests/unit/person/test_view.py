@@ -51,6 +51,7 @@ def _shown(*traits: dict[str, Any], ranks: tuple[int, ...] = ()) -> dict[str, An
         ([{"a": {"b": {"c": 1}, "d": 2}}, {"a": {"b": None}}], {"a": {"d": 2}}),
         ([{"a": {"b": {"c": 1}}}, {"a": None}, {"a": {"b": {"d": 2}}}], {"a": {"b": {"d": 2}}}),
         ([{"a": None}, {"a": {"b": None}}], {}),
+        ([{"a": {"b": {"c": 1}}}, {"a": {"b": None}}], {}),
         # What was a value before it was an object does not come back when the object is emptied.
         ([{"a": "x"}, {"a": {"b": 1}}, {"a": {"b": None}}], {}),
         ([{"a": "x"}, {"a": {"b": {"c": None}}}], {}),
