@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 import msgspec
 import structlog
 from litestar.exceptions import HTTPException
@@ -11,7 +9,7 @@ from litestar.exceptions import HTTPException
 from courtesy.base.errors import HTTP_STATUS, Code, CourtesyError
 from courtesy.http.operation import Answer, Operation
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.telemetry import REFUSED_REQUESTS
+from courtesy.runtime.telemetry import REFUSED_REQUESTS, error_and_place
 
 METHOD_NOT_ALLOWED = "method_not_allowed"
 INTERNAL = "internal"
@@ -94,11 +92,5 @@ def _answer(status: int, problem: msgspec.Struct, operation: Operation | None, r
 
 
 def log_bug(error: BaseException, operation: Operation | None) -> None:
-    """Say where it happened, but not with what: messages of exceptions quote the data."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    log.error(
-        "request_failed",
-        route=operation.path if operation else None,
-        error=type(error).__name__,
-        at=[f"{frame.filename.rpartition('/src/')[2]}:{frame.lineno} {frame.name}" for frame in frames],
-    )
+    """Say where it happened, but not with what."""
+    log.error("request_failed", route=operation.path if operation else None, **error_and_place(error))
