@@ -21,7 +21,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _tell(outcome: Outcome) -> None:
     for violation in outcome.violations[:5]:
-        print(f"seed {outcome.seed}: {violation}")
+        print(f"seed {outcome.seed}: {violation}", flush=True)
     if len(outcome.violations) > 5:
         print(f"seed {outcome.seed}: and {len(outcome.violations) - 5} more")
 
