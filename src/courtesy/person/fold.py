@@ -173,13 +173,13 @@ def _fold_behaviour(state: PersonState, name: str, properties: dict[str, Any] | 
 def _fold_sums(sums: dict[str, list[int]], properties: dict[str, Any]) -> None:
     for name, value in properties.items():
         kind = type(value)
-        if (kind is float or kind is int) and -SUMMED_MAX <= value <= SUMMED_MAX and not _is_id(name):
+        if (kind is float or kind is int) and -SUMMED_MAX <= value <= SUMMED_MAX and _is_summed(name):
             _add_sum(sums, name, value * MICROS if kind is int else _micros(value))
 
 
-def _is_id(name: str) -> bool:
-    """Whether a property names something, so that its sum would mean nothing; `paid` and `bid` are amounts."""
-    return name == "id" or name.endswith(("_id", "-id", " id", ".id", "Id", "ID"))
+def _is_summed(name: str) -> bool:
+    """Not what names something, for its sum would mean nothing (`paid` and `bid` are amounts); nor what is too long."""
+    return name != "id" and not name.endswith(("_id", "-id", " id", ".id", "Id", "ID")) and len(name) <= PATH_CHARS_MAX
 
 
 def _micros(value: float) -> int:

@@ -259,6 +259,12 @@ def test_ids_are_not_summed_but_amounts_that_sound_like_them_are() -> None:
     assert sums == {"paid": [6, 0], "amount_paid": [7, 0], "bid": [8, 0]}
 
 
+def test_a_property_whose_name_is_too_long_is_not_summed() -> None:
+    """Its name would be written again with each event of that person."""
+    sums = folded([fact(properties={"x" * (PATH_CHARS_MAX + 1): 1, "y": 2})]).behaviours["Product Viewed"].sums
+    assert sums == {"y": [2, 0]}
+
+
 def test_amounts_of_money_are_kept_before_other_numbers() -> None:
     """An event with more numbers than fit keeps the sums that everybody asks for."""
     properties = {f"p{n}": n for n in range(40)} | {"revenue": 5, "quantity": 2, "discount": 1}

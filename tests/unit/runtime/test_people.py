@@ -135,6 +135,7 @@ async def test_events_are_read_page_by_page() -> None:
             before: Position | None = None
             while True:
                 page = await people.events("user_id", "ann", before, limit)
+                assert len(page["events"]) <= RECORDS_MAX
                 found += [each["message_id"] for each in page["events"]]
                 if page["next_before"] is None:
                     break
