@@ -91,8 +91,10 @@ def test_every_call_arrives_whole(server: Server, zipped: bool) -> None:
 def test_a_group_has_its_traits_and_members(server: Server) -> None:
     """What group calls say of a company is read at the company, with whom they put into it."""
     group, one, two = (str(uuid.uuid4()) for _ in range(3))
+    # Of two calls in one millisecond either may win, so they are told apart.
+    earlier = datetime.now(UTC) - timedelta(seconds=5)
     with client(server, make_key(server, "write", "python-groups")) as analytics:
-        analytics.group(one, group, {"plan": "free", "seats": 3})
+        analytics.group(one, group, {"plan": "free", "seats": 3}, timestamp=earlier)
         analytics.group(two, group, {"plan": "team"})
     view = server.get(f"/v1/groups/{group}")
     assert view["traits"] == {"plan": "team", "seats": 3}
