@@ -45,7 +45,7 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
         await app.catalog.start()
         app.ingest.start()
         yield app
-        await app.ingest.stop()
     finally:
+        await app.ingest.stop()
         await app.catalog.stop()
         await engine.close()
