@@ -19,7 +19,8 @@ from courtesy.engine_postgres.embedded import EmbeddedPostgres
 from sim.client import Connection
 from sim.server import Server, serving
 
-CONNECTIONS = 8
+CONNECTIONS = 32
+"""Enough that the next batches are read while one is written; with 8 the clients and the append wait for each other."""
 WARM_UP = 20_000
 
 
