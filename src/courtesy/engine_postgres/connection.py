@@ -17,6 +17,8 @@ from courtesy.engine.contract import StorageFull, Unavailable
 MIGRATION_LOCK = 0x_C0_07_E5_1
 """The advisory lock under which migrations run; any number that nobody else uses in this database."""
 
+RECONNECT_EVERY_S = 1.0
+
 Connection = AsyncConnection[tuple[Any, ...]]
 
 
@@ -44,6 +46,12 @@ async def _configure(connection: Connection) -> None:
     connection.prepare_threshold = 0
 
 
+async def _try_again(pool: AsyncConnectionPool[Connection]) -> None:
+    """Begin anew to connect. The pool's own attempts come ever more rarely: after two minutes without PostgreSQL the
+    next would come two minutes later, and until then nobody was served."""
+    await pool.check()
+
+
 def _plain_url(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
@@ -60,6 +68,8 @@ class Connected:
             open=False,
             timeout=10,
             configure=_configure,
+            reconnect_timeout=RECONNECT_EVERY_S,
+            reconnect_failed=_try_again,
         )
 
     async def _open_pool(self) -> None:

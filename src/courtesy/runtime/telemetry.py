@@ -62,6 +62,8 @@ def configure_logs(*, as_json: bool) -> None:
     handler.setFormatter(others)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
+    # It tells of each vain attempt to connect, several a second; who waits for the database says so, and why.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     sys.excepthook = _tell_crash
 
 
