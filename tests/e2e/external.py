@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -30,24 +31,33 @@ def installed() -> Path | None:
     return next((Path(f"/usr/lib/postgresql/{version}/bin") for version in found if version >= 15), None)
 
 
+@dataclass(slots=True)
+class Database:
+    """A database of its own on a cluster of its own: there, and now and then away."""
+
+    url: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
 @contextmanager
-def external_database() -> Iterator[str]:
-    """The URL of a new database on a new cluster of the installed PostgreSQL; of the embedded one if there is none."""
+def external_database() -> Iterator[Database]:
+    """A new database on a new cluster of the installed PostgreSQL; of the embedded one if there is none. It is up."""
     binaries = installed()
     folder = Path(tempfile.mkdtemp(prefix="courtesy-external-"))
     try:
         if binaries is None:
             with EmbeddedPostgres(folder / "data") as embedded:
-                yield embedded.url
+                yield Database(embedded.url, embedded.start, embedded.stop)
         else:
-            with _cluster(binaries, folder) as url:
-                yield url
+            with _cluster(binaries, folder) as database:
+                yield database
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _cluster(binaries: Path, folder: Path) -> Iterator[str]:
+def _cluster(binaries: Path, folder: Path) -> Iterator[Database]:
     _give_to_postgres(folder)
     secret = folder / "secret"
     secret.write_text(PASSWORD)
@@ -56,18 +66,28 @@ def _cluster(binaries: Path, folder: Path) -> Iterator[str]:
     arguments = ("-U", "courtesy", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8")
     subprocess.run(_as_postgres(binaries / "initdb", "-D", data, *arguments), check=True, capture_output=True, cwd="/")
     settings = (f"-p{port}", "-clisten_addresses=127.0.0.1", f"-cunix_socket_directories={folder}", "-cfsync=off")
-    with (folder / "log").open("wb") as log:
-        command = _as_postgres(binaries / "postgres", "-D", data, *settings)
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
-    try:
-        server = f"postgresql://courtesy:{URL_PASSWORD}@127.0.0.1:{port}"
+    server = f"postgresql://courtesy:{URL_PASSWORD}@127.0.0.1:{port}"
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        with (folder / "log").open("ab") as log:
+            command = _as_postgres(binaries / "postgres", "-D", data, *settings)
+            running.append(subprocess.Popen(command, stdout=log, stderr=log, cwd="/"))
         until(lambda: _answers(f"{server}/postgres"), "PostgreSQL accepts connections")
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE shop")
-        yield f"{server}/shop"
-    finally:
+
+    def stop() -> None:
+        process = running.pop()
         process.send_signal(signal.SIGINT)
         process.wait(60)
+
+    try:
+        start()
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE shop")
+        yield Database(f"{server}/shop", start, stop)
+    finally:
+        if running:
+            stop()
 
 
 def _answers(url: str) -> bool:

@@ -16,8 +16,8 @@ import pytest
 
 from sim.hooks import HookServer
 from sim.server import Server
-from tests.e2e.asking import until
-from tests.e2e.hooks import receiving, subscribe, wait_known
+from tests.e2e.asking import ask, person_of, tell, until
+from tests.e2e.hooks import receiver, receiving, subscribe, wait_known
 from tests.e2e.processes import Running, lives, running
 from tests.e2e.traffic import ORDER, Traffic, go_on, traffic
 
@@ -160,6 +160,25 @@ def test_killed_postgres_is_brought_back(parts: Shop) -> None:
         parts.running.kill({first})
         until(lambda: parts.running.postgres_pids() != set() and parts.running.postmaster() != first, "a new server")
     assert set(told.refusals) <= {"503", "429"}
+
+
+def test_what_arrived_while_postgres_was_away_is_not_sent_again(parts: Shop) -> None:
+    """A call that is answered when its outcome can't be written down is not made a second time: it is written later."""
+    with receiver() as got:
+        subscribe(parts.server, "held", url=got.url, events=["Held"])
+        wait_known(parts.server, "Held", got.told)
+        got.open.clear()
+        tell(parts.server, [{"type": "track", "event": "Held", "userId": "holder", "messageId": "held"}])
+        until(lambda: "held" in got.told(), "the call")
+        first = parts.running.postmaster()
+        parts.running.kill({first})
+        got.open.set()
+        until(lambda: ask(parts.server.port, "GET", "/readyz").status == 200, "PostgreSQL's return")
+        person = person_of(parts.server, "user_id", "holder")["person"]
+        path = f"/v1/effects?person={person}"
+        until(lambda: parts.server.get(path)["effects"][0]["state"] == "delivered", "the outcome")
+        assert parts.server.get(path)["effects"][0]["attempts"] == 1
+        assert [call.message_id for call in got.calls].count("held") == 1
 
 
 @pytest.mark.parametrize("which", ["parts", "whole"])

@@ -15,7 +15,7 @@ import pytest
 
 from sim.server import Server, wait_ready
 from tests.e2e.asking import ask, events_of, fates_of, make_key, person_of, person_path, tell, until
-from tests.e2e.external import external_database
+from tests.e2e.external import Database, external_database
 from tests.e2e.hooks import receiving, subscribe, wait_known
 from tests.e2e.processes import Running, run
 from tests.e2e.traffic import go_on, traffic
@@ -28,7 +28,7 @@ OPTIONS = ("--http-workers", "1", "--fold-workers", "1", "--allow-private-webhoo
 class Pair:
     """Two servers on one database, ready."""
 
-    url: str
+    database: Database
     processes: tuple[Running, Running]
     servers: tuple[Server, Server]
 
@@ -37,10 +37,10 @@ class Pair:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Both launched at the same moment on an empty database."""
     folder = tmp_path_factory.mktemp("pair")
-    with external_database() as url:
+    with external_database() as database:
         processes = (
-            Running(folder / "one", OPTIONS, database=url),
-            Running(folder / "two", OPTIONS, database=url),
+            Running(folder / "one", OPTIONS, database=database.url),
+            Running(folder / "two", OPTIONS, database=database.url),
         )
         try:
             for each in processes:
@@ -51,7 +51,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             one = processes[0].with_keys("shop")
             assert processes[1].process is not None
             two = Server(processes[1].port, processes[1].data, processes[1].process, one.write_key, one.admin_key)
-            yield Pair(url, processes, (one, two))
+            yield Pair(database, processes, (one, two))
         finally:
             for each in processes:
                 each.end()
@@ -59,7 +59,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 def test_both_come_up_and_the_schema_is_made_once(pair: Pair, record_property: Callable[[str, object], None]) -> None:
     """The migrations are applied by one of them, in order, and the other finds them done."""
-    with psycopg.connect(pair.url) as connection:
+    with psycopg.connect(pair.database.url) as connection:
         numbers = [row[0] for row in connection.execute("SELECT number FROM migration ORDER BY applied, number")]
         version = connection.info.server_version // 10_000
     assert numbers == list(range(1, len(numbers) + 1)) != []
@@ -187,10 +187,27 @@ def check_import(pair: Pair, folder: Path) -> None:
         )
     )
     for _ in range(2):
-        done = run("import", str(file), "--source", "files", "--database", pair.url)
+        done = run("import", str(file), "--source", "files", "--database", pair.database.url)
         assert done.returncode == 0, done.stderr
     assert len(events_of(pair.servers[1], "user_id", "imported-3")) == 10
     assert fates_of(pair.servers[0], "files")["stored"] == 70
+
+
+def test_both_outlast_a_time_without_the_database(pair: Pair) -> None:
+    """Clients are told to come back while it is away; nothing has to be started again when it is there."""
+    with traffic(pair.servers[0], "outage") as told:
+        go_on(told, 200)
+        pair.database.stop()
+        until(lambda: told.refusals["503"] >= 20, "some time without the database")
+        assert [ask(each.port, "GET", "/healthz").status for each in pair.servers] == [200, 200]
+        assert [ask(each.port, "GET", "/readyz").status for each in pair.servers] == [503, 503]
+        pair.database.start()
+        for each in pair.servers:
+            until(lambda: ask(each.port, "GET", "/readyz").status == 200, "a ready server")  # noqa: B023
+        go_on(told, 200)
+    assert set(told.refusals) == {"503"}
+    told.check()
+    until(lambda: pair.servers[1].get("/v1/status")["unfolded"] == 0, "all is folded")
 
 
 def test_killed_server_is_made_up_for_by_the_other(pair: Pair, record_property: Callable[[str, object], None]) -> None:
