@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -147,8 +148,21 @@ async def _work(name: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
+        loop.add_signal_handler(each, _begin_stop, stop, name, settings.stop_grace_s / 2)
     await WORK[name](settings, url, stop)
+
+
+def _begin_stop(stop: asyncio.Event, name: str, limit_s: float) -> None:
+    """Stop in order, or after the limit out of order: whatever was not committed is done again by the next."""
+
+    def leave() -> None:
+        log.warning("stop_cut_short", name=name, limit_s=limit_s)
+        os._exit(0)
+
+    stop.set()
+    watch = threading.Timer(limit_s, leave)
+    watch.daemon = True
+    watch.start()
 
 
 def main() -> None:
