@@ -8,6 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from courtesy.base.ids import PARTITION_COUNT
+from courtesy.base.tasks import end
 from courtesy.base.time import Clock
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.connection import migrate, translated
@@ -45,9 +46,7 @@ class PostgresEngine(Appending, Folding, Outbox, Reading, Definitions):
 
     async def close(self) -> None:
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
         await self._drop_append_connection()
         await self._pool.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 
 from granian import Granian
@@ -22,7 +23,8 @@ BACKLOG = 2_048
 
 def asgi() -> Litestar:
     """The app of one worker; its parts start and stop with it."""
-    die_with_parent()
+    # A worker whose first process is gone has nobody to end it in time, and would share the port with its successors.
+    die_with_parent(signal.SIGKILL)
     settings, url = told()
     configure_logs(as_json=settings.log_format == "json")
     configure_traces(settings.otlp_endpoint, "http")

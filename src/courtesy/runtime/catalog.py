@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,6 +14,7 @@ import structlog
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
+from courtesy.base.tasks import end
 from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.engine.contract import Definition, Engine
 from courtesy.event.accept import SourcePolicy
@@ -141,9 +141,7 @@ class CatalogCache:
     async def stop(self) -> None:
         """Stop watching."""
         if self._refresher is not None:
-            self._refresher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._refresher
+            await end(self._refresher)
 
     async def refresh(self) -> None:
         """Load when the store has a newer version."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from courtesy.base.tasks import end
 from courtesy.base.time import SECOND_MS, Clock
 from courtesy.channel.contract import (
     MAX_ATTEMPTS,
@@ -90,9 +91,7 @@ class Dispatcher:
             for each in done:
                 each.result()
         finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end(*waits)
 
     async def dispatch_once(self, kind: str) -> int:
         """Claim what is due and has room, and begin to carry it out; how many."""

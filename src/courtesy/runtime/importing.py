@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.tasks import end
 from courtesy.base.time import Clock
 from courtesy.engine.contract import Engine, ImportProgress
 from courtesy.event.accept import Accepted, Draft, Rejected, SourcePolicy, accept
@@ -298,10 +299,7 @@ class _Window:
 
     async def cancel(self) -> None:
         """Give up what is still under way: nothing after `finish`."""
-        tasks = [each.task for each in self._under_way]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*(each.task for each in self._under_way))
 
 
 class _Pace:

@@ -111,14 +111,14 @@ PARENT_VARIABLE = "COURTESY_PARENT"
 """The number of the process that starts others, told to them by it. In a container it may well be 1."""
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process, gently, when the one that started it is gone. Linux only; a no-op elsewhere."""
+def die_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel end this process when the one that started it is gone. Linux only; a no-op elsewhere."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
-        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, how)
         if os.getppid() != int(os.environ[PARENT_VARIABLE]):
             # It was gone before we asked.
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), how)
 
 
 def spare_the_collector() -> None:
@@ -153,7 +153,8 @@ async def _work(name: str) -> None:
 
 
 def _begin_stop(stop: asyncio.Event, name: str, limit_s: float) -> None:
-    """Stop in order, or after the limit out of order: whatever was not committed is done again by the next."""
+    """Stop in order, or after the limit out of order: whatever was not committed is done again by the next. The
+    supervisor would see to that, but it may be gone."""
 
     def leave() -> None:
         log.warning("stop_cut_short", name=name, limit_s=limit_s)
