@@ -8,8 +8,8 @@ from contextlib import suppress
 import psycopg
 
 from courtesy.base.ids import PARTITION_COUNT
-from courtesy.base.tasks import end
 from courtesy.base.time import Clock
+from courtesy.engine.tasks import end
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions

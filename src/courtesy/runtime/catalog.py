@@ -14,9 +14,9 @@ import structlog
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
-from courtesy.base.tasks import end
 from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.engine.contract import Definition, Engine
+from courtesy.engine.tasks import end
 from courtesy.event.accept import SourcePolicy
 from courtesy.event.event import TRUST_RANK, Party
 from courtesy.identity.rules import IdentityRules

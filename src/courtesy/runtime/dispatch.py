@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import structlog
 
-from courtesy.base.tasks import end
 from courtesy.base.time import SECOND_MS, Clock
 from courtesy.channel.contract import (
     MAX_ATTEMPTS,
@@ -25,6 +24,7 @@ from courtesy.channel.contract import (
     backoff_ms,
 )
 from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, Settlement, StorageFull, Unavailable
+from courtesy.engine.tasks import end
 from courtesy.event.event import Event, EventType, Party, encode
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
 from courtesy.runtime.telemetry import EFFECTS, SETTLED, TRACER

@@ -14,9 +14,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.tasks import end
 from courtesy.base.time import Clock
 from courtesy.engine.contract import Engine, ImportProgress
+from courtesy.engine.tasks import end
 from courtesy.event.accept import Accepted, Draft, Rejected, SourcePolicy, accept
 from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.runtime.ingest import Receipt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from courtesy.base.tasks import end
+from courtesy.engine.tasks import end
 
 
 async def test_a_task_that_loses_a_cancellation_ends() -> None:
