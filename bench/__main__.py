@@ -21,9 +21,9 @@ def main() -> None:
     for part in options.parts or PARTS:
         print(f"measuring: {part}", flush=True)
         if part == "accept":
-            figures += spine.accept(300_000 // scale, http_workers=1)
+            figures += spine.accept(300_000 // scale, http_workers=2)
         elif part == "fold":
-            figures += spine.sustained(300_000 // scale, http_workers=1, fold_workers=1)
+            figures += spine.sustained(300_000 // scale, http_workers=2, fold_workers=1)
         elif part == "read":
             figures += spine.reading(20 // scale or 2)
         else:

@@ -19,8 +19,9 @@ from courtesy.engine_postgres.embedded import EmbeddedPostgres
 from sim.client import Connection
 from sim.server import Server, serving
 
-CONNECTIONS = 32
-"""Enough that the next batches are read while one is written; with 8 the clients and the append wait for each other."""
+CONNECTIONS = 64
+"""Enough that two workers read the next batches while one is written; with 8 the clients and the append wait for each
+other."""
 WARM_UP = 20_000
 
 
@@ -178,7 +179,7 @@ def _run_reads(port: int, key: str, rate: int, seconds: int, users: int) -> list
 
 def reading(seconds: int) -> list[Figure]:
     """(c) From acknowledgement to a readable person at 2,000 events/s; (d) person reads at 500/s."""
-    with serving(*_workers(1, 1)) as server:
+    with serving(*_workers(2, 1)) as server:
         _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, 3)
         latencies, missed = _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, seconds)
         if missed:
@@ -213,7 +214,7 @@ def _run_make_people(port: int, key: str, count: int) -> Sent:
 
 def footprint(people: int) -> list[Figure]:
     """(e) What people cost on disk and in memory: each with one identify of five traits and three identifiers."""
-    with serving(*_workers(1, 1)) as server:
+    with serving(*_workers(2, 1)) as server:
         empty = _disk_bytes(server)
         sent = _apart(_run_make_people, server.port, server.write_key, people)
         _require_clean(sent)

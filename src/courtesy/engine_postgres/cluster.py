@@ -42,7 +42,7 @@ CREATE DATABASE {DATABASE} OWNER {ROLE};
 
 # Without a comment: the default would do, and is stated because it must not change under us.
 _SETTINGS = {
-    "max_connections": "100",
+    "max_connections": "300",
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",

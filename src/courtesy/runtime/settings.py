@@ -13,8 +13,16 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT
 
 
-def _half_the_cores() -> int:
-    return max(1, (os.cpu_count() or 1) // 2)
+WORKERS_MAX = 8
+"""Of a kind, unless set: more would take connections from the database that only a large one has."""
+
+
+def _as_many_as_cores() -> int:
+    return min(os.cpu_count() or 1, WORKERS_MAX)
+
+
+def _half_as_many() -> int:
+    return max(1, _as_many_as_cores() // 2)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,12 +34,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on.", ge=1, le=65_535)] = 8080
-    http_workers: Annotated[int, Meta(description="Processes that answer HTTP. Half the cores unless set.", ge=1)] = (
-        msgspec.field(default_factory=_half_the_cores)
-    )
+    http_workers: Annotated[
+        int, Meta(description="Processes that answer HTTP. As many as cores, up to 8, unless set.", ge=1)
+    ] = msgspec.field(default_factory=_as_many_as_cores)
     fold_workers: Annotated[
-        int, Meta(description="Processes that fold. Half the cores unless set; 0 for a host that only answers.", ge=0)
-    ] = msgspec.field(default_factory=_half_the_cores)
+        int,
+        Meta(
+            description="Processes that fold. Half as many as cores, up to 4, unless set; 0 for a host that only answers.",
+            ge=0,
+        ),
+    ] = msgspec.field(default_factory=_half_as_many)
     partitions: Annotated[
         int, Meta(description="Partitions of the log, fixed when a store is made.", ge=1, le=1_024)
     ] = PARTITION_COUNT
