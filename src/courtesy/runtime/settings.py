@@ -12,7 +12,6 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT
 
-
 WORKERS_MAX = 8
 """Of a kind, unless set: more would take connections from the database that only a large one has."""
 
@@ -40,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fold_workers: Annotated[
         int,
         Meta(
-            description="Processes that fold. Half as many as cores, up to 4, unless set; 0 for a host that only answers.",
+            description="Processes that fold. One for two cores, up to 4, unless set; 0 for a host that only answers.",
             ge=0,
         ),
     ] = msgspec.field(default_factory=_half_as_many)
