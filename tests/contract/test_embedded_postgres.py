@@ -27,10 +27,13 @@ _MB = 1024 * 1024
 
 # A user of the folder in a process of its own: starts, says the server's pid, stays until its input ends, stops.
 _USER = """
+import signal
 import sys
 from pathlib import Path
 from courtesy.engine_postgres.embedded import EmbeddedPostgres
 
+# Who starts the tests in the background may have had interrupts ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.pid, flush=True)
     while True:
@@ -61,10 +64,13 @@ def user_process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     )
     with process:
-        yield process
-        if process.stdin and not process.stdin.closed:
-            process.stdin.close()
-        process.wait(60)
+        try:
+            yield process
+            if process.stdin and not process.stdin.closed:
+                process.stdin.close()
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def line_from(process: subprocess.Popen[str]) -> str:

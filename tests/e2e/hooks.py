@@ -27,7 +27,7 @@ PROBE_S = 3.0
 def loop_thread() -> Iterator[Callable[[Awaitable[Any]], Any]]:
     """An event loop that runs beside the test; the function runs something on it and returns what it returns."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="receivers")
+    thread = threading.Thread(target=loop.run_forever, name="receivers", daemon=True)
     thread.start()
 
     async def awaited(what: Awaitable[Any]) -> Any:
@@ -111,7 +111,7 @@ def receiver(*statuses: int, answering: bool = True) -> Iterator[Receiver]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="receiver")
+    thread = threading.Thread(target=server.serve_forever, name="receiver", daemon=True)
     thread.start()
     made.url = f"http://127.0.0.1:{server.server_port}/hook"
     if answering:

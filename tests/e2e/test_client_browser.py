@@ -40,7 +40,7 @@ def shop(node_modules: Path) -> Iterator[str]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    thread = threading.Thread(target=server.serve_forever, name="shop")
+    thread = threading.Thread(target=server.serve_forever, name="shop", daemon=True)
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}"

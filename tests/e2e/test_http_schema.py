@@ -62,7 +62,7 @@ def api() -> Iterator[Api]:
             ready.set()
             await stop.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
     try:
         assert ready.wait(30)

@@ -205,7 +205,7 @@ def senders(port: int, key: str, who: str) -> Iterator[list[str]]:
                 if answer.status == 200:
                     stored.extend(f"busy-{number}-{n}" for n in range(100))
 
-    sender = threading.Thread(target=keep_sending)
+    sender = threading.Thread(target=keep_sending, daemon=True)
     sender.start()
     try:
         yield stored

@@ -143,8 +143,9 @@ class Traffic:
 def traffic(server: Server, name: str, insisting_count: int = 2, pad: str = "") -> Iterator[Traffic]:
     """Traffic that is on inside; afterwards everything that was begun was taken. `pad` goes with each message."""
     told = Traffic(server, name, make_key(server, "write", name), pad)
-    threads = [threading.Thread(target=told.insist, args=(f"raw{n}",)) for n in range(insisting_count)]
-    threads.append(threading.Thread(target=told.use_sdk, args=("sdk",)))
+    # Daemons: where a server never comes back they try for ever, and must not keep the tests from ending.
+    threads = [threading.Thread(target=told.insist, args=(f"raw{n}",), daemon=True) for n in range(insisting_count)]
+    threads.append(threading.Thread(target=told.use_sdk, args=("sdk",), daemon=True))
     for thread in threads:
         thread.start()
     try:
