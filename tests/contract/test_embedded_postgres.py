@@ -35,13 +35,12 @@ from courtesy.engine_postgres.embedded import EmbeddedPostgres
 # Who starts the tests in the background may have had interrupts ignored, and that is inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
-    print(postgres.pid, flush=True)
-    while True:
-        try:
-            sys.stdin.read()
-            break
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
+    try:
+        print(postgres.pid, flush=True)
+        sys.stdin.read()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.stdin.read()
 """
 
 
