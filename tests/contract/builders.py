@@ -207,7 +207,7 @@ async def read(engine: Engine, identifier: str) -> PersonReading:
 async def state_of(engine: Engine, identifier: str) -> bytes:
     """The encoded state of a person, whatever is folded of it."""
     reading = await read(engine, identifier)
-    return encode_state(assemble(reading.person, reading.states, reading.tail))
+    return encode_state(assemble(reading.person, reading.merged, reading.states, reading.tail))
 
 
 async def log_of(engine: Engine, *people: PersonId) -> list[Record]:

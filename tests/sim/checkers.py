@@ -104,7 +104,7 @@ def check_facts(rest: Rest) -> Found:
 
 def _whole(rest: Rest, root: PersonId) -> PersonState:
     reading = rest.readings[root]
-    return assemble(reading.person, reading.states, reading.tail)
+    return assemble(reading.person, reading.merged, reading.states, reading.tail)
 
 
 def check_conservation(rest: Rest) -> Found:

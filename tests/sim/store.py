@@ -209,6 +209,10 @@ class WiredAppend:
         await self._wire.reach("held")
         return await self._inner.held(people)
 
+    async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
+        await self._wire.reach("bans")
+        return await self._inner.bans(identifiers)
+
     async def write(self, batch: AppendBatch) -> Position:
         await self._wire.reach("write")
         self.position = await self._inner.write(batch)

@@ -28,6 +28,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.event.cause import Cause, Fate
+from courtesy.identity.repair import Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 from courtesy.person.record import NewRecord, Record
 
@@ -77,7 +78,7 @@ class Quarantined(NamedTuple):
 
 class AppendBatch(NamedTuple):
     """What one append writes. `keys`, none of them seen before, are remembered to recognise duplicates: those in
-    `keep_keys` for ever."""
+    `keep_keys` for ever. A `repair` is made after `changes`, and moves the identity epoch."""
 
     records: Sequence[NewRecord]
     keys: Sequence[bytes]
@@ -86,6 +87,7 @@ class AppendBatch(NamedTuple):
     quarantined: Sequence[Quarantined]
     now_ms: int
     keep_keys: frozenset[bytes] = frozenset()
+    repair: Repair | None = None
 
 
 class Append(Protocol):
@@ -109,6 +111,10 @@ class Append(Protocol):
 
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         """All identifiers that each of the people holds; an empty set for one who holds none."""
+        ...
+
+    async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
+        """For each of the identifiers that is banned with others, the others; both ways round."""
         ...
 
     async def write(self, batch: AppendBatch) -> Position:
@@ -257,6 +263,14 @@ class IdentityReading(NamedTuple):
     links: list[Link]
     merges: list[Merge]
     refusals: list[LinkRefusal]
+
+
+class IdentityHistory(NamedTuple):
+    """What a person was before: earlier owners of the identifiers that they hold, and of each merge into them (or into
+    those who became part of them) when the store learnt of it, and when it was undone (None: it holds), in ms UTC."""
+
+    owners: list[OwnerChange]
+    merges: list[tuple[Merge, int, int | None]]
 
 
 class Alarm(NamedTuple):
@@ -424,6 +438,38 @@ class Engine(Protocol):
 
     async def identity_of(self, person: PersonId) -> IdentityReading:
         """The evidence for a person."""
+        ...
+
+    async def identity_history(self, person: PersonId) -> IdentityHistory:
+        """What a person was before, of someone who is no part of another."""
+        ...
+
+    async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
+        """Who owned an identifier at an instant, and who had become part of them by then, by what the store knew then.
+
+        None when nobody owns it even now. What it knew only later is left out, except that an identifier is its first
+        owner's from ever on: whether it was known at all, the person's records tell.
+        """
+        ...
+
+    async def history(self, people: Collection[PersonId]) -> list[Record]:
+        """All EVENT and GROUP records that the log has and that were appended for these people, in order."""
+        ...
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        """All moves of the records that were ever moved away from, or to, any of the people, oldest first."""
+        ...
+
+    async def is_settled(self, people: Collection[PersonId]) -> bool:
+        """Whether no merge or repair of these people is still on its way through the log, or records sent on by one."""
+        ...
+
+    async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
+        """Effects of these people that have no final outcome yet."""
+        ...
+
+    async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
+        """Corrections that were made to a person or to anybody, newest first."""
         ...
 
     async def alarms(self, degree: int, limit: int) -> list[Alarm]:

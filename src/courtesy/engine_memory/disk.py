@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
@@ -14,7 +14,7 @@ from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
-from courtesy.person.record import Record
+from courtesy.person.record import UNSETTLED, Record
 
 
 class Listener:
@@ -109,6 +109,10 @@ class Disk:
 
     def _tail_of(self, person: PersonId) -> list[Record]:
         return self.log.of_person_after(person, self.folding.folded(self.log.partition_of(person)))
+
+    def is_settled(self, people: Collection[PersonId]) -> bool:
+        """Whether nothing of a merge or a repair of these people is unfolded."""
+        return not any(record.kind in UNSETTLED for person in people for record in self._tail_of(person))
 
     def status(self, now_ms: int) -> list[PartitionStatus]:
         """How far each partition is folded, and by whom."""

@@ -16,9 +16,11 @@ from courtesy.engine.contract import (
     Definition,
     EffectReading,
     FoldCommit,
+    IdentityHistory,
     IdentityReading,
     ImportProgress,
     Lease,
+    NewEffect,
     PartitionStatus,
     PersonReading,
     Poisoned,
@@ -31,6 +33,7 @@ from courtesy.engine_memory.disk import Disk, Listener
 from courtesy.engine_memory.folding import copied
 from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
+from courtesy.identity.repair import Move, Note
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
@@ -197,6 +200,27 @@ class MemoryEngine:
 
     async def identity_of(self, person: PersonId) -> IdentityReading:
         return self._disk.identity.evidence_of(person)
+
+    async def identity_history(self, person: PersonId) -> IdentityHistory:
+        return self._disk.identity.history_of(person)
+
+    async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
+        return self._disk.identity.person_at(identifier, at_ms)
+
+    async def history(self, people: Collection[PersonId]) -> list[Record]:
+        return self._disk.log.history(people)
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        return self._disk.identity.moves_of(people)
+
+    async def is_settled(self, people: Collection[PersonId]) -> bool:
+        return self._disk.is_settled(people)
+
+    async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
+        return self._disk.outbox.waiting(people)
+
+    async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
+        return self._disk.identity.notes(person, limit)
 
     async def alarms(self, degree: int, limit: int) -> list[Alarm]:
         return self._disk.identity.alarms(degree, limit)

@@ -7,11 +7,25 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityReading
+from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityHistory, IdentityReading
+from courtesy.identity.repair import Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Changes, Evidence, Link, LinkRefusal, Merge, Owner, RefusalReason
 
 EPOCHS_KEPT = 1_000
 """Changes of known owners that are told to caches; who asks for earlier ones forgets every owner."""
+
+
+@dataclass(slots=True)
+class _Recorded:
+    """A merge, when it was written, and when it was undone."""
+
+    merge: Merge
+    recorded_ms: int
+    undone_ms: int | None = None
+
+    def held_at(self, at_ms: int) -> bool:
+        """Whether it was known, and not undone, at an instant."""
+        return self.recorded_ms <= at_ms and (self.undone_ms is None or self.undone_ms > at_ms)
 
 
 @dataclass(slots=True)
@@ -43,38 +57,72 @@ class IdentityGraph:
         self._root: dict[PersonId, PersonId] = {}
         self._merged: dict[PersonId, set[PersonId]] = {}
         self._links: dict[tuple[str, str], Link] = {}
-        self._merges: list[Merge] = []
+        self._merges: list[_Recorded] = []
+        self._former: dict[str, list[OwnerChange]] = {}
+        self._bans: dict[str, set[str]] = {}
+        self._moves: list[Move] = []
+        self._notes: list[Note] = []
         self._refused: dict[tuple[str, PersonId, RefusalReason], _Refused] = {}
 
-    def apply(self, changes: Changes) -> None:
+    def apply(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
         """Make the changes; the identity epoch rises when known identifiers may have got another owner."""
-        if changes.merges or any(owner.shared for owner, _ in changes.owners.values()):
-            moved = (key for key, (owner, _) in changes.owners.items() if self._owners.get(key, owner) != owner)
+        if repair is not None or changes.merges or any(owner.shared for owner, _ in changes.owners.values()):
+            given = {key: owner for key, (owner, _) in changes.owners.items()}
+            given |= {key: Owner(person) for key, person in (repair.owners if repair else {}).items()}
             self.epoch += 1
-            self._changed.append((self.epoch, tuple(moved)))
+            self._changed.append((self.epoch, tuple(k for k, owner in given.items() if self._owners.get(k) != owner)))
         for key, (owner, evidence) in changes.owners.items():
-            self._give(key, owner, evidence)
+            self._give(key, owner, evidence, now_ms)
         for link in changes.links:
             self._links.setdefault((link.a, link.b), link)
         for merge in changes.merges:
-            self._merge(merge)
+            self._merge(merge, now_ms)
         for refusal in changes.refusals:
             self._refuse(refusal)
+        if repair is not None:
+            self._repair(repair)
 
-    def _give(self, key: str, owner: Owner, evidence: Evidence) -> None:
+    def _repair(self, repair: Repair) -> None:
+        at_ms = repair.note.at_ms
+        for key, person in repair.owners.items():
+            self._give(key, Owner(person), self._first_told[key], at_ms)
+        for person, root in repair.roots.items():
+            self._merged[self._root.pop(person)].discard(person)
+            if root is not None:
+                self._root[person] = root
+                self._merged.setdefault(root, set()).add(person)
+        undone = {(merge.loser, merge.survivor) for merge in repair.undone}
+        for each in self._merges:
+            if each.undone_ms is None and (each.merge.loser, each.merge.survivor) in undone:
+                each.undone_ms = at_ms
+        self._merges += [_Recorded(merge, at_ms) for merge in repair.rejoined]
+        for link in repair.cut:
+            del self._links[link.a, link.b]
+        for ban in repair.lifted:
+            self._bans.get(ban.a, set()).discard(ban.b)
+            self._bans.get(ban.b, set()).discard(ban.a)
+        for ban in repair.bans:
+            self._bans.setdefault(ban.a, set()).add(ban.b)
+            self._bans.setdefault(ban.b, set()).add(ban.a)
+        self._moves += repair.moves
+        self._notes.append(repair.note)
+
+    def _give(self, key: str, owner: Owner, evidence: Evidence, now_ms: int) -> None:
         known = self._owners.get(key)
         if known is not None:
             self._held[known.person].discard(key)
+            if known != owner:
+                self._former.setdefault(key, []).append(OwnerChange(key, known.person, known.shared, now_ms))
         self._owners[key] = owner
         self._held.setdefault(owner.person, set()).add(key)
         self._first_told.setdefault(key, evidence)
 
-    def _merge(self, merge: Merge) -> None:
+    def _merge(self, merge: Merge, now_ms: int) -> None:
         moving = {merge.loser} | self._merged.pop(merge.loser, set())
         for person in moving:
             self._root[person] = merge.survivor
         self._merged.setdefault(merge.survivor, set()).update(moving)
-        self._merges.append(merge)
+        self._merges.append(_Recorded(merge, now_ms))
 
     def _refuse(self, refusal: LinkRefusal) -> None:
         at = refusal.evidence.at
@@ -131,9 +179,49 @@ class IdentityGraph:
         refusals = [each.latest for each in self._refused.values() if each.latest.person in people]
         return IdentityReading(
             sorted(links, key=lambda link: (link.evidence.at, link.a, link.b)),
-            [merge for merge in self._merges if merge.survivor in people],
+            [each.merge for each in self._merges if each.undone_ms is None and each.merge.survivor in people],
             sorted(refusals, key=lambda refusal: (refusal.evidence.at, refusal.identifier)),
         )
+
+    def history_of(self, person: PersonId) -> IdentityHistory:
+        """Earlier owners of what a person holds, and the merges into them, undone ones too."""
+        people = {person, *self._merged.get(person, ())}
+        former = [change for key in self._held.get(person, ()) for change in self._former.get(key, ())]
+        return IdentityHistory(
+            sorted(former, key=lambda change: change.until_ms),
+            [(each.merge, each.recorded_ms, each.undone_ms) for each in self._merges if each.merge.survivor in people],
+        )
+
+    def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
+        """Who owned an identifier at an instant, and who was part of them then."""
+        if identifier not in self._owners:
+            return None
+        later = (each for each in self._former.get(identifier, ()) if each.until_ms > at_ms)
+        change = next(later, None)
+        person = self._owners[identifier].person if change is None else change.person
+        parts: set[PersonId] = set()
+        waiting = [person]
+        while waiting:
+            survivor = waiting.pop()
+            more = [
+                each.merge.loser for each in self._merges if each.merge.survivor == survivor and each.held_at(at_ms)
+            ]
+            waiting += [loser for loser in more if loser not in parts]
+            parts.update(more)
+        return person, sorted(parts)
+
+    def bans_of(self, identifiers: Collection[str]) -> dict[str, set[str]]:
+        """With whom each identifier is banned, of those that are with any."""
+        return {key: set(self._bans[key]) for key in identifiers if self._bans.get(key)}
+
+    def moves_of(self, people: Collection[PersonId]) -> list[Move]:
+        """All moves of records that were ever moved away from or to any of the people."""
+        places = {move.position for move in self._moves if move.appended_for in people or move.person in people}
+        return [move for move in self._moves if move.position in places]
+
+    def notes(self, person: PersonId | None, limit: int) -> list[Note]:
+        """Corrections, newest first."""
+        return [note for note in reversed(self._notes) if person is None or note.person == person][:limit]
 
     def alarms(self, degree: int, limit: int) -> list[Alarm]:
         """Identifiers of others that were refused to at least `degree` people, most refusals first."""

@@ -9,7 +9,7 @@ from itertools import islice
 from operator import attrgetter
 
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
-from courtesy.person.record import NewRecord, Record, RecordKind
+from courtesy.person.record import FACTS, NewRecord, Record, RecordKind
 
 _position = attrgetter("position")
 
@@ -73,6 +73,11 @@ class Log:
         """All records of a person after a position, in order."""
         records = self._people.get(person, [])
         return records[bisect_right(records, position, key=_position) :]
+
+    def history(self, people: Collection[PersonId]) -> list[Record]:
+        """All EVENT and GROUP records of some people, in order."""
+        facts = (each for person in set(people) for each in self._people.get(person, []) if each.kind in FACTS)
+        return sorted(facts, key=_position)
 
     def partition_of(self, person: PersonId) -> Partition:
         """The partition in which a person's records lie."""

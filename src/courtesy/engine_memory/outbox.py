@@ -9,6 +9,7 @@ from itertools import islice
 
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement
+from courtesy.identity.repair import CorrectedEffect
 
 FINAL = (EffectState.DELIVERED, EffectState.FAILED)
 
@@ -79,6 +80,18 @@ class Outbox:
         final = settlement.state in FINAL
         standing.settled_ms = settlement.at_ms if final else None
         self._move(standing, None if final else settlement.not_before_ms)
+
+    def waiting(self, people: Collection[PersonId]) -> list[NewEffect]:
+        """Effects of some people without a final outcome."""
+        found = (each.effect for each in self._effects.values() if each.state not in FINAL)
+        return sorted((each for each in found if each.person in people), key=lambda each: (each.created_ms, each.key))
+
+    def correct(self, effects: Iterable[CorrectedEffect]) -> None:
+        """Change whose those effects are that are still open."""
+        for each in effects:
+            standing = self._effects[each.key]
+            if standing.state not in FINAL:
+                standing.effect = standing.effect._replace(person=each.person, body=each.body)
 
     def latest(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         """Effects, newest first, of one person or of all."""

@@ -12,14 +12,14 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
-from courtesy.engine_postgres.copying import LOG_COLUMNS, log_rows, seen_rows
+from courtesy.engine_postgres.copying import seen_rows
+from courtesy.engine_postgres.records import put_records
+from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
-from courtesy.person.record import NewRecord
 
 EPOCHS_KEPT = 10_000
 
 _LOCK_HEAD = "SELECT position, identity_epoch FROM log_head FOR UPDATE"
-_MOVE_HEAD = "UPDATE log_head SET position = position + %s RETURNING position"
 _PUT_OWNERS = """
 INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since)
 SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[])
@@ -29,9 +29,6 @@ _PUT_LINKS = """
 INSERT INTO link (a, b, source_id, message_id, at, reason)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::int[], %b::text[], %b::bigint[], %b::text[])
 ON CONFLICT (a, b) DO NOTHING
-"""
-_PUT_MERGE = """
-INSERT INTO merge (loser, survivor, a, b, source_id, message_id, at, reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 _PUT_ROOT = "INSERT INTO merged_person (person_id, root) VALUES (%s, %s)"
 _MOVE_ROOTS = "UPDATE merged_person SET root = %s WHERE root = %s"
@@ -50,18 +47,6 @@ ON CONFLICT (source_id, hour, fate, cause) DO UPDATE SET event_count = known.eve
 _PUT_QUARANTINED = """
 INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw) VALUES (%s, %s, %s, %s, %s, %b)
 """
-
-
-async def put_records(connection: Connection, records: Sequence[NewRecord], partition_count: int) -> Position:
-    """Within a transaction: take the append lock if not held, write, and return the position of the last record."""
-    cursor = await connection.execute(_MOVE_HEAD, (len(records),))
-    row = await cursor.fetchone()
-    assert row is not None
-    last: int = row[0]
-    if records:
-        async with connection.cursor().copy(f"COPY log ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            await copy.write(log_rows(records, last - len(records) + 1, partition_count))
-    return Position(last)
 
 
 class PostgresAppend:
@@ -105,14 +90,16 @@ class PostgresAppend:
             held[person].add(key)
         return held
 
+    async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
+        return await bans_of(self._connection, identifiers)
+
     async def write(self, batch: AppendBatch) -> Position:
         connection = self._connection
         if batch.keys:
             day = batch.now_ms // DAY_MS
             async with connection.cursor().copy("COPY seen (key, day) FROM STDIN (FORMAT BINARY)") as copy:
                 await copy.write(seen_rows(batch.keys, day, batch.keep_keys))
-        if batch.changes:
-            await self._put_changes(batch.changes)
+        await self._put_identity(batch)
         if batch.counts:
             await self._put_counts(batch.counts)
         if batch.quarantined:
@@ -122,13 +109,31 @@ class PostgresAppend:
             await connection.execute("NOTIFY courtesy_log")
         return position
 
-    async def _put_changes(self, changes: Changes) -> None:
+    async def _put_identity(self, batch: AppendBatch) -> None:
+        changes, repair = batch.changes, batch.repair
+        moves = bool(changes.merges) or any(owner.shared for owner, _ in changes.owners.values())
+        if moves:
+            await self._keep_owners(changes, batch.now_ms)
+        if changes:
+            await self._put_changes(changes, batch.now_ms)
+        if repair is not None:
+            await put_repair(self._connection, repair)
+        if moves or repair is not None:
+            await self._move_epoch([*(changes.owners if moves else ()), *(repair.owners if repair else ())])
+
+    async def _keep_owners(self, changes: Changes, now_ms: int) -> None:
+        """Remember who owned what is about to get another owner."""
+        owners = [owner for owner, _ in changes.owners.values()]
+        people, shared = [owner.person for owner in owners], [owner.shared for owner in owners]
+        await self._connection.execute(KEEP_OWNERS, (now_ms, list(changes.owners), people, shared))
+
+    async def _put_changes(self, changes: Changes, now_ms: int) -> None:
         if changes.owners:
             await self._put_owners(changes)
         if changes.links:
             await self._put_links(changes.links)
         for merge in changes.merges:
-            await self._put_merge(merge)
+            await self._put_merge(merge, now_ms)
         for refusal in changes.refusals:
             await self._put_refusal(refusal)
 
@@ -147,13 +152,12 @@ class PostgresAppend:
                 [each.at for each in why],
             ),
         )
-        if changes.merges or any(owner.shared for owner in owners):
-            await self._move_epoch(keys)
 
     async def _move_epoch(self, keys: list[str]) -> None:
+        self._epoch += 1
         await self._connection.execute("UPDATE log_head SET identity_epoch = identity_epoch + 1")
         await self._connection.execute(
-            "INSERT INTO identity_change (epoch, identifier) SELECT %s, unnest(%b::text[])", (self._epoch + 1, keys)
+            "INSERT INTO identity_change (epoch, identifier) SELECT %s, unnest(%b::text[])", (self._epoch, keys)
         )
         if self._epoch % 1_000 == 0:
             await self._connection.execute("DELETE FROM identity_change WHERE epoch < %s", (self._epoch - EPOCHS_KEPT,))
@@ -171,10 +175,8 @@ class PostgresAppend:
             ),
         )
 
-    async def _put_merge(self, merge: Merge) -> None:
-        why = merge.evidence
-        values = (merge.loser, merge.survivor, merge.a, merge.b, why.source, why.message_id, why.at, merge.reason)
-        await self._connection.execute(_PUT_MERGE, values)
+    async def _put_merge(self, merge: Merge, now_ms: int) -> None:
+        await self._connection.execute(PUT_MERGE, merge_values(merge, now_ms))
         await self._connection.execute(_MOVE_ROOTS, (merge.survivor, merge.loser))
         await self._connection.execute(_PUT_ROOT, (merge.loser, merge.survivor))
 

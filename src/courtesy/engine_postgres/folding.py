@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
 from courtesy.base.time import Clock
 from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, NewEffect, Poisoned, TimerChange
-from courtesy.engine_postgres.appending import put_records
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.records import RECORD_COLUMNS, put_records, record_of
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
-
-RECORD_COLUMNS = "position, partition, person_id, kind, at, received, source_id, key, payload"
 
 # Only a clock that was set back can have given a longer lease than the one that is asked for now.
 _SHORTEN = """
@@ -78,14 +75,6 @@ DELETE FROM timer USING (
 ) AS due WHERE timer.person_id = due.person_id AND timer.timer = due.timer
 RETURNING timer.due, timer.person_id, timer.timer
 """
-
-
-_KINDS = tuple(RecordKind)
-
-
-def record_of(row: tuple[Any, ...]) -> Record:
-    """A record from a row of RECORD_COLUMNS."""
-    return Record._make((*row[:3], _KINDS[row[3]], *row[4:]))
 
 
 class Folding(Connected):

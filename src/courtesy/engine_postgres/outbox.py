@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, Settlement
-from courtesy.engine_postgres.appending import put_records
 from courtesy.engine_postgres.connection import Connected
+from courtesy.engine_postgres.records import put_records
 
 _CLAIM = """
 UPDATE effect SET state = 'claimed', attempt = attempt + 1, next_at = %s

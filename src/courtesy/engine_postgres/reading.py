@@ -18,7 +18,7 @@ from courtesy.engine.contract import (
     Quarantined,
 )
 from courtesy.engine_postgres.connection import Connected
-from courtesy.engine_postgres.folding import RECORD_COLUMNS, record_of
+from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.resolve import Evidence, Link, LinkRefusal, Merge, RefusalReason
 from courtesy.person.record import Record
@@ -57,7 +57,8 @@ WHERE a IN (SELECT identifier FROM identifier WHERE person_id = %(person)s)
 """
 _MERGES = """
 SELECT loser, survivor, a, b, source_id, message_id, at, reason FROM merge
-WHERE survivor = %(person)s OR survivor IN (SELECT person_id FROM merged_person WHERE root = %(person)s)
+WHERE undone IS NULL
+  AND (survivor = %(person)s OR survivor IN (SELECT person_id FROM merged_person WHERE root = %(person)s))
 ORDER BY number
 """
 _REFUSALS = """

@@ -6,7 +6,7 @@ collecting the changes for the store to make in the same transaction as the appe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -55,6 +55,7 @@ class RefusalReason(StrEnum):
 
     OVER_CAP = "over_cap"
     OTHER_PERSON = "other_person"
+    BANNED = "banned"
 
 
 class LinkRefusal(NamedTuple):
@@ -85,12 +86,13 @@ class View:
     """The identity graph as far as a batch needs it.
 
     `owners` has every identifier of the batch that the store knows; `held` has, for each person among those owners,
-    all identifiers that the person holds.
+    all identifiers that the person holds; `bans` has, for each of all these, those that must not be the same person's.
     """
 
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
     changes: Changes = field(default_factory=Changes)
+    bans: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 class Resolver:
@@ -147,6 +149,13 @@ class Resolver:
             else:
                 person = self._meet(key, person, mine[0], evidence, "alias", overrules=overrules)
                 self._link((mine[0], key), person, evidence, "alias")
+        return person
+
+    def join(self, a: str, b: str, evidence: Evidence, reason: str) -> PersonId:
+        """Join the people of two known identifiers because somebody says so, whatever the rules; who they are now."""
+        owners = self._view.owners
+        person = self._join(owners[a].person, owners[b].person, Link(a, b, evidence, reason))
+        self._link((a, b), person, evidence, reason)
         return person
 
     def _is_unique(self, key: str) -> bool:
@@ -247,7 +256,8 @@ class Resolver:
         if obstacle is None:
             return self._join(person, other, Link(anchor, key, evidence, reason))
         self._refuse(key, person, obstacle, evidence)
-        if self._rules.kind_of(split_identifier(key)[0]).shareable:
+        # Whom a ban keeps apart is settled: nobody guesses.
+        if obstacle is not RefusalReason.BANNED and self._rules.kind_of(split_identifier(key)[0]).shareable:
             self._set_apart(key, other, evidence)
         return person
 
@@ -277,6 +287,8 @@ class Resolver:
     def _obstacle(self, a: PersonId, b: PersonId, *, overrules: bool) -> RefusalReason | None:
         """Why two people can't merge; None when they can."""
         held = self._view.held
+        if self._view.bans and any(not held[b].isdisjoint(self._view.bans.get(key, ())) for key in held[a]):
+            return RefusalReason.BANNED
         names = {split_identifier(key)[0] for key in held[a] | held[b]}
         values = [(self._rules.kind_of(name), self._values(a, name), self._values(b, name)) for name in names]
         if not overrules and any(kind.unique and of_a and of_b for kind, of_a, of_b in values):

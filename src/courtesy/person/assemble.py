@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from courtesy.base.ids import PersonId
 from courtesy.person.catalog import EMPTY_CATALOG
@@ -14,8 +14,10 @@ from courtesy.person.step import Absorb, step
 _Known = dict[PersonId, PersonState]
 
 
-def assemble(person: PersonId, states: Iterable[bytes], tail: Sequence[Record]) -> PersonState:
-    """The state of `person` with every record of `tail` folded in and everyone merged into them absorbed.
+def assemble(
+    person: PersonId, merged: Collection[PersonId], states: Iterable[bytes], tail: Sequence[Record]
+) -> PersonState:
+    """The state of `person` with every record of `tail` folded in and everyone `merged` into them absorbed.
 
     A record that can't be folded is left out, as the fold worker will set it aside. Effects and timers are nobody's
     here: reading changes nothing.
@@ -30,7 +32,7 @@ def assemble(person: PersonId, states: Iterable[bytes], tail: Sequence[Record]) 
             for record in tail:
                 known = _apply_carefully(known, record)
     whole = known.pop(person, None) or PersonState(person)
-    for who in sorted(known):
+    for who in sorted(set(merged) & known.keys()):
         # Whoever was merged and has not handed over yet.
         merge(whole, known[who])
     return whole

@@ -10,17 +10,39 @@ import msgspec
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, tie_break
 from courtesy.event.event import decode_fact
 from courtesy.person.state import decode_state
-from courtesy.person.step import Absorb, GroupOccurred, HandOver, Input, Occurred, TimerFired
+from courtesy.person.step import Absorb, GroupOccurred, HandOver, Input, Occurred, Restore, TimerFired
 
 
 class RecordKind(IntEnum):
-    """What a record's payload is: an event (JSON) for the two first, msgpack for the others."""
+    """What a record's payload is: an event (JSON) for the four about events, msgpack for the others.
+
+    Each event lies in the log once as EVENT, and that of a group once more as GROUP. The forwarded ones are copies for
+    whom a person became part of; who reads history leaves them out.
+    """
 
     EVENT = 0
     GROUP = 1
     TIMER = 2
     HAND_OVER = 3
     ABSORB = 4
+    FORWARDED_EVENT = 5
+    FORWARDED_GROUP = 6
+    RESTORE = 7
+
+
+FACTS = (RecordKind.EVENT, RecordKind.GROUP)
+"""The kinds that history is made of."""
+
+UNSETTLED = (
+    RecordKind.HAND_OVER,
+    RecordKind.ABSORB,
+    RecordKind.FORWARDED_EVENT,
+    RecordKind.FORWARDED_GROUP,
+    RecordKind.RESTORE,
+)
+"""The kinds by which a merge or a repair is on its way through the log."""
+
+_FORWARDED = {RecordKind.EVENT: RecordKind.FORWARDED_EVENT, RecordKind.GROUP: RecordKind.FORWARDED_GROUP}
 
 
 class NewRecord(NamedTuple):
@@ -68,19 +90,22 @@ def hand_over_payload(survivor: PersonId) -> bytes:
 
 def input_of(record: Record) -> Input:
     """What a record means to the fold. Raises msgspec.DecodeError, ValueError or RecursionError when it is broken."""
-    if record.kind == RecordKind.EVENT:
+    if record.kind in (RecordKind.EVENT, RecordKind.FORWARDED_EVENT):
         return Occurred(decode_fact(record.payload), tie_break(record.key), record.key)
-    if record.kind == RecordKind.GROUP:
+    if record.kind in (RecordKind.GROUP, RecordKind.FORWARDED_GROUP):
         return GroupOccurred(decode_fact(record.payload), tie_break(record.key), record.key)
     if record.kind == RecordKind.TIMER:
         return TimerFired(*_TIMER.decode(record.payload))
     if record.kind == RecordKind.HAND_OVER:
         return HandOver(PersonId(_PERSON.decode(record.payload)))
+    if record.kind == RecordKind.RESTORE:
+        return Restore(decode_state(record.payload))
     return Absorb(decode_state(record.payload))
 
 
 def forwarded(record: Record, person: PersonId, absorb: bytes | None) -> NewRecord:
     """The record for the person to whom an input belongs instead; `absorb` replaces the payload by a state."""
     if absorb is None:
-        return NewRecord(person, record.kind, record.at, record.received, record.source, record.key, record.payload)
+        kind = _FORWARDED.get(record.kind, record.kind)
+        return NewRecord(person, kind, record.at, record.received, record.source, record.key, record.payload)
     return NewRecord(person, RecordKind.ABSORB, record.at, record.received, record.source, record.key, absorb)

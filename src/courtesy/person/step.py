@@ -56,7 +56,13 @@ class Absorb(NamedTuple):
     state: PersonState
 
 
-Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb
+class Restore(NamedTuple):
+    """What is known of this person was found anew from history: this is the state, with its timers."""
+
+    state: PersonState
+
+
+Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore
 
 
 class Effect(NamedTuple):
@@ -105,8 +111,10 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     """Apply one input to the state it is given, and say what follows from it.
 
     Facts do not depend on `now_ms`, nor on the order of inputs; effects and timers may. An input for a person who
-    became part of another is forwarded whole and changes nothing.
+    became part of another is forwarded whole and changes nothing. A restored state replaces whatever there was.
     """
+    if isinstance(given, Restore):
+        return _restore(state, given.state)
     if state.merged_into is not None and not isinstance(given, HandOver):
         absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
         return Outcome(forward=Forward(state.merged_into, absorbed))
@@ -224,9 +232,19 @@ def _hand_over(state: PersonState, survivor: PersonId) -> Outcome:
 
 def clear(state: PersonState) -> None:
     """Forget everything but whose state it is."""
-    empty = PersonState(state.person)
+    _become(state, PersonState(state.person))
+
+
+def _become(state: PersonState, other: PersonState) -> None:
     for name in PersonState.__struct_fields__:
-        setattr(state, name, getattr(empty, name))
+        setattr(state, name, getattr(other, name))
+
+
+def _restore(state: PersonState, found: PersonState) -> Outcome:
+    outcome = Outcome(timers=[TimerCancelled(timer) for timer in state.timers if timer not in found.timers])
+    outcome.timers += [TimerSet(timer, pending.due) for timer, pending in found.timers.items()]
+    _become(state, found)
+    return outcome
 
 
 def _absorb(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:

@@ -74,7 +74,11 @@ class Identities:
             for key in _all_ids(item)
             if key in owners
         }
-        return View(owners, await append.held(people) if people else {})
+        if not people:
+            return View(owners, {})
+        held = await append.held(people)
+        everything = {key for keys in held.values() for key in keys}
+        return View(owners, held, bans=await append.bans(everything))
 
     def records(self, view: View, fresh: Sequence[Fresh], rules: IdentityRules) -> list[NewRecord]:
         """Resolve the items in their order, and give the records for the log; the changes are in the view."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import Position
 from courtesy.base.time import to_iso
 from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading
+from courtesy.identity.repair import chain_between
 from courtesy.identity.resolve import Link
 from courtesy.identity.rules import normalise, split_identifier
 from courtesy.person.assemble import assemble
@@ -61,7 +61,7 @@ class People:
         Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
         """
         reading = await self._read(kind, value, after)
-        state = assemble(reading.person, reading.states, reading.tail)
+        state = assemble(reading.person, reading.merged, reading.states, reading.tail)
         names = self._source_names()
         view = person_view(state, names)
         view["position"] = str(reading.head)
@@ -144,7 +144,7 @@ class People:
             ],
         }
         if other is not None:
-            path = _path(evidence.links, self.key_of(kind, value), self.key_of(*other))
+            path = chain_between(self.key_of(kind, value), self.key_of(*other), evidence.links)
             view["path"] = None if path is None else [_link_view(link, names) for link in path]
             view["same_person"] = any(each.identifier == self.key_of(*other) for each in reading.identifiers)
         return view
@@ -191,24 +191,3 @@ def _link_view(link: Link, names: dict[Any, str]) -> dict[str, Any]:
         "message_id": link.evidence.message_id,
         "at": to_iso(link.evidence.at),
     }
-
-
-def _path(links: list[Link], start: str, end: str) -> list[Link] | None:
-    """The shortest chain of links between two identifiers; None when there is none."""
-    came_by: dict[str, Link | None] = {start: None}
-    waiting = deque([start])
-    while waiting and end not in came_by:
-        here = waiting.popleft()
-        for link in links:
-            for one, two in ((link.a, link.b), (link.b, link.a)):
-                if one == here and two not in came_by:
-                    came_by[two] = link
-                    waiting.append(two)
-    if end not in came_by:
-        return None
-    path: list[Link] = []
-    here = end
-    while (step := came_by[here]) is not None:
-        path.append(step)
-        here = step.a if step.b == here else step.b
-    return path[::-1]

@@ -69,7 +69,7 @@ class Log:
     def read(self, person: PersonId) -> bytes:
         """A person as they are read now, with everybody who is or will be part of them."""
         tail = sorted(record for records in self._unfolded.values() for record in records)
-        return encode_state(assemble(person, self.states.values(), tail))
+        return encode_state(assemble(person, {ANN, BOB, CID, DAN} - {person}, self.states.values(), tail))
 
 
 def _story(chance: random.Random) -> list[NewRecord]:
@@ -147,7 +147,7 @@ def test_reading_changes_no_stored_state() -> None:
 
 def test_nobody_is_an_empty_state() -> None:
     """A person without events is read as one of whom nothing is known."""
-    assert assemble(ANN, [], []) == PersonState(ANN)
+    assert assemble(ANN, [], [], []) == PersonState(ANN)
 
 
 @pytest.mark.parametrize(
