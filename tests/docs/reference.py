@@ -53,6 +53,7 @@ HTTP_ONLY = {METHOD_NOT_ALLOWED: "405", INTERNAL: "500; 503 where events are sen
 REFUSAL_MEANING = {
     RefusalReason.OVER_CAP: "The person, or the two together, would hold more values of the kind than its cap.",
     RefusalReason.OTHER_PERSON: "The identifier belongs to somebody with whom the person of the event can't be one.",
+    RefusalReason.BANNED: "Somebody said that the two are not one, by an unmerge or a split.",
 }
 
 

@@ -20,6 +20,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from tests.sim.faults import Faults
@@ -156,7 +157,7 @@ class Front(Process):
         rules = machine.parts.rules
         self.is_ready = False
         self.ingest = machine.parts.ingest(self._engine, lambda: rules(self._catalog.rules()), machine.clock)
-        self.people = People(self._engine, self._catalog)
+        self.people = People(self._engine, self._catalog, Past(self._engine))
         self.catalog = self._catalog
 
     async def run(self) -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvloop
 
 from courtesy import __version__
 from courtesy.base.errors import CourtesyError
-from courtesy.base.ids import Position
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
 from courtesy.runtime.telemetry import configure_logs
-
-COMMAND_LINE = "command line"
 
 cli = typer.Typer(
     name="courtesy",
@@ -30,14 +27,10 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
-person = typer.Typer(name="person", help="One person by any identifier.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(person)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
-
-Kind = Annotated[str, typer.Argument(help="user_id, email, phone, device_id, anonymous_id, person, …")]
-Value = Annotated[str, typer.Argument(help="The identifier's value")]
 
 
 @cli.command()
@@ -118,61 +111,6 @@ def revoke_key(
         await app.catalog.revoke_key(name, COMMAND_LINE)
 
     with_app(settings_of(data=data, database=database), work)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-@person.command("show")
-def show_person(
-    kind: Kind,
-    value: Value,
-    after: Annotated[int | None, typer.Option(help="A position that must be included")] = None,
-    data: DataOption = None,
-    database: DatabaseOption = None,
-) -> None:
-    """Traits with their origins, identifiers, what they did, groups."""
-
-    async def work(app: App) -> dict[str, Any]:
-        return await app.people.view(kind, value, None if after is None else Position(after))
-
-    _print_json(with_app(settings_of(data=data, database=database), work))
-
-
-@person.command("events")
-def person_events(
-    kind: Kind,
-    value: Value,
-    limit: Annotated[int, typer.Option(help="How many", min=1, max=500)] = 20,
-    before: Annotated[int | None, typer.Option(help="Only events before this position")] = None,
-    data: DataOption = None,
-    database: DatabaseOption = None,
-) -> None:
-    """The latest events, newest first, whole."""
-
-    async def work(app: App) -> dict[str, Any]:
-        return await app.people.events(kind, value, None if before is None else Position(before), limit)
-
-    _print_json(with_app(settings_of(data=data, database=database), work))
-
-
-@person.command("why")
-def person_why(
-    kind: Kind,
-    value: Value,
-    other_kind: Annotated[str | None, typer.Argument(help="Kind of a second identifier")] = None,
-    other_value: Annotated[str | None, typer.Argument(help="Value of a second identifier")] = None,
-    data: DataOption = None,
-    database: DatabaseOption = None,
-) -> None:
-    """Why these identifiers are one person; with a second identifier, the chain of evidence between the two."""
-    other = None if other_kind is None or other_value is None else (other_kind, other_value)
-
-    async def work(app: App) -> dict[str, Any]:
-        return await app.people.why(kind, value, other)
-
-    _print_json(with_app(settings_of(data=data, database=database), work))
 
 
 def main() -> None:

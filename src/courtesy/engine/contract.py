@@ -447,8 +447,8 @@ class Engine(Protocol):
     async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
         """Who owned an identifier at an instant, and who had become part of them by then, by what the store knew then.
 
-        None when nobody owns it even now. What it knew only later is left out, except that an identifier is its first
-        owner's from ever on: whether it was known at all, the person's records tell.
+        `person:<id>` asks by number. None when nobody owns the identifier even now. What it knew only later is left
+        out, except that an identifier is its first owner's from ever on: whether it was known, their records tell.
         """
         ...
 

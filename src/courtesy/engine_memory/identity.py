@@ -194,11 +194,9 @@ class IdentityGraph:
 
     def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
         """Who owned an identifier at an instant, and who was part of them then."""
-        if identifier not in self._owners:
+        person = self._owner_at(identifier, at_ms)
+        if person is None:
             return None
-        later = (each for each in self._former.get(identifier, ()) if each.until_ms > at_ms)
-        change = next(later, None)
-        person = self._owners[identifier].person if change is None else change.person
         parts: set[PersonId] = set()
         waiting = [person]
         while waiting:
@@ -209,6 +207,19 @@ class IdentityGraph:
             waiting += [loser for loser in more if loser not in parts]
             parts.update(more)
         return person, sorted(parts)
+
+    def _owner_at(self, identifier: str, at_ms: int) -> PersonId | None:
+        if identifier.startswith("person:"):
+            return self._root_at(PersonId(int(identifier.partition(":")[2])), at_ms)
+        if identifier not in self._owners:
+            return None
+        change = next((each for each in self._former.get(identifier, ()) if each.until_ms > at_ms), None)
+        return self._owners[identifier].person if change is None else change.person
+
+    def _root_at(self, person: PersonId, at_ms: int) -> PersonId:
+        while (up := next((e for e in self._merges if e.merge.loser == person and e.held_at(at_ms)), None)) is not None:
+            person = up.merge.survivor
+        return person
 
     def bans_of(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         """With whom each identifier is banned, of those that are with any."""

@@ -95,7 +95,7 @@ ORDER BY progress.partition
 """
 
 
-def _person_id(identifier: str) -> int | None:
+def person_id(identifier: str) -> int | None:
     """The id in `person:<id>`, None for anything else."""
     text = identifier.removeprefix("person:")
     return int(text) if text != identifier and text.isascii() and text.isdigit() and len(text) < 19 else None
@@ -118,7 +118,7 @@ class Reading(Connected):
         return Position((await self._rows("SELECT position FROM log_head"))[0][0])
 
     async def read_person(self, identifier: str) -> PersonReading | None:
-        number = _person_id(identifier)
+        number = person_id(identifier)
         if number is None:
             rows = await self._rows(_PERSON_BY_IDENTIFIER, identifier, self.partition_count)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.engine.contract import IdentityHistory, NewEffect
 from courtesy.engine_postgres.connection import Connected, Connection
-from courtesy.engine_postgres.reading import PARTITION_OF
+from courtesy.engine_postgres.reading import PARTITION_OF, person_id
 from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.identity.repair import Ban, CorrectedEffect, Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Evidence, Merge
@@ -63,6 +63,15 @@ SELECT coalesce(
     (SELECT person_id FROM owner_before WHERE identifier = %(key)s AND until > %(at)s ORDER BY until LIMIT 1),
     (SELECT person_id FROM identifier WHERE identifier = %(key)s)
 )
+"""
+_ROOT_AT = """
+WITH RECURSIVE up (person_id, depth) AS (
+    SELECT %(key)s::bigint, 0
+    UNION ALL
+    SELECT merge.survivor, up.depth + 1 FROM merge JOIN up ON merge.loser = up.person_id
+    WHERE recorded <= %(at)s AND (undone IS NULL OR undone > %(at)s)
+)
+SELECT person_id FROM up ORDER BY depth DESC LIMIT 1
 """
 _MERGED_AT = """
 WITH RECURSIVE part (person_id) AS (
@@ -160,8 +169,10 @@ class Repairing(Connected):
         return IdentityHistory([OwnerChange(*row) for row in owners], [_recorded_merge(*row) for row in merges])
 
     async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
+        number = person_id(identifier)
+        text, key = (_OWNER_AT, identifier) if number is None else (_ROOT_AT, number)
         async with self._connection() as connection:
-            cursor = await connection.execute(_OWNER_AT, {"key": identifier, "at": at_ms}, binary=True)
+            cursor = await connection.execute(text, {"key": key, "at": at_ms}, binary=True)
             row = await cursor.fetchone()
             person = row[0] if row else None
             if person is None:

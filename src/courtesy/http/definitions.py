@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Sequence
+from functools import wraps
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -286,7 +287,14 @@ _NAME = {"name": "Its name, percent-encoded."}
 def _admin(method: str, path: str, summary: str, handle: Any, answer: Any, **more: Any) -> Operation:
     tag = path.split("/")[2]
     docs = _NAME if path.endswith("{name}") else {}
-    return Operation(method, path, tag, summary, handle, scope=Scope.ADMIN, answer=answer, path_docs=docs, **more)
+
+    @wraps(handle)
+    async def fresh(asked: Asked[Any, Any]) -> Any:
+        # Another process may have made the definition that this one is asked for next.
+        await asked.app.catalog.refresh()
+        return await handle(asked)
+
+    return Operation(method, path, tag, summary, fresh, scope=Scope.ADMIN, answer=answer, path_docs=docs, **more)
 
 
 _GONE = (Code.NOT_FOUND,)

@@ -36,6 +36,7 @@ _TAGS = {
     "tracking": "The tracking API: what clients of the Segment protocol send. Change their host, nothing else.",
     "events": "The native way in, for servers and for history.",
     "people": "People and groups, as of everything acknowledged before the call.",
+    "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "sources": "Where events come from.",
     "keys": "API keys.",
     "identity": "Who is who.",

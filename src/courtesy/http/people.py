@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
+from courtesy.base.time import from_iso
 from courtesy.http.operation import Asked, Operation
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.people import GROUP, RECORDS_MAX
@@ -17,10 +19,29 @@ POSITION_MAX = 2**63 - 1
 PositionNumber = Annotated[int, Meta(ge=0, le=POSITION_MAX)]
 
 
+class Knowing(StrEnum):
+    """By which knowledge the past is told."""
+
+    THEN = "then"
+    TODAY = "today"
+
+
 class AfterQuery(msgspec.Struct, frozen=True):
     """`after`: a position that the answer must include. Without it, it includes all that was acknowledged before."""
 
     after: PositionNumber | None = None
+
+
+class PersonQuery(msgspec.Struct, frozen=True):
+    """`after`: a position that the answer must include. `as_of`: the person at an instant of the past (ISO 8601).
+
+    `knowing=then`: what was known then, by the events received until then. `knowing=today`: what we know today of that
+    instant, by the events that had happened until then, whenever they came in.
+    """
+
+    after: PositionNumber | None = None
+    as_of: str | None = None
+    knowing: Knowing = Knowing.THEN
 
 
 class EventsQuery(msgspec.Struct, frozen=True):
@@ -95,7 +116,7 @@ class IdentifierView(msgspec.Struct, frozen=True):
 
 
 class PersonView(msgspec.Struct, frozen=True):
-    """All that is known of a person, up to `position`. `members` only for a group."""
+    """All that is known of a person, up to `position`. `members` only for a group, `as_of` only of the past."""
 
     person: str
     position: str
@@ -112,6 +133,7 @@ class PersonView(msgspec.Struct, frozen=True):
     groups: list[MembershipView]
     waiting: list[WaitingView]
     members: list[str] | UnsetType = UNSET
+    as_of: str | UnsetType = UNSET
 
 
 class EventView(msgspec.Struct, frozen=True):
@@ -165,6 +187,15 @@ class MergeView(msgspec.Struct, frozen=True):
     at: str
 
 
+class CorrectionView(msgspec.Struct, frozen=True):
+    """What somebody corrected, and why."""
+
+    kind: str
+    by: str
+    reason: str
+    at: str
+
+
 class RefusedView(msgspec.Struct, frozen=True):
     """An identifier that came with this person's and was not linked to them."""
 
@@ -182,6 +213,7 @@ class WhyView(msgspec.Struct, frozen=True):
     identifiers: list[IdentifierView]
     links: list[LinkView]
     merges: list[MergeView]
+    corrections: list[CorrectionView]
     refused: list[RefusedView]
     path: list[LinkView] | UnsetType | None = UNSET
     same_person: bool | UnsetType = UNSET
@@ -191,9 +223,28 @@ def _position(number: int | None) -> Position | None:
     return None if number is None else Position(number)
 
 
-async def read_person(asked: Asked[AfterQuery, None]) -> dict[str, Any]:
+async def read_person(asked: Asked[PersonQuery, None]) -> dict[str, Any]:
     """One person."""
-    return await asked.app.people.view(asked.path["kind"], asked.path["value"], _position(asked.query.after))
+    path, query = asked.path, asked.query
+    if query.as_of is None:
+        return await asked.app.people.view(path["kind"], path["value"], _position(query.after))
+    if query.after is not None:
+        raise CourtesyError(Code.INVALID, "expected `after` or `as_of`, got both", place="query.as_of")
+    today = query.knowing is Knowing.TODAY
+    return await asked.app.people.view_at(path["kind"], path["value"], past_instant(query.as_of), knowing_today=today)
+
+
+def past_instant(text: str) -> int:
+    """The ms UTC of an instant in ISO 8601. Raises CourtesyError(INVALID) for anything else."""
+    at_ms = from_iso(text)
+    if at_ms is None or at_ms < 0:
+        raise CourtesyError(
+            Code.INVALID,
+            f"expected an instant since 1970 in ISO 8601, got {text!r:.60}",
+            hint="like 2026-05-03T14:05:00Z",
+            place="query.as_of",
+        )
+    return at_ms
 
 
 async def read_group(asked: Asked[AfterQuery, None]) -> dict[str, Any]:
@@ -229,9 +280,9 @@ OPERATIONS = (
         "people",
         "Read one person by any identifier.",
         read_person,
-        doc="Traits and where each came from, identifiers, what they did, groups.",
+        doc="Traits and where each came from, identifiers, what they did, groups; now, or as of any past instant.",
         scope=Scope.READ,
-        query=AfterQuery,
+        query=PersonQuery,
         answer=PersonView,
         codes=(Code.NOT_FOUND, Code.CONFLICT),
         path_docs=_PERSON_PATH,

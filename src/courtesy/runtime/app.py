@@ -10,8 +10,10 @@ from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.repair import Repairs
 from courtesy.runtime.settings import Settings
 
 
@@ -25,13 +27,16 @@ class App:
     catalog: CatalogCache
     ingest: Ingest
     people: People
+    repairs: Repairs
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock)
-    return App(settings, clock, engine, catalog, ingest, People(engine, catalog))
+    history = History(engine)
+    people = People(engine, catalog, history)
+    return App(settings, clock, engine, catalog, ingest, people, Repairs(engine, catalog, history, clock))
 
 
 @asynccontextmanager

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import Position
+from courtesy.base.ids import PersonId, Position, tie_break
 from courtesy.base.time import to_iso
 from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading
 from courtesy.identity.repair import chain_between
 from courtesy.identity.resolve import Link
 from courtesy.identity.rules import normalise, split_identifier
 from courtesy.person.assemble import assemble
+from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
+from courtesy.person.state import PersonState
 from courtesy.person.view import person_view
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.history import History
 
 PERSON = "person"
 GROUP = "group"
 RECORDS_MAX = 500
+CORRECTIONS_MAX = 100
 AHEAD_WAIT_MS = 2_000
 AHEAD_POLL_MS = 20
 
@@ -29,9 +34,10 @@ AHEAD_POLL_MS = 20
 class People:
     """The reading side of one process."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache) -> None:
+    def __init__(self, engine: Engine, catalog: CatalogCache, history: History) -> None:
         self._engine = engine
         self._catalog = catalog
+        self._history = history
 
     def key_of(self, kind: str, value: str) -> str:
         """The identifier that a reader means. Raises CourtesyError(INVALID) for one that can't identify anybody."""
@@ -71,6 +77,36 @@ class People:
             view["members"] = sorted(state.members)
         return view
 
+    async def view_at(self, kind: str, value: str, at_ms: int, *, knowing_today: bool) -> dict[str, Any]:
+        """A person at an instant, found anew from their events.
+
+        As known then: by the events received until then, and by who was who as far as it was known. Or `knowing_today`:
+        who they are today, by all events that had happened until then, whenever they came in. What was dropped from the
+        log and is not in the lake is missing. Raises CourtesyError(NOT_FOUND) for who was not known.
+        """
+        key = self.key_of(kind, value)
+        if knowing_today:
+            reading = await self._read(kind, value, None)
+            person, merged = reading.person, reading.merged
+            records = [each for each in await self._history.of([person, *merged]) if each.at <= at_ms]
+        else:
+            found = await self._engine.person_at(key, at_ms)
+            if found is None:
+                raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}", hint=self._kind_hint(kind))
+            person, merged = found
+            records = list(await self._history.of([person, *merged], at_ms))
+        state = refold(person, records, NO_CATALOGS, at_ms)
+        if not records or (kind not in (PERSON, GROUP) and key not in state.identifiers):
+            raise CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
+        view = person_view(state, self._source_names())
+        view["as_of"] = to_iso(at_ms)
+        view["position"] = str(records[-1].position)
+        view["merged_people"] = [str(each) for each in merged]
+        view["identifiers"] = _carried_view(state, records, self._source_names())
+        if kind == GROUP:
+            view["members"] = sorted(state.members)
+        return view
+
     def _source_names(self) -> dict[Any, str]:
         names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
         return {**names, 0: "courtesy"}
@@ -106,7 +142,7 @@ class People:
         reading = await self._read(kind, value, None)
         people = [reading.person, *reading.merged]
         limit = min(limit, RECORDS_MAX)
-        records = await self._engine.records_of(people, before, limit)
+        records = await self._records_of(people, before, limit)
         names = self._source_names()
         wanted = (RecordKind.EVENT, RecordKind.GROUP)
         return {
@@ -114,6 +150,13 @@ class People:
             "events": [_event_view(record, names) for record in records if record.kind in wanted],
             "next_before": str(records[-1].position) if len(records) == limit else None,
         }
+
+    async def _records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
+        """The latest records of these people, newest first; those that a repair moved are where they belong."""
+        if not await self._engine.moves(people):
+            return await self._engine.records_of(people, before, limit)
+        records = [each for each in await self._history.of(people) if before is None or each.position < before]
+        return records[: -limit - 1 : -1]
 
     async def why(self, kind: str, value: str, other: tuple[str, str] | None = None) -> dict[str, Any]:
         """Why a person's identifiers are one person; with `other`, the chain of evidence between the two."""
@@ -131,6 +174,10 @@ class People:
                     **_link_view(Link(each.a, each.b, each.evidence, each.reason), names),
                 }
                 for each in evidence.merges
+            ],
+            "corrections": [
+                {"kind": each.kind, "by": each.by, "reason": each.reason, "at": to_iso(each.at_ms)}
+                for each in await self._engine.notes(reading.person, CORRECTIONS_MAX)
             ],
             "refused": [
                 {
@@ -160,6 +207,26 @@ def _identifier_view(each: HeldIdentifier, names: dict[Any, str]) -> dict[str, A
         "message_id": each.message_id,
         "since": to_iso(each.since_ms),
     }
+
+
+def _carried_view(state: PersonState, records: Iterable[Record], names: dict[Any, str]) -> list[dict[str, Any]]:
+    """The identifiers that the events up to an instant carried, each with the one that told it first."""
+    by_stamp = {(each.at, tie_break(each.key)): each for each in records}
+    view = []
+    for key, seen in state.identifiers.items():
+        kind, value = split_identifier(key)
+        first = by_stamp[seen.first.at, seen.first.tie]
+        view.append(
+            {
+                "kind": kind,
+                "value": value,
+                "shared": False,
+                "source": names.get(seen.source, str(seen.source)),
+                "message_id": msgspec.json.decode(first.payload)["id"],
+                "since": to_iso(seen.first.at),
+            }
+        )
+    return view
 
 
 def _event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from courtesy.engine.contract import PersonReading
 from courtesy.event.event import Party
 from courtesy.runtime.catalog import CatalogCache, Scope, Source
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.history import History
 from courtesy.runtime.people import RECORDS_MAX, People
 from tests.unit.runtime.world import NOW_MS, Engine, call, receive, visit
 
@@ -26,7 +27,7 @@ async def _reading(engine: Engine | None = None) -> AsyncIterator[tuple[Engine, 
     await engine.open()
     catalog = CatalogCache(engine, engine.clock)
     await catalog.define_source("shop", Source(party=Party.ZERO), "a test")
-    yield engine, People(engine, catalog)
+    yield engine, People(engine, catalog, History(engine))
     await engine.close()
 
 
@@ -200,5 +201,5 @@ async def test_a_source_that_is_gone_is_shown_by_its_number() -> None:
         await engine.define("source", "shop", None, "a test", NOW_MS)
         catalog = CatalogCache(engine, engine.clock)
         await catalog.create_key("other", Scope.READ, "a test")
-        page = await People(engine, catalog).events("user_id", "ann", None, 10)
+        page = await People(engine, catalog, History(engine)).events("user_id", "ann", None, 10)
         assert page["events"][0]["source"] == "1"

