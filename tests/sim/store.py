@@ -209,6 +209,10 @@ class WiredAppend:
         await self._wire.reach("held")
         return await self._inner.held(people)
 
+    async def suppressed(self, identifiers: Collection[str]) -> set[str]:
+        await self._wire.reach("suppressed")
+        return await self._inner.suppressed(identifiers)
+
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         await self._wire.reach("bans")
         return await self._inner.bans(identifiers)

@@ -28,9 +28,9 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.event.cause import Cause, Fate
-from courtesy.identity.repair import Move, Note, OwnerChange, Repair
+from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
-from courtesy.person.record import NewRecord, Record
+from courtesy.person.record import NewRecord, Record, RecordKind
 
 
 class Unavailable(CourtesyError):
@@ -78,7 +78,8 @@ class Quarantined(NamedTuple):
 
 class AppendBatch(NamedTuple):
     """What one append writes. `keys`, none of them seen before, are remembered to recognise duplicates: those in
-    `keep_keys` for ever. A `repair` is made after `changes`, and moves the identity epoch."""
+    `keep_keys` for ever. A `repair` is made after `changes`; an `erasure` before anything else. Both move the identity epoch, and after
+    an erasure `owners_changed_since` tells everybody to forget every owner."""
 
     records: Sequence[NewRecord]
     keys: Sequence[bytes]
@@ -88,6 +89,7 @@ class AppendBatch(NamedTuple):
     now_ms: int
     keep_keys: frozenset[bytes] = frozenset()
     repair: Repair | None = None
+    erasure: Erasure | None = None
 
 
 class Append(Protocol):
@@ -111,6 +113,10 @@ class Append(Protocol):
 
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         """All identifiers that each of the people holds; an empty set for one who holds none."""
+        ...
+
+    async def suppressed(self, identifiers: Collection[str]) -> set[str]:
+        """Those of the identifiers whose person asked to be forgotten."""
         ...
 
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
@@ -460,8 +466,8 @@ class Engine(Protocol):
         """All moves of the records that were ever moved away from, or to, any of the people, oldest first."""
         ...
 
-    async def is_settled(self, people: Collection[PersonId]) -> bool:
-        """Whether no merge or repair of these people is still on its way through the log, or records sent on by one."""
+    async def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
+        """Of which kinds there are records of these people that are not folded."""
         ...
 
     async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
@@ -470,6 +476,14 @@ class Engine(Protocol):
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         """Corrections that were made to a person or to anybody, newest first."""
+        ...
+
+    async def pending_erasures(self) -> list[PendingErasure]:
+        """Erasures that the archive beyond the log has not made yet, oldest first."""
+        ...
+
+    async def archive_erased(self, number: int, at_ms: int) -> None:
+        """The archive has forgotten whom this erasure is about."""
         ...
 
     async def alarms(self, degree: int, limit: int) -> list[Alarm]:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
-from courtesy.engine_memory.disk import Disk
+from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
-from courtesy.identity.repair import Repair
+from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import Record
 
@@ -23,6 +23,7 @@ class _Staged(NamedTuple):
     counts: tuple[Count, ...]
     quarantined: tuple[Quarantined, ...]
     repair: Repair | None
+    erasure: Erasure | None
     now_ms: int
 
 
@@ -38,6 +39,7 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         tuple(batch.counts),
         tuple(each._replace(raw=bytes(each.raw)) for each in batch.quarantined),
         batch.repair,
+        batch.erasure,
         batch.now_ms,
     )
 
@@ -63,6 +65,9 @@ class MemoryAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         return self._disk.identity.held(people)
 
+    async def suppressed(self, identifiers: Collection[str]) -> set[str]:
+        return {key for key in identifiers if suppression_hash(key) in self._disk.suppressed}
+
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         return self._disk.identity.bans_of(identifiers)
 
@@ -82,6 +87,8 @@ class MemoryAppend:
         staged, disk = self._staged, self._disk
         if staged is None:
             return
+        if staged.erasure is not None:
+            disk.erase(staged.erasure)
         disk.intake.remember(staged.keys)
         disk.intake.count(staged.counts)
         disk.intake.quarantine(staged.quarantined)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
 from courtesy.engine.contract import PartitionStatus, PersonReading
@@ -14,7 +15,13 @@ from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
-from courtesy.person.record import UNSETTLED, Record
+from courtesy.identity.repair import Erasure, PendingErasure
+from courtesy.person.record import Record, RecordKind
+
+
+def suppression_hash(identifier: str) -> bytes:
+    """What is kept of an identifier whose person is forgotten."""
+    return sha256(b"courtesy" + identifier.encode("utf-8", "surrogatepass")).digest()
 
 
 class Listener:
@@ -40,6 +47,9 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.definitions = Definitions()
+        self.suppressed: set[bytes] = set()
+        self.pending_erasures: list[PendingErasure] = []
+        self._erasure_count = 0
         self._append_lock = asyncio.Lock()
         self._appender: Listener | None = None
         self._next_person = 1
@@ -110,9 +120,30 @@ class Disk:
     def _tail_of(self, person: PersonId) -> list[Record]:
         return self.log.of_person_after(person, self.folding.folded(self.log.partition_of(person)))
 
-    def is_settled(self, people: Collection[PersonId]) -> bool:
-        """Whether nothing of a merge or a repair of these people is unfolded."""
-        return not any(record.kind in UNSETTLED for person in people for record in self._tail_of(person))
+    def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
+        """Of which kinds these people have records that are not folded."""
+        return {record.kind for person in people for record in self._tail_of(person)}
+
+    def erase(self, erasure: Erasure) -> None:
+        """Forget people, and keep what keeps them forgotten."""
+        people, keys = set(erasure.people), set(erasure.keys)
+        out, moved_in = set(erasure.moved_out), set(erasure.moved_in)
+        self.log.forget(
+            lambda record: (
+                (record.person in people and record.position not in out)
+                or record.position in moved_in
+                or (record.person in erasure.groups and record.key in keys)
+            )
+        )
+        self.identity.forget(people, set(erasure.identifiers), erasure.note)
+        self.folding.forget(people)
+        self.outbox.forget(people)
+        self.intake.forget_quarantined(set(erasure.quarantined))
+        if erasure.suppress:
+            self.suppressed.update(map(suppression_hash, erasure.identifiers))
+        self._erasure_count += 1
+        pending = PendingErasure(self._erasure_count, sorted(people), sorted(moved_in), sorted(out))
+        self.pending_erasures.append(pending)
 
     def status(self, now_ms: int) -> list[PartitionStatus]:
         """How far each partition is folded, and by whom."""

@@ -33,7 +33,7 @@ from courtesy.engine_memory.disk import Disk, Listener
 from courtesy.engine_memory.folding import copied
 from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
-from courtesy.identity.repair import Move, Note
+from courtesy.identity.repair import Move, Note, PendingErasure
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
@@ -213,14 +213,21 @@ class MemoryEngine:
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         return self._disk.identity.moves_of(people)
 
-    async def is_settled(self, people: Collection[PersonId]) -> bool:
-        return self._disk.is_settled(people)
+    async def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
+        return self._disk.unfolded_kinds(people)
 
     async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
         return self._disk.outbox.waiting(people)
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         return self._disk.identity.notes(person, limit)
+
+    async def pending_erasures(self) -> list[PendingErasure]:
+        return list(self._disk.pending_erasures)
+
+    async def archive_erased(self, number: int, at_ms: int) -> None:
+        disk = self._disk
+        disk.pending_erasures = [each for each in disk.pending_erasures if each.number != number]
 
     async def alarms(self, degree: int, limit: int) -> list[Alarm]:
         return self._disk.identity.alarms(degree, limit)

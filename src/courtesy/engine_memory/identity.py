@@ -82,6 +82,31 @@ class IdentityGraph:
         if repair is not None:
             self._repair(repair)
 
+    def forget(self, people: Collection[PersonId], identifiers: Collection[str], note: Note) -> None:
+        """Drop everything about these people and their identifiers; caches are told to forget every owner."""
+        for key in [key for key, owner in self._owners.items() if owner.person in people]:
+            del self._owners[key], self._first_told[key]
+        for person in people:
+            self._held.pop(person, None)
+            self._merged.pop(person, None)
+            self._root.pop(person, None)
+        for key in identifiers:
+            self._former.pop(key, None)
+            for other in self._bans.pop(key, ()):
+                self._bans[other].discard(key)
+        self._former = {
+            key: [each for each in changes if each.person not in people] for key, changes in self._former.items()
+        }
+        self._links = {key: link for key, link in self._links.items() if not {link.a, link.b} & set(identifiers)}
+        self._merges = [each for each in self._merges if not {each.merge.loser, each.merge.survivor} & set(people)]
+        self._refused = {
+            key: each for key, each in self._refused.items() if key[0] not in identifiers and key[1] not in people
+        }
+        self._moves = [move for move in self._moves if move.person not in people]
+        self._notes = [each for each in self._notes if each.person not in people] + [note]
+        self.epoch += 1
+        self._changed.clear()
+
     def _repair(self, repair: Repair) -> None:
         at_ms = repair.note.at_ms
         for key, person in repair.owners.items():

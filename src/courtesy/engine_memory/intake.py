@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from courtesy.base.ids import SourceId
 from courtesy.engine.contract import Count, Quarantined
@@ -18,6 +18,7 @@ class Intake:
         self._seen: dict[bytes, int | None] = {}
         self._counts: dict[_Bucket, int] = {}
         self._quarantined: list[Quarantined] = []
+        self._quarantined_count = 0
 
     def seen(self, keys: Iterable[bytes]) -> set[bytes]:
         """Those of the keys that were remembered."""
@@ -48,7 +49,12 @@ class Intake:
     def quarantine(self, rejected: Iterable[Quarantined]) -> None:
         """Keep rejected events, each under a number of its own."""
         for each in rejected:
-            self._quarantined.append(each._replace(number=len(self._quarantined) + 1))
+            self._quarantined_count += 1
+            self._quarantined.append(each._replace(number=self._quarantined_count))
+
+    def forget_quarantined(self, numbers: Collection[int]) -> None:
+        """Drop held events, and keep their numbers taken."""
+        self._quarantined = [each for each in self._quarantined if each.number not in numbers]
 
     def quarantined(
         self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int

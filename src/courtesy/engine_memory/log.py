@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -78,6 +78,13 @@ class Log:
         """All EVENT and GROUP records of some people, in order."""
         facts = (each for person in set(people) for each in self._people.get(person, []) if each.kind in FACTS)
         return sorted(facts, key=_position)
+
+    def forget(self, is_gone: Callable[[Record], bool]) -> None:
+        """Drop the records of which that is true, folded or not."""
+        for number, records in enumerate(self._partitions):
+            self._partitions[number] = [each for each in records if not is_gone(each)]
+        for person, records in list(self._people.items()):
+            self._people[person] = [each for each in records if not is_gone(each)]
 
     def partition_of(self, person: PersonId) -> Partition:
         """The partition in which a person's records lie."""

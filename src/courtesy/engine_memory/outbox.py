@@ -93,6 +93,14 @@ class Outbox:
             if standing.state not in FINAL:
                 standing.effect = standing.effect._replace(person=each.person, body=each.body)
 
+    def forget(self, people: Collection[PersonId]) -> None:
+        """Drop the effects of these people, whatever became of them."""
+        for key, standing in list(self._effects.items()):
+            if standing.effect.person in people:
+                if standing.state not in FINAL:
+                    self._move(standing, None)
+                del self._effects[key]
+
     def latest(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         """Effects, newest first, of one person or of all."""
         found = [each for each in self._effects.values() if person is None or each.effect.person == person]

@@ -13,13 +13,14 @@ from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
 from courtesy.engine_postgres.copying import seen_rows
+from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 
 EPOCHS_KEPT = 10_000
 
-_LOCK_HEAD = "SELECT position, identity_epoch FROM log_head FOR UPDATE"
+_LOCK_HEAD = "SELECT position, identity_epoch, suppressed FROM log_head FOR UPDATE"
 _PUT_OWNERS = """
 INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since)
 SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[])
@@ -52,9 +53,10 @@ INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw) VAL
 class PostgresAppend:
     """One append under way, under the lock on the log's head."""
 
-    def __init__(self, connection: Connection, epoch: int, partition_count: int) -> None:
+    def __init__(self, connection: Connection, epoch: int, suppressed_count: int, partition_count: int) -> None:
         self._connection = connection
         self._epoch = epoch
+        self._suppressed_count = suppressed_count
         self._partition_count = partition_count
 
     async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
@@ -63,7 +65,8 @@ class PostgresAppend:
         if self._epoch - epoch > EPOCHS_KEPT:
             return self._epoch, None
         cursor = await self._connection.execute("SELECT identifier FROM identity_change WHERE epoch > %s", (epoch,))
-        return self._epoch, [row[0] for row in await cursor.fetchall()]
+        changed = [row[0] for row in await cursor.fetchall()]
+        return self._epoch, None if FORGET_ALL in changed else changed
 
     async def seen(self, keys: Sequence[bytes]) -> set[bytes]:
         cursor = await self._connection.execute(
@@ -90,11 +93,16 @@ class PostgresAppend:
             held[person].add(key)
         return held
 
+    async def suppressed(self, identifiers: Collection[str]) -> set[str]:
+        return await suppressed_of(self._connection, identifiers) if self._suppressed_count else set()
+
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         return await bans_of(self._connection, identifiers)
 
     async def write(self, batch: AppendBatch) -> Position:
         connection = self._connection
+        if batch.erasure is not None:
+            await erase(connection, batch.erasure)
         if batch.keys:
             day = batch.now_ms // DAY_MS
             async with connection.cursor().copy("COPY seen (key, day) FROM STDIN (FORMAT BINARY)") as copy:
@@ -118,7 +126,9 @@ class PostgresAppend:
             await self._put_changes(changes, batch.now_ms)
         if repair is not None:
             await put_repair(self._connection, repair)
-        if moves or repair is not None:
+        if batch.erasure is not None:
+            await self._move_epoch([FORGET_ALL])
+        elif moves or repair is not None:
             await self._move_epoch([*(changes.owners if moves else ()), *(repair.owners if repair else ())])
 
     async def _keep_owners(self, changes: Changes, now_ms: int) -> None:
@@ -216,7 +226,7 @@ class Appending(Connected):
                         cursor = await connection.execute(_LOCK_HEAD)
                         row = await cursor.fetchone()
                         assert row is not None
-                        yield PostgresAppend(connection, row[1], self.partition_count)
+                        yield PostgresAppend(connection, row[1], row[2], self.partition_count)
                 except (psycopg.Error, asyncio.CancelledError):
                     await self._drop_append_connection()
                     raise

@@ -13,6 +13,7 @@ from courtesy.engine.tasks import end
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions
+from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.reading import Reading
@@ -21,7 +22,7 @@ from courtesy.engine_postgres.repairing import Repairing
 CONNECTION_COUNT = 8
 
 
-class PostgresEngine(Appending, Folding, Outbox, Reading, Repairing, Definitions):
+class PostgresEngine(Appending, Folding, Outbox, Reading, Repairing, Erasing, Definitions):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
     def __init__(

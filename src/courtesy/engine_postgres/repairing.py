@@ -11,7 +11,7 @@ from courtesy.engine_postgres.reading import PARTITION_OF, person_id
 from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.identity.repair import Ban, CorrectedEffect, Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Evidence, Merge
-from courtesy.person.record import FACTS, UNSETTLED, Record
+from courtesy.person.record import FACTS, Record, RecordKind
 
 PUT_MERGE = """
 INSERT INTO merge (loser, survivor, a, b, source_id, message_id, at, reason, recorded)
@@ -82,12 +82,10 @@ WITH RECURSIVE part (person_id) AS (
 )
 SELECT person_id FROM part ORDER BY person_id
 """
-_IS_UNSETTLED = f"""
-SELECT EXISTS (
-    SELECT FROM unnest(%b::bigint[]) AS one (person_id)
-    JOIN partition_state AS progress ON progress.partition = {PARTITION_OF.format(person="one.person_id")}
-    JOIN log USING (person_id) WHERE log.position > progress.folded AND log.kind = ANY(%b::smallint[])
-)
+_UNFOLDED_KINDS = f"""
+SELECT DISTINCT log.kind FROM unnest(%b::bigint[]) AS one (person_id)
+JOIN partition_state AS progress ON progress.partition = {PARTITION_OF.format(person="one.person_id")}
+JOIN log USING (person_id) WHERE log.position > progress.folded
 """
 _BANS = "SELECT a, b FROM ban WHERE a = ANY(%b::text[]) OR b = ANY(%b::text[])"
 
@@ -199,10 +197,9 @@ class Repairing(Connected):
         )
         return [Move(Position(place), PersonId(old), PersonId(new), at) for place, old, new, at in rows]
 
-    async def is_settled(self, people: Collection[PersonId]) -> bool:
-        kinds = [int(kind) for kind in UNSETTLED]
-        rows = await self._rows(_IS_UNSETTLED, list(people), self.partition_count, kinds)
-        return not rows[0][0]
+    async def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
+        rows = await self._rows(_UNFOLDED_KINDS, list(people), self.partition_count)
+        return {RecordKind(kind) for (kind,) in rows}
 
     async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
         rows = await self._rows(

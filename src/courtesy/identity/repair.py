@@ -78,6 +78,36 @@ class Repair:
     effects: Sequence[CorrectedEffect] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Whom the store forgets, beside the records that tell the fold of it.
+
+    `people`: every number under which something of them lies. `moved_in`: records that were appended for others and are
+    theirs; `moved_out`: records that were appended for them, are somebody else's, and stay. `groups` and `keys`: the
+    records of those groups with those message keys are theirs. `quarantined`: numbers of held events of theirs.
+    `suppress`: whether their identifiers are never to be stored again.
+    """
+
+    note: Note
+    people: Collection[PersonId]
+    identifiers: Collection[str]
+    moved_in: Collection[Position] = ()
+    moved_out: Collection[Position] = ()
+    groups: Collection[PersonId] = ()
+    keys: Collection[bytes] = ()
+    quarantined: Collection[int] = ()
+    suppress: bool = True
+
+
+class PendingErasure(NamedTuple):
+    """An erasure that the archive beyond the log has not made yet."""
+
+    number: int
+    people: Sequence[PersonId]
+    positions: Sequence[Position]
+    kept: Sequence[Position]
+
+
 @dataclass(slots=True)
 class Part:
     """One of the people into whom somebody is cut apart. `person` None: they never had a number of their own.

@@ -35,7 +35,7 @@ from courtesy.identity.rules import split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import merge
 from courtesy.person.history import CatalogHistory, catalog_history, refold
-from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
+from courtesy.person.record import SYSTEM_SOURCE, UNSETTLED, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.person.state import PersonState, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import SUBSCRIPTION, CatalogCache
@@ -121,7 +121,8 @@ class Repairs:
         for _ in range(SETTLE_TRIES):
             async with self._engine.appending() as append:
                 reading = await self._read(key)
-                if await self._engine.is_settled([reading.person, *reading.merged]):
+                kinds = await self._engine.unfolded_kinds([reading.person, *reading.merged])
+                if kinds.isdisjoint(UNSETTLED):
                     cut = await self._plan(reading, named, choose, note)
                     cut.position = await self._write(append, cut)
                     return cut

@@ -1,0 +1,97 @@
+"""Erasing: everything that the store has of somebody, in one transaction, and what keeps them forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.identity.repair import Erasure, PendingErasure
+
+FORGET_ALL = ""
+"""In the list of identifiers whose owner changed: forget every owner. To name those who are erased would keep them."""
+
+# Each takes the same parameters. What was appended for them and belongs to somebody else stays.
+_ERASE = (
+    "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(moved_out)s::bigint[])",
+    "DELETE FROM log USING moved WHERE moved.position = ANY(%(moved_in)s::bigint[])"
+    " AND log.position = moved.position AND log.person_id = moved.appended_for",
+    "DELETE FROM log WHERE person_id = ANY(%(groups)s::bigint[]) AND key = ANY(%(keys)s::bytea[])",
+    "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM owner_before WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
+    "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM cut_link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM ban WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])"
+    " OR a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
+    "DELETE FROM identity_change WHERE identifier = ANY(%(identifiers)s::text[])",
+    "DELETE FROM moved WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM repair WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM quarantine WHERE number = ANY(%(quarantined)s::bigint[])",
+)
+_SUPPRESS = """
+WITH fresh AS (
+    INSERT INTO suppression (hash, at)
+    SELECT sha256(salt || convert_to(identifier, 'UTF8')), %(at)s
+    FROM suppression_salt, unnest(%(identifiers)s::text[]) AS identifier ON CONFLICT DO NOTHING RETURNING 1
+)
+UPDATE log_head SET suppressed = suppressed + (SELECT count(*) FROM fresh)
+"""
+_SUPPRESSED = """
+SELECT identifier FROM suppression_salt, unnest(%b::text[]) AS identifier
+WHERE sha256(salt || convert_to(identifier, 'UTF8')) IN (SELECT hash FROM suppression)
+"""
+_NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %s, %s, %s, %s)"
+
+
+async def erase(connection: Connection, erasure: Erasure) -> None:
+    """Erase, within the transaction of an append. The identity epoch is moved by the caller."""
+    given: dict[str, Any] = {
+        "people": list(erasure.people),
+        "identifiers": list(erasure.identifiers),
+        "moved_in": list(erasure.moved_in),
+        "moved_out": list(erasure.moved_out),
+        "groups": list(erasure.groups),
+        "keys": list(erasure.keys),
+        "quarantined": list(erasure.quarantined),
+        "at": erasure.note.at_ms,
+    }
+    for text in _ERASE:
+        await connection.execute(text, given)
+    if erasure.suppress:
+        await connection.execute(_SUPPRESS, given)
+    await connection.execute(
+        "INSERT INTO erasure (people, positions, kept, at)"
+        " VALUES (%(people)s::bigint[], %(moved_in)s::bigint[], %(moved_out)s::bigint[], %(at)s)",
+        given,
+    )
+    await connection.execute(_NOTE, tuple(erasure.note))
+
+
+async def suppressed_of(connection: Connection, identifiers: Collection[str]) -> set[str]:
+    """Those of the identifiers whose hash is kept."""
+    cursor = await connection.execute(_SUPPRESSED, (list(identifiers),), binary=True)
+    return {row[0] for row in await cursor.fetchall()}
+
+
+class Erasing(Connected):
+    """The engine's side of what is still to be forgotten elsewhere."""
+
+    async def pending_erasures(self) -> list[PendingErasure]:
+        rows = await self._rows(
+            "SELECT number, people, positions, kept FROM erasure WHERE archived IS NULL ORDER BY number"
+        )
+        return [
+            PendingErasure(number, [*map(PersonId, people)], [*map(Position, positions)], [*map(Position, kept)])
+            for number, people, positions, kept in rows
+        ]
+
+    async def archive_erased(self, number: int, at_ms: int) -> None:
+        await self._rows("UPDATE erasure SET archived = %s WHERE number = %s RETURNING 1", at_ms, number)
