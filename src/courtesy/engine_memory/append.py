@@ -9,6 +9,7 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_memory.disk import Disk
 from courtesy.engine_memory.identity import copied
+from courtesy.event.cause import Cause
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import Record
 
@@ -21,6 +22,8 @@ class _Staged(NamedTuple):
     changes: Changes
     counts: tuple[Count, ...]
     quarantined: tuple[Quarantined, ...]
+    released: tuple[int, ...]
+    held_again: tuple[Quarantined, ...]
 
 
 def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
@@ -34,6 +37,8 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         copied(batch.changes),
         tuple(batch.counts),
         tuple(each._replace(raw=bytes(each.raw)) for each in batch.quarantined),
+        tuple(batch.released),
+        tuple(batch.held_again),
     )
 
 
@@ -58,6 +63,9 @@ class MemoryAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         return self._disk.identity.held(people)
 
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        return self._disk.intake.still_quarantined(numbers)
+
     async def write(self, batch: AppendBatch) -> Position:
         assert self._staged is None, "an append writes once"
         assert not self._left, "an append writes while it is under way"
@@ -77,5 +85,7 @@ class MemoryAppend:
         disk.intake.remember(staged.keys)
         disk.intake.count(staged.counts)
         disk.intake.quarantine(staged.quarantined)
+        disk.intake.release(staged.released)
+        disk.intake.hold_again(staged.held_again)
         disk.identity.apply(staged.changes)
         disk.add_records(staged.records)

@@ -13,6 +13,7 @@ from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
 from courtesy.engine_postgres.copying import LOG_COLUMNS, log_rows, seen_rows
+from courtesy.event.cause import Cause
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 from courtesy.person.record import NewRecord
 
@@ -48,8 +49,10 @@ INSERT INTO accept_count AS known (source_id, hour, fate, cause, event_count) VA
 ON CONFLICT (source_id, hour, fate, cause) DO UPDATE SET event_count = known.event_count + excluded.event_count
 """
 _PUT_QUARANTINED = """
-INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw) VALUES (%s, %s, %s, %s, %s, %b)
+INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw, signature, circumstances, mended)
+VALUES (%s, %s, %s, %s, %s, %b, %s, %b, %b)
 """
+_HOLD_AGAIN = "UPDATE quarantine SET cause = %s, detail = %s, signature = %s, mended = %b WHERE number = %s"
 
 
 async def put_records(connection: Connection, records: Sequence[NewRecord], partition_count: int) -> Position:
@@ -105,6 +108,12 @@ class PostgresAppend:
             held[person].add(key)
         return held
 
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        cursor = await self._connection.execute(
+            "SELECT number, cause FROM quarantine WHERE number = ANY(%b::bigint[])", (list(numbers),), binary=True
+        )
+        return {number: Cause(cause) for number, cause in await cursor.fetchall()}
+
     async def write(self, batch: AppendBatch) -> Position:
         connection = self._connection
         if batch.keys:
@@ -117,6 +126,11 @@ class PostgresAppend:
             await self._put_counts(batch.counts)
         if batch.quarantined:
             await self._put_quarantined(batch.quarantined)
+        if batch.released:
+            numbers = list(batch.released)
+            await connection.execute("DELETE FROM quarantine WHERE number = ANY(%b::bigint[])", (numbers,))
+        if batch.held_again:
+            await self._hold_again(batch.held_again)
         position = await put_records(connection, batch.records, self._partition_count)
         if batch.records:
             await connection.execute("NOTIFY courtesy_log")
@@ -189,9 +203,14 @@ class PostgresAppend:
             await cursor.executemany(_PUT_COUNTS, rows)
 
     async def _put_quarantined(self, quarantined: Sequence[Quarantined]) -> None:
-        rows = [tuple(each[:6]) for each in quarantined]
+        rows = [(*each[:6], each.signature, each.circumstances, each.mended) for each in quarantined]
         async with self._connection.cursor() as cursor:
             await cursor.executemany(_PUT_QUARANTINED, rows)
+
+    async def _hold_again(self, held: Sequence[Quarantined]) -> None:
+        rows = [(each.cause, each.detail, each.signature, each.mended, each.number) for each in held]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(_HOLD_AGAIN, rows)
 
 
 class Appending(Connected):
