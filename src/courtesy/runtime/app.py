@@ -12,6 +12,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.settings import Settings
 
 
@@ -25,13 +26,15 @@ class App:
     catalog: CatalogCache
     ingest: Ingest
     people: People
+    quarantine: Quarantine
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock)
-    return App(settings, clock, engine, catalog, ingest, People(engine, catalog))
+    quarantine = Quarantine(engine, catalog, ingest)
+    return App(settings, clock, engine, catalog, ingest, People(engine, catalog), quarantine)
 
 
 @asynccontextmanager

@@ -394,12 +394,15 @@ def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, no
 
 
 def _hold_again(draft: _Draft, place: int, given: Rejected, held: Quarantined, cause: Cause) -> ItemResult:
-    """It leaves the quarantine for a fate that ends it, or stays under its number for the cause that it has now."""
+    """It leaves the quarantine for a fate that ends it, or stays under its number, mended so far, for the cause that it
+    has now."""
     result = _refused(place, given)
+    signature = signature_of(result.cause, result.detail)
+    if (result.cause, signature) == (cause, held.signature):
+        return result  # Nothing was gained: it stays as it was.
     draft.move(held, cause, result.fate, result.cause)
     if result.fate is Fate.QUARANTINED:
         mended = None if given.raw == held.raw else given.raw
-        signature = signature_of(result.cause, result.detail)
         again = held._replace(cause=result.cause, detail=result.detail, signature=signature, mended=mended)
         draft.held_again.append(again)
     return result
