@@ -22,6 +22,7 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
+from courtesy.runtime.quarantine import Quarantine
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
 from tests.sim.remote import Remote, RemoteChannel
@@ -157,6 +158,7 @@ class Front(Process):
         self.is_ready = False
         self.ingest = machine.parts.ingest(self._engine, lambda: rules(self._catalog.rules()), machine.clock)
         self.people = People(self._engine, self._catalog)
+        self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 
     async def run(self) -> None:

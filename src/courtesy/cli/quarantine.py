@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
@@ -72,12 +72,12 @@ def list_groups(
     if not groups:
         console.print("Nothing is held.")
         return
-    table = Table("group", "source", "events", "first", "last", "what is wrong")
+    table = Table(Column("group", no_wrap=True), "source", "events", "first", "last", "what is wrong")
     for each in told.groups:
         wrong = f"{each.meaning}\n[dim]{escape(each.signature)}[/dim]"
         table.add_row(each.group, escape(each.source), f"{each.events:,}", _day(each.first), _day(each.last), wrong)
     console.print(table)
-    console.print("courtesy quarantine fix <group> helps to mend a group", markup=False)
+    _say(console, "courtesy quarantine fix <group> helps to mend a group")
 
 
 @quarantine.command("show")
@@ -120,13 +120,13 @@ def fix_group(
     """Mend a group step by step: see what is wrong, choose a fix, look at what it would do, let the events in."""
     console = Console(highlight=False)
     asking = _Asking(console, yes)
-    given = _given(do)
+    given = _given(do, fix)
 
     async def work(app: App) -> None:
         found = await app.quarantine.group(group)
         proposals = await app.quarantine.proposals(found)
         _tell_group(console, group_detail(found, await app.quarantine.latest(found, 1), proposals))
-        chosen = _fix_of(app, given, fix) if given or fix else asking.choose(proposals)
+        chosen = await given.fix(app) if do or fix else asking.choose(proposals)
         selection = Selection(group)
         preview = await app.quarantine.preview(selection, chosen)
         _tell_preview(console, found, preview_view(chosen, preview))
@@ -135,7 +135,7 @@ def fix_group(
             return
         if save is not None:
             await app.quarantine.save_fix(save, SavedFix(tuple(chosen)), COMMAND_LINE)
-            console.print(f"The fix is saved as {save}.", markup=False)
+            _say(console, f"The fix is saved as {save}.")
         _tell_replay(console, await _replay(app, console, selection, found.found.event_count, chosen, live=live))
 
     with_app(settings_of(data=data, database=database), work)
@@ -153,12 +153,12 @@ def replay_group(
     database: DatabaseOption = None,
 ) -> None:
     """Apply a fix to a group, or none, and let the events in. Safe to repeat: each event is stored once."""
-    given = _given(do)
+    given = _given(do, fix)
     console = Console(stderr=as_json, highlight=False)
 
     async def work(app: App) -> tuple[Sequence[Operation], Group, Preview | Replay]:
         found = await app.quarantine.group(group)
-        chosen = _fix_of(app, given, fix)
+        chosen = await given.fix(app)
         selection = Selection(group)
         if dry_run:
             return chosen, found, await app.quarantine.preview(selection, chosen)
@@ -215,8 +215,8 @@ class _Asking:
             return proposals[0].proposal.fix
         for number, each in enumerate(proposals, 1):
             share = f"helps {each.mended_count} of {each.tried_count}"
-            self._console.print(f"  {number}  {each.proposal.said} ({share})", markup=False)
-        self._console.print("  o  something else", markup=False)
+            _say(self._console, f"  {number}  {each.proposal.said} ({share})")
+        _say(self._console, "  o  something else")
         answers = [*(str(number) for number in range(1, len(proposals) + 1)), "o"]
         answer = ""
         while answer not in answers:
@@ -227,13 +227,13 @@ class _Asking:
         """Changes as they are typed, until an empty line."""
         self._console.print("One change a line; an empty line ends:")
         for form in FORMS.values():
-            self._console.print(f"  {form}", markup=False)
+            _say(self._console, f"  {form}")
         typed: list[Operation] = []
         while line := typer.prompt("change", default="", show_default=False).strip():
             try:
                 typed.append(operation_of(line))
             except CourtesyError as error:
-                self._console.print(f"{error.message}: {error.hint}", markup=False)
+                _say(self._console, f"{error.message}: {error.hint}")
         return typed
 
     def confirm(self, preview: Preview) -> bool:
@@ -243,21 +243,28 @@ class _Asking:
         return self._yes or typer.confirm("Do it?")
 
 
-def _given(do: Sequence[str] | None) -> list[Operation]:
-    return [operation_of(text) for text in do or ()]
+class _Given(NamedTuple):
+    """The fix that was given: the name of a saved one, if any, and operations beside it."""
+
+    name: str | None
+    operations: Sequence[Operation]
+
+    async def fix(self, app: App) -> Sequence[Operation]:
+        """The whole of it. Raises CourtesyError(NOT_FOUND) for a name that is not known."""
+        saved = () if self.name is None else (await app.quarantine.fix_named(self.name)).fix
+        return (*saved, *self.operations)
 
 
-def _fix_of(app: App, given: Sequence[Operation], fix: str | None) -> Sequence[Operation]:
-    """The fix of a file or a name, and what was given beside it."""
-    if fix is None:
-        return given
-    if not Path(fix).is_file():
-        return (*app.quarantine.fix_named(fix).fix, *given)
+def _given(do: Sequence[str] | None, fix: str | None) -> _Given:
+    """What the options say. Raises CourtesyError for what can't be understood."""
+    typed = [operation_of(text) for text in do or ()]
+    if fix is None or not Path(fix).is_file():
+        return _Given(fix, typed)
     try:
         saved = msgspec.json.decode(Path(fix).read_bytes(), type=SavedFix)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise CourtesyError(Code.UNREADABLE, f"expected a fix in JSON: {error}", place=fix) from None
-    return sound((*saved.fix, *given))
+    return _Given(None, sound((*saved.fix, *typed)))
 
 
 async def _replay(
@@ -277,27 +284,32 @@ async def _replay(
             before = done.next_before
 
 
+def _say(console: Console, text: str) -> None:
+    """A line of prose, as it is: values of events may look like markup, and a pipe has no width."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def _tell_group(console: Console, detail: GroupDetail) -> None:
     group = detail.group
     console.print(f"[bold]{group.events:,} events of {escape(group.source)}[/bold], from {group.first} to {group.last}")
-    console.print(f"What is wrong: {group.meaning}", markup=False)
-    console.print(f"What to do: {group.remedy}", markup=False)
+    _say(console, f"What is wrong: {group.meaning}")
+    _say(console, f"What to do: {group.remedy}")
     for each in detail.examples:
-        console.print(f"\nFor example number {each.number}, of {each.received}: {each.detail}", markup=False)
-        console.print(_pretty(each.mended or each.raw), markup=False, soft_wrap=True)
+        _say(console, f"\nFor example number {each.number}, of {each.received}: {each.detail}")
+        _say(console, _pretty(each.mended or each.raw))
     console.print()
 
 
 def _tell_proposals(console: Console, detail: GroupDetail) -> None:
     for each in detail.proposals:
-        console.print(f"May help {each.mends} of {each.tried}: {'; '.join(each.words)}", markup=False)
+        _say(console, f"May help {each.mends} of {each.tried}: {'; '.join(each.words)}")
     if not detail.proposals:
         console.print("No fix can be proposed.")
 
 
 def _tell_preview(console: Console, group: Group, told: PreviewView) -> None:
     words, totals = told.words, told.totals
-    console.print(f"The fix: {'; '.join(words) or 'none, they come in as they are'}", markup=False)
+    _say(console, f"The fix: {'; '.join(words) or 'none, they come in as they are'}")
     table = Table("number", "what changes", "then")
     for each in told.examples:
         changes = "\n".join(_changes(each.before, each.after)) if each.after is not None else "can't be changed"
@@ -305,24 +317,26 @@ def _tell_preview(console: Console, group: Group, told: PreviewView) -> None:
         table.add_row(str(each.number), escape(changes), escape(then))
     console.print(table)
     left = sum(totals.left.values())
-    console.print(
+    _say(
+        console,
         f"Of {totals.looked_at:,} events: {totals.stored:,} would be stored, {totals.duplicate:,} are known already,"
-        f" {totals.suppressed:,} would be suppressed, {left:,} would stay in quarantine."
+        f" {totals.suppressed:,} would be suppressed, {left:,} would stay in quarantine.",
     )
     for cause, count in totals.left.items():
-        console.print(f"  {cause}: {count:,}", markup=False)
+        _say(console, f"  {cause}: {count:,}")
     if group.found.event_count > totals.looked_at:
-        console.print(f"Looked at the latest of {group.found.event_count:,}; the others go the same way.")
+        _say(console, f"Looked at the latest of {group.found.event_count:,}; the others are mended in the same way.")
 
 
 def _tell_replay(console: Console, done: Replay) -> None:
     tally = done.tally
-    console.print(
+    _say(
+        console,
         f"{tally.stored:,} events are stored, {tally.duplicate:,} were known already, {tally.suppressed:,} suppressed,"
-        f" {tally.left.total():,} stay in quarantine."
+        f" {tally.left.total():,} stay in quarantine.",
     )
     for cause, count in tally.left.most_common():
-        console.print(f"  {cause}: {count:,}", markup=False)
+        _say(console, f"  {cause}: {count:,}")
 
 
 def _changes(before: str, after: str) -> list[str]:

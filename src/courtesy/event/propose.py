@@ -124,7 +124,7 @@ def propose(cause: Cause, detail: str, raws: Sequence[bytes]) -> list[Proposal]:
         return []
     path = found[1] if (found := _PATH.search(detail)) else ""
     guesses = [*_respelt(items), *_moved(items, _WANTED.get(cause, ())), *_by_cause(cause, path, items)]
-    return list({each.fix: each for each in guesses if each.fix}.values())
+    return list({repr(each.fix): each for each in guesses if each.fix}.values())
 
 
 def _item(raw: bytes) -> dict[str, Any] | None:

@@ -98,25 +98,25 @@ async def read_group(asked: Asked[NoQuery, None]) -> GroupDetail:
     return group_detail(group, examples, proposals)
 
 
-def _fix_of(asked: Asked[NoQuery, Any]) -> Fix:
+async def _fix_of(asked: Asked[NoQuery, Any]) -> Fix:
     body = asked.body
     if body.fix_name is None:
         return tuple(body.fix)
     if body.fix:
         raise CourtesyError(Code.INVALID, "expected either a fix or the name of one", place="fix")
-    return asked.app.quarantine.fix_named(body.fix_name).fix
+    return (await asked.app.quarantine.fix_named(body.fix_name)).fix
 
 
 async def preview_fix(asked: Asked[NoQuery, Trial]) -> PreviewView:
     """Try a fix out."""
-    body, fix = asked.body, _fix_of(asked)
+    body, fix = asked.body, await _fix_of(asked)
     found = await asked.app.quarantine.preview(Selection(body.group, body.numbers), fix, body.limit)
     return preview_view(fix, found)
 
 
 async def replay_quarantine(asked: Asked[NoQuery, Replaying]) -> Replayed:
     """Mend and store."""
-    body, fix = asked.body, _fix_of(asked)
+    body, fix = asked.body, await _fix_of(asked)
     selection = Selection(body.group, body.numbers)
     done = await asked.app.quarantine.replay(selection, fix, live=body.live, before=body.before, limit=body.limit)
     return replay_view(done)
@@ -130,8 +130,8 @@ async def discard_quarantine(asked: Asked[NoQuery, Discarding]) -> Replayed:
     return replay_view(done)
 
 
-def _fix_view(asked: Asked[Any, Any], name: str) -> FixView:
-    saved = asked.app.quarantine.fix_named(name)
+async def _fix_view(asked: Asked[Any, Any], name: str) -> FixView:
+    saved = await asked.app.quarantine.fix_named(name)
     definition = asked.app.catalog.now.revisions[FIX, name]
     changed = to_iso(definition.changed_ms)
     return FixView(name, saved.said, saved.fix, words_of(saved.fix), changed, definition.changed_by)
@@ -139,13 +139,13 @@ def _fix_view(asked: Asked[Any, Any], name: str) -> FixView:
 
 async def list_fixes(asked: Asked[NoQuery, None]) -> Fixes:
     """All saved fixes."""
-    return Fixes([_fix_view(asked, name) for name in sorted(asked.app.catalog.now.fixes)])
+    return Fixes([await _fix_view(asked, name) for name in sorted(asked.app.catalog.now.fixes)])
 
 
 async def save_fix(asked: Asked[NoQuery, SavedFix]) -> FixView:
     """Save or change a fix."""
     await asked.app.quarantine.save_fix(asked.path["name"], asked.body, asked.by)
-    return _fix_view(asked, asked.path["name"])
+    return await _fix_view(asked, asked.path["name"])
 
 
 async def remove_fix(asked: Asked[NoQuery, None]) -> Removed:

@@ -293,7 +293,8 @@ class Quarantine:
         before: int | None = None,
         limit: int | None = None,
     ) -> Replay:
-        """Mend the selected events and let them in, newest first: those before a number, and up to `limit` of them.
+        """Mend the selected events and let them in: those before a number, and up to `limit` of them, the latest first
+        but each part of them in the order in which they came.
 
         Each is stored once, however often and by however many this is done. `live`: they may start actions, as if
         they came now; else people and segments change, and nothing else. An event that can't be mended stays as it
@@ -304,7 +305,7 @@ class Quarantine:
         tally, position, last = Tally(), Position(0), before
         async for page in self._pages(selection, before, limit):
             policy = self._policy(page[0].source)
-            judged = [(held, self._judged(held, fix, policy, live=live)) for held in page]
+            judged = [(held, self._judged(held, fix, policy, live=live)) for held in reversed(page)]
             for held, each in judged:
                 if isinstance(each, Unmended):
                     tally.unmended += 1
@@ -317,7 +318,7 @@ class Quarantine:
                 _count(tally, receipt, len(given))
                 position = max(position, receipt.position)
             tally.looked_at += len(page)
-            last = page[-1].number
+            last = _lowest(page, last)
         done = limit is None or tally.looked_at < limit
         return Replay(tally, position, None if done else last)
 
@@ -337,15 +338,17 @@ class Quarantine:
             receipt = await self._ingest.append(rejected, SourcePolicy(page[0].source), held=page)
             _count(tally, receipt, len(page))
             tally.looked_at += len(page)
-            last = page[-1].number
+            last = _lowest(page, last)
             log.info("quarantine_discarded", by=by, source=page[0].source, count=len(page), reason=reason)
         done = limit is None or tally.looked_at < limit
         return Replay(tally, Position(0), None if done else last)
 
     # -- fixes to be used again
 
-    def fix_named(self, name: str) -> SavedFix:
-        """A saved fix. Raises CourtesyError(NOT_FOUND)."""
+    async def fix_named(self, name: str) -> SavedFix:
+        """A saved fix, though another process saved it a moment ago. Raises CourtesyError(NOT_FOUND)."""
+        if name not in self._catalog.now.fixes:
+            await self._catalog.refresh()
         fixes = self._catalog.now.fixes
         if name not in fixes:
             raise CourtesyError(Code.NOT_FOUND, f"no fix named {name!r:.120}", hint=nearest(name, fixes))
@@ -381,6 +384,11 @@ def _in_turn(some: list[list[Example]]) -> Iterator[Example]:
     """One of each list, then the next of each, and so on."""
     for place in range(max(map(len, some), default=0)):
         yield from (each[place] for each in some if place < len(each))
+
+
+def _lowest(page: Sequence[Quarantined], last: int | None) -> int:
+    lowest = min(each.number for each in page)
+    return lowest if last is None else min(lowest, last)
 
 
 def _count(tally: Tally, receipt: Receipt, given_count: int) -> None:
