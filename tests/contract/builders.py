@@ -133,6 +133,8 @@ def batch(
     quarantined: Sequence[Quarantined] = (),
     now_ms: int = NOW_MS,
     keep_keys: Iterable[bytes] = (),
+    released: Sequence[int] = (),
+    held_again: Sequence[Quarantined] = (),
 ) -> AppendBatch:
     """A batch with these records, and their keys unless others are given."""
     written = list(written)
@@ -145,6 +147,8 @@ def batch(
         quarantined,
         now_ms,
         frozenset(keep_keys),
+        released,
+        held_again,
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
+
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS
-from courtesy.engine.contract import Count, Engine, Quarantined
+from courtesy.engine.contract import Count, Engine, Quarantined, QuarantineGroup
 from courtesy.event.cause import Cause, Fate
-from tests.contract.builders import HOUR, NOW_MS, SHOP, TILL, Store, record, records, seen, write
+from tests.contract.builders import HOUR, NOW_MS, SHOP, TILL, Store, batch, everything, record, records, seen, write
 
 WEEK_MS = 7 * DAY_MS
 
@@ -160,3 +165,136 @@ async def test_the_quarantine_is_searched_by_source_and_cause(engine: Engine) ->
     assert await details(None, Cause.UNREADABLE) == ["c", "a"]
     assert await details(SHOP, Cause.UNREADABLE) == ["a"]
     assert await details(TILL, Cause.WRONG_TYPE) == []
+
+
+async def test_what_came_beside_a_rejected_event_is_kept_with_it(engine: Engine) -> None:
+    """Its signature, its circumstances and what became of it so far."""
+    one = rejected("a")._replace(signature="$.event", circumstances=b'{"live":false}', mended=bytes(range(256)))
+    await write(engine, quarantined=[one])
+    (kept,) = await engine.quarantined(None, None, None, 10)
+    assert kept._replace(number=0) == one
+
+
+async def test_the_quarantine_is_searched_by_signature_and_numbers(engine: Engine) -> None:
+    """Beside source and cause; no numbers are none."""
+    some = [rejected("a")._replace(signature="x"), rejected("b")._replace(signature="y"), rejected("c")]
+    await write(engine, quarantined=some)
+
+    async def details(**more: Any) -> list[str]:
+        return [each.detail for each in await engine.quarantined(None, None, None, 10, **more)]
+
+    assert await details(signature="x") == ["a"]
+    assert await details(signature="") == ["c"]
+    numbers = {each.detail: each.number for each in await engine.quarantined(None, None, None, 10)}
+    assert await details(numbers=[numbers["c"], numbers["a"], 10**18]) == ["c", "a"]
+    assert await details(numbers=[numbers["a"]], signature="y") == []
+    assert await details(numbers=[]) == []
+
+
+async def test_the_quarantine_is_grouped_by_source_cause_and_signature(engine: Engine) -> None:
+    """How many, when the first and the last came, and the latest of each; most first, then the latest."""
+    one = rejected("a")._replace(signature="x")
+    others = [one._replace(signature="y"), one._replace(source=TILL), one._replace(cause=Cause.WRONG_TYPE)]
+    again = [one._replace(received_ms=NOW_MS + 5), one._replace(received_ms=NOW_MS - 5)]
+    await write(engine, quarantined=[one, *others, *again])
+    numbers = [each.number for each in await engine.quarantined(None, None, None, 10)][::-1]
+    assert await engine.quarantine_groups(None, None) == [
+        QuarantineGroup(SHOP, Cause.UNREADABLE, "x", 3, NOW_MS - 5, NOW_MS + 5, numbers[5]),
+        QuarantineGroup(SHOP, Cause.WRONG_TYPE, "x", 1, NOW_MS, NOW_MS, numbers[3]),
+        QuarantineGroup(TILL, Cause.UNREADABLE, "x", 1, NOW_MS, NOW_MS, numbers[2]),
+        QuarantineGroup(SHOP, Cause.UNREADABLE, "y", 1, NOW_MS, NOW_MS, numbers[1]),
+    ]
+    assert [each.last_number for each in await engine.quarantine_groups(TILL, None)] == [numbers[2]]
+    assert [each.last_number for each in await engine.quarantine_groups(SHOP, Cause.WRONG_TYPE)] == [numbers[3]]
+    assert await engine.quarantine_groups(TILL, Cause.WRONG_TYPE) == []
+
+
+# -- taking out of the quarantine
+
+
+async def still_there(engine: Engine, *numbers: int) -> dict[int, Cause]:
+    """What an append is told of held events."""
+    async with engine.appending() as append:
+        return await append.still_quarantined(numbers)
+
+
+async def test_an_append_takes_events_out_of_the_quarantine_with_what_it_writes(engine: Engine, store: Store) -> None:
+    """The event, its key, the counts and the released row come true together, for every process."""
+    await write(engine, quarantined=[rejected("a"), rejected("b")], counts=[held(2)])
+    first, second = [each.number for each in await engine.quarantined(None, None, None, 10)][::-1]
+    assert await still_there(engine, first, second, 10**18) == dict.fromkeys((first, second), Cause.UNREADABLE)
+    async with store.another() as other:
+        await write(other, record(), counts=[held(-1), Count(SHOP, HOUR, Fate.STORED, None, 1)], released=[first])
+    assert await still_there(engine, first, second) == {second: Cause.UNREADABLE}
+    assert [each.detail for each in await engine.quarantined(None, None, None, 10)] == ["b"]
+    assert await engine.counts(0, 2 * NOW_MS) == [held(1), Count(SHOP, HOUR, Fate.STORED, None, 1)]
+
+
+def held(count: int) -> Count:
+    """So many in quarantine more or less."""
+    return Count(SHOP, HOUR, Fate.QUARANTINED, Cause.UNREADABLE, count)
+
+
+async def test_an_append_that_fails_takes_nothing_out(engine: Engine) -> None:
+    """A replay that dies half way has done nothing."""
+    await write(engine, quarantined=[rejected("a")], counts=[held(1)])
+    before = await everything(engine)
+    (one,) = await engine.quarantined(None, None, None, 10)
+    again = one._replace(cause=Cause.WRONG_TYPE)
+
+    async def fail() -> None:
+        async with engine.appending() as append:
+            await append.write(batch([record()], counts=[held(-1)], released=[one.number], held_again=[again]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await everything(engine) == before
+
+
+async def test_appends_at_once_take_each_event_once(engine: Engine, store: Store) -> None:
+    """Who comes second is told that it is gone."""
+    await write(engine, quarantined=[rejected(str(n)) for n in range(10)])
+    numbers = [each.number for each in await engine.quarantined(None, None, None, 10)]
+    taken: list[int] = []
+
+    async def take(one: Engine) -> None:
+        async with one.appending() as append:
+            found = list(await append.still_quarantined(numbers))[:7]
+            await append.write(batch(released=found))
+        taken.extend(found)
+
+    async with store.another() as other:
+        await asyncio.gather(*(take(each) for each in (engine, other, engine, other)))
+    assert sorted(taken) == sorted(numbers)
+
+
+async def test_an_event_stays_for_another_cause_under_its_number(engine: Engine) -> None:
+    """With what became of it so far; as it came, and all that came beside it, it is for ever."""
+    one = rejected("a")._replace(signature="x", circumstances=b"{}")
+    await write(engine, quarantined=[one, rejected("b")])
+    first, second = (await engine.quarantined(None, None, None, 10))[::-1]
+    changed = first._replace(cause=Cause.WRONG_TYPE, detail="so far", signature="y", mended=b"\x00{")
+    gone = first._replace(number=10**18)
+    await write(engine, held_again=[changed._replace(raw=b"lost", received_ms=0, circumstances=b""), gone])
+    assert await engine.quarantined(None, None, None, 10) == [second, changed]
+    assert await still_there(engine, first.number) == {first.number: Cause.WRONG_TYPE}
+
+
+async def test_numbers_are_never_given_again(engine: Engine) -> None:
+    """A replay that comes too late must not take another event for its own."""
+    await write(engine, quarantined=[rejected("a")])
+    (one,) = await engine.quarantined(None, None, None, 10)
+    await write(engine, released=[one.number])
+    await write(engine, quarantined=[rejected("b")])
+    (other,) = await engine.quarantined(None, None, None, 10)
+    assert other.number > one.number
+
+
+async def test_a_count_that_has_come_to_nothing_is_not_told(engine: Engine) -> None:
+    """What was quarantined and is stored now left no cause behind."""
+    await write(engine, counts=[held(3)])
+    await write(engine, counts=[held(-2)])
+    assert await engine.counts(0, 2 * NOW_MS) == [held(1)]
+    await write(engine, counts=[held(-1)])
+    assert await engine.counts(0, 2 * NOW_MS) == []

@@ -20,12 +20,13 @@ from courtesy.engine.contract import (
     FoldCommit,
     Lease,
     PersonReading,
+    Quarantined,
     Settlement,
     Unavailable,
 )
 from courtesy.engine_memory.folding import Folding
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
-from courtesy.event.cause import Fate
+from courtesy.event.cause import Cause, Fate
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import Record
 from courtesy.person.state import Stamp, encode_state
@@ -61,6 +62,17 @@ class MiscountingAppend(WiredAppend):
     async def write(self, batch: AppendBatch) -> Position:
         counts = [each for each in batch.counts if each.fate is not Fate.DUPLICATE]
         return await super().write(batch._replace(counts=counts))
+
+
+class TakesAgainAppend(WiredAppend):
+    """Hands out what another took from quarantine before."""
+
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        return dict.fromkeys(numbers, Cause.NAME_MISSING) | await super().still_quarantined(numbers)
+
+
+class TakesAgain(Wire):
+    append_type = TakesAgainAppend
 
 
 class Forgetful(Wire):
@@ -211,10 +223,15 @@ class BelievesClocks(Ingest):
     """Takes the time of clients as it is."""
 
     async def append(
-        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+        self,
+        items: Sequence[Accepted | Rejected],
+        policy: SourcePolicy,
+        *,
+        keep_keys: bool = False,
+        held: Sequence[Quarantined] = (),
     ) -> Receipt:
         taken = [item if isinstance(item, Rejected) else _as_stated(item) for item in items]
-        return await super().append(taken, policy, keep_keys=keep_keys)
+        return await super().append(taken, policy, keep_keys=keep_keys, held=held)
 
 
 def _as_stated(item: Accepted) -> Accepted:
@@ -227,9 +244,14 @@ class SaysYes(Ingest):
     """Tells nobody what was not stored."""
 
     async def append(
-        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+        self,
+        items: Sequence[Accepted | Rejected],
+        policy: SourcePolicy,
+        *,
+        keep_keys: bool = False,
+        held: Sequence[Quarantined] = (),
     ) -> Receipt:
-        receipt = await super().append(items, policy, keep_keys=keep_keys)
+        receipt = await super().append(items, policy, keep_keys=keep_keys, held=held)
         return replace(receipt, results=())
 
 
@@ -329,6 +351,9 @@ CANARIES: dict[str, Canary] = {
     "an odd failure ends the appends": Canary(Parts(ingest=FallsSilent), "progress", Weather(odd=0.01)),
     "results are kept back": Canary(Parts(ingest=SaysYes), "answers"),
     "duplicates are not counted": Canary(Parts(wire=Miscounting), "counts", LOSSES),
+    "events are taken out of quarantine twice": Canary(
+        Parts(wire=TakesAgain), "counts", Weather(mendings=40, repeat=0.2)
+    ),
     "offsets before states": Canary(Parts(wire=OffsetsFirst), "facts", LOSSES),
     "the tail is not read": Canary(Parts(wire=ReadsNoTail), "read_your_writes"),
     "caches go stale": Canary(Parts(wire=Stale), "cache", Weather(repeat=0.1)),

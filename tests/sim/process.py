@@ -23,6 +23,7 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
+from courtesy.runtime.quarantine import Quarantine
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
 from tests.sim.remote import Remote, RemoteChannel
@@ -158,6 +159,7 @@ class Front(Process):
         self.is_ready = False
         self.ingest = machine.parts.ingest(self._engine, lambda: rules(self._catalog.rules()), machine.clock)
         self.people = People(self._engine, self._catalog, Past(self._engine))
+        self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 
     async def run(self) -> None:

@@ -121,6 +121,7 @@ class _Run:
             system.suffer(),
             system.keep_up(),
             system.redefine(),
+            system.mend(),
             self._end_faults(system),
         ]
         tasks = [asyncio.ensure_future(party) for party in parties]

@@ -22,6 +22,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
+from courtesy.event.cause import Cause
 from courtesy.identity.resolve import Owner
 from courtesy.person.record import Record, RecordKind
 from courtesy.runtime.catalog import SUBSCRIPTION
@@ -32,7 +33,7 @@ ROTTING = (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
 """What may be corrupted. A rotten ABSORB would take a person's facts with it: only a backup helps then."""
 
 READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read_person", "records_of"}) | frozenset(
-    {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
+    {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"} | {"quarantined", "quarantine_groups"}
 )
 """Calls that need no room."""
 
@@ -40,7 +41,7 @@ WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
 """Calls at which nothing goes wrong: a lost connection shows at the next one."""
 
 
-APPENDING = frozenset({"owners_changed_since", "seen", "owners", "held", "write", "commit"})
+APPENDING = frozenset({"owners_changed_since", "seen", "owners", "held", "still_quarantined", "write", "commit"})
 """The steps of an append."""
 
 
@@ -216,6 +217,10 @@ class WiredAppend:
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         await self._wire.reach("bans")
         return await self._inner.bans(identifiers)
+
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        await self._wire.reach("still_quarantined")
+        return await self._inner.still_quarantined(numbers)
 
     async def write(self, batch: AppendBatch) -> Position:
         await self._wire.reach("write")

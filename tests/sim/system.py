@@ -13,9 +13,12 @@ from courtesy.base.ids import PARTITION_COUNT
 from courtesy.base.time import SECOND_MS
 from courtesy.engine.contract import StorageFull, Unavailable
 from courtesy.engine_memory import MemoryEngine
+from courtesy.event.cause import Cause
 from courtesy.event.event import Party
+from courtesy.event.mend import Default, Drop, MapValues, Operation, Rename
 from courtesy.person.catalog import EVERY_EVENT, Subscription
 from courtesy.runtime.catalog import CatalogCache, Source
+from courtesy.runtime.quarantine import Quarantine, Selection
 from tests.sim.calls import CARTED, ORDERED, VIEWED
 from tests.sim.clients import Network
 from tests.sim.faults import CHAOS_S, Faults
@@ -39,6 +42,17 @@ FICKLE = (
     Subscription("fickle late", "https://remote.example/late", (EVERY_EVENT,), 8 * SECOND_MS),
 )
 """Subscriptions that come and go; the others are there from the start to the end."""
+
+FIXES: dict[Cause, tuple[Operation, ...]] = {
+    Cause.WRONG_TYPE: (Rename("userId.0", "userId"),),
+    Cause.UNKNOWN_TYPE: (MapValues("type", {"trak": "track"}),),
+    Cause.NOT_AN_OBJECT: (Drop("context"),),
+    Cause.NAME_MISSING: (MapValues("event", {" ": VIEWED}), Default("event", VIEWED)),
+    Cause.TIME_UNREADABLE: (Drop("originalTimestamp"),),
+    Cause.NO_IDENTIFIER: (MapValues("userId", {"null": "u0"}),),
+    Cause.UNSTORABLE: (),
+}
+"""What mends the broken messages of the clients; some need two of them, one after the other."""
 
 CREW: tuple[tuple[type[Process], int], ...] = ((Front, 2), (Folder, 2), (Courier, 1))
 
@@ -177,6 +191,30 @@ class System:
             if couriers:
                 self.faults.seen["trimmed"] += 1
                 await asyncio.wait([couriers[0].spawn(couriers[0].trim(before_ms))])
+
+    async def mend(self) -> None:
+        """Somebody mends what is in quarantine, now and then two at once the same; or throws it away."""
+        for _ in range(self.faults.weather.mendings):
+            await asyncio.sleep(self._chance.uniform(0, 2 * CHAOS_S / self.faults.weather.mendings))
+            fronts = [front for _ in range(2) if (front := self.any_front(self._chance)) is not None]
+            groups = await self.engine.quarantine_groups(None, None)
+            if groups and fronts:
+                cause = self._chance.choice(groups).cause
+                discard, live = self._chance.random() < 0.1, self._chance.random() < 0.5
+                bodies = [self._mend(front.quarantine, cause, discard=discard, live=live) for front in fronts]
+                await asyncio.wait([front.spawn(body) for front, body in zip(fronts, bodies, strict=True)])
+                self.faults.seen["mended"] += 1
+
+    async def _mend(self, quarantine: Quarantine, cause: Cause, *, discard: bool, live: bool) -> None:
+        try:
+            for group in await quarantine.groups(None, cause):
+                if discard:
+                    await quarantine.discard(Selection(group.id), "no use", "sim")
+                elif cause in FIXES:
+                    await quarantine.replay(Selection(group.id), FIXES[cause], live=live)
+        except CourtesyError as error:
+            # Another was quicker, or the store does not answer: what was not mended waits.
+            self.history.trace.note("not mended", error.code)
 
     async def redefine(self) -> None:
         """Subscriptions come and go, by whatever process answers."""

@@ -14,6 +14,7 @@ from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.person import COMMAND_LINE, person
+from courtesy.cli.quarantine import quarantine
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
@@ -29,6 +30,7 @@ cli = typer.Typer(
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(person)
+cli.add_typer(quarantine)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
 

@@ -65,7 +65,11 @@ class Count(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """A rejected event with all that is needed to mend and replay it. `raw` is the item as it came."""
+    """A rejected event with all that is needed to mend and replay it.
+
+    `raw` is the item as it came and never changes; `mended` is what became of it so far, None while nobody mended it.
+    `circumstances` is what came beside it (`courtesy.event.held`), `signature` what is wrong without its values.
+    """
 
     source: SourceId
     cause: Cause
@@ -74,12 +78,32 @@ class Quarantined(NamedTuple):
     message_id: str | None
     raw: bytes
     number: int = 0
+    signature: str = ""
+    circumstances: bytes = b""
+    mended: bytes | None = None
+
+
+class QuarantineGroup(NamedTuple):
+    """Held events of one source, one cause and one signature: how many, when the first and the last came (ms UTC),
+    and the number of the latest."""
+
+    source: SourceId
+    cause: Cause
+    signature: str
+    event_count: int
+    first_ms: int
+    last_ms: int
+    last_number: int
 
 
 class AppendBatch(NamedTuple):
     """What one append writes. `keys`, none of them seen before, are remembered to recognise duplicates: those in
-    `keep_keys` for ever. A `repair` is made after `changes`; an `erasure` before anything else. Both move the identity epoch, and after
-    an erasure `owners_changed_since` tells everybody to forget every owner."""
+    `keep_keys` for ever. The held events of the numbers in `released` leave the quarantine; those in `held_again` stay
+    under their number with another cause, detail, signature and mended form. A count may be negative, for what was
+    counted before and met another fate now.
+
+    An `erasure` is made before anything else, a `repair` after `changes`. Both move the identity epoch, and after an
+    erasure `owners_changed_since` tells everybody to forget every owner."""
 
     records: Sequence[NewRecord]
     keys: Sequence[bytes]
@@ -88,6 +112,8 @@ class AppendBatch(NamedTuple):
     quarantined: Sequence[Quarantined]
     now_ms: int
     keep_keys: frozenset[bytes] = frozenset()
+    released: Sequence[int] = ()
+    held_again: Sequence[Quarantined] = ()
     repair: Repair | None = None
     erasure: Erasure | None = None
 
@@ -121,6 +147,10 @@ class Append(Protocol):
 
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         """For each of the identifiers that is banned with others, the others; both ways round."""
+        ...
+
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        """The present cause of each of the held events that is still there. Nobody else takes one meanwhile."""
         ...
 
     async def write(self, batch: AppendBatch) -> Position:
@@ -491,13 +521,24 @@ class Engine(Protocol):
         ...
 
     async def counts(self, from_ms: int, to_ms: int) -> list[Count]:
-        """Counts of the hours that begin in `from_ms <= hour < to_ms`, summed over processes."""
+        """Counts of the hours that begin in `from_ms <= hour < to_ms`, summed over processes; none that is 0."""
         ...
 
     async def quarantined(
-        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+        self,
+        source: SourceId | None,
+        cause: Cause | None,
+        before: int | None,
+        limit: int,
+        *,
+        signature: str | None = None,
+        numbers: Collection[int] | None = None,
     ) -> list[Quarantined]:
-        """Rejected events, newest first, before a number if given."""
+        """Rejected events, newest first, before a number if given; only those with the signature, of the numbers."""
+        ...
+
+    async def quarantine_groups(self, source: SourceId | None, cause: Cause | None) -> list[QuarantineGroup]:
+        """What is in quarantine by source, cause and signature, most events first, then the latest first."""
         ...
 
     async def poisoned(self, limit: int) -> list[Poisoned]:

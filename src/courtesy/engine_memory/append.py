@@ -9,6 +9,7 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
+from courtesy.event.cause import Cause
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import Record
@@ -22,6 +23,8 @@ class _Staged(NamedTuple):
     changes: Changes
     counts: tuple[Count, ...]
     quarantined: tuple[Quarantined, ...]
+    released: tuple[int, ...]
+    held_again: tuple[Quarantined, ...]
     repair: Repair | None
     erasure: Erasure | None
     now_ms: int
@@ -38,6 +41,8 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         copied(batch.changes),
         tuple(batch.counts),
         tuple(each._replace(raw=bytes(each.raw)) for each in batch.quarantined),
+        tuple(batch.released),
+        tuple(batch.held_again),
         batch.repair,
         batch.erasure,
         batch.now_ms,
@@ -71,6 +76,9 @@ class MemoryAppend:
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         return self._disk.identity.bans_of(identifiers)
 
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        return self._disk.intake.still_quarantined(numbers)
+
     async def write(self, batch: AppendBatch) -> Position:
         assert self._staged is None, "an append writes once"
         assert not self._left, "an append writes while it is under way"
@@ -95,4 +103,6 @@ class MemoryAppend:
         disk.identity.apply(staged.changes, staged.repair, staged.now_ms)
         if staged.repair is not None:
             disk.outbox.correct(staged.repair.effects)
+        disk.intake.release(staged.released)
+        disk.intake.hold_again(staged.held_again)
         disk.add_records(staged.records)

@@ -138,7 +138,7 @@ class Disk:
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people)
         self.outbox.forget(people)
-        self.intake.forget_quarantined(set(erasure.quarantined))
+        self.intake.release(erasure.quarantined)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

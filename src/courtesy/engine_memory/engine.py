@@ -25,6 +25,7 @@ from courtesy.engine.contract import (
     PersonReading,
     Poisoned,
     Quarantined,
+    QuarantineGroup,
     Settlement,
     Unavailable,
 )
@@ -236,9 +237,19 @@ class MemoryEngine:
         return self._disk.intake.counted(from_ms, to_ms)
 
     async def quarantined(
-        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+        self,
+        source: SourceId | None,
+        cause: Cause | None,
+        before: int | None,
+        limit: int,
+        *,
+        signature: str | None = None,
+        numbers: Collection[int] | None = None,
     ) -> list[Quarantined]:
-        return self._disk.intake.quarantined(source, cause, before, limit)
+        return self._disk.intake.quarantined(source, cause, before, limit, signature, numbers)
+
+    async def quarantine_groups(self, source: SourceId | None, cause: Cause | None) -> list[QuarantineGroup]:
+        return self._disk.intake.groups(source, cause)
 
     async def poisoned(self, limit: int) -> list[Poisoned]:
         return self._disk.folding.poisoned(limit)

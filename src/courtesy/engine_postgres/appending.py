@@ -16,6 +16,7 @@ from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
+from courtesy.event.cause import Cause
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 
 EPOCHS_KEPT = 10_000
@@ -46,8 +47,10 @@ INSERT INTO accept_count AS known (source_id, hour, fate, cause, event_count) VA
 ON CONFLICT (source_id, hour, fate, cause) DO UPDATE SET event_count = known.event_count + excluded.event_count
 """
 _PUT_QUARANTINED = """
-INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw) VALUES (%s, %s, %s, %s, %s, %b)
+INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw, signature, circumstances, mended)
+VALUES (%s, %s, %s, %s, %s, %b, %s, %b, %b)
 """
+_HOLD_AGAIN = "UPDATE quarantine SET cause = %s, detail = %s, signature = %s, mended = %b WHERE number = %s"
 
 
 class PostgresAppend:
@@ -99,6 +102,12 @@ class PostgresAppend:
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         return await bans_of(self._connection, identifiers)
 
+    async def still_quarantined(self, numbers: Sequence[int]) -> dict[int, Cause]:
+        cursor = await self._connection.execute(
+            "SELECT number, cause FROM quarantine WHERE number = ANY(%b::bigint[])", (list(numbers),), binary=True
+        )
+        return {number: Cause(cause) for number, cause in await cursor.fetchall()}
+
     async def write(self, batch: AppendBatch) -> Position:
         connection = self._connection
         if batch.erasure is not None:
@@ -112,6 +121,11 @@ class PostgresAppend:
             await self._put_counts(batch.counts)
         if batch.quarantined:
             await self._put_quarantined(batch.quarantined)
+        if batch.released:
+            numbers = list(batch.released)
+            await connection.execute("DELETE FROM quarantine WHERE number = ANY(%b::bigint[])", (numbers,))
+        if batch.held_again:
+            await self._hold_again(batch.held_again)
         position = await put_records(connection, batch.records, self._partition_count)
         if batch.records:
             await connection.execute("NOTIFY courtesy_log")
@@ -201,9 +215,14 @@ class PostgresAppend:
             await cursor.executemany(_PUT_COUNTS, rows)
 
     async def _put_quarantined(self, quarantined: Sequence[Quarantined]) -> None:
-        rows = [tuple(each[:6]) for each in quarantined]
+        rows = [(*each[:6], each.signature, each.circumstances, each.mended) for each in quarantined]
         async with self._connection.cursor() as cursor:
             await cursor.executemany(_PUT_QUARANTINED, rows)
+
+    async def _hold_again(self, held: Sequence[Quarantined]) -> None:
+        rows = [(each.cause, each.detail, each.signature, each.mended, each.number) for each in held]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(_HOLD_AGAIN, rows)
 
 
 class Appending(Connected):

@@ -16,6 +16,7 @@ from courtesy.engine.contract import (
     PersonReading,
     Poisoned,
     Quarantined,
+    QuarantineGroup,
 )
 from courtesy.engine_postgres.connection import Connected
 from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
@@ -73,11 +74,19 @@ FROM link_refusal WHERE reason = 'other_person' GROUP BY identifier HAVING count
 ORDER BY 3 DESC, 1 LIMIT %s
 """
 _QUARANTINED = """
-SELECT source_id, cause, detail, received, message_id, raw, number FROM quarantine
+SELECT source_id, cause, detail, received, message_id, raw, number, signature, circumstances, mended FROM quarantine
 WHERE (%(source)s::int IS NULL OR source_id = %(source)s::int)
   AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
   AND (%(before)s::bigint IS NULL OR number < %(before)s::bigint)
+  AND (%(signature)s::text IS NULL OR signature = %(signature)s::text)
+  AND (%(numbers)b::bigint[] IS NULL OR number = ANY(%(numbers)b::bigint[]))
 ORDER BY number DESC LIMIT %(limit)s
+"""
+_QUARANTINE_GROUPS = """
+SELECT source_id, cause, signature, count(*), min(received), max(received), max(number) FROM quarantine
+WHERE (%(source)s::int IS NULL OR source_id = %(source)s::int)
+  AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
+GROUP BY source_id, cause, signature ORDER BY count(*) DESC, max(number) DESC
 """
 _STATUS = """
 SELECT progress.partition, progress.folded, coalesce(tail.unfolded, 0), first.received,
@@ -159,7 +168,7 @@ class Reading(Connected):
     async def counts(self, from_ms: int, to_ms: int) -> list[Count]:
         rows = await self._rows(
             "SELECT source_id, hour, fate, cause, event_count FROM accept_count WHERE hour >= %s AND hour < %s"
-            " ORDER BY hour, source_id, fate, cause",
+            " AND event_count <> 0 ORDER BY hour, source_id, fate, cause",
             from_ms,
             to_ms,
         )
@@ -169,12 +178,32 @@ class Reading(Connected):
         ]
 
     async def quarantined(
-        self, source: SourceId | None, cause: Cause | None, before: int | None, limit: int
+        self,
+        source: SourceId | None,
+        cause: Cause | None,
+        before: int | None,
+        limit: int,
+        *,
+        signature: str | None = None,
+        numbers: Collection[int] | None = None,
     ) -> list[Quarantined]:
-        parameters = {"source": source, "cause": cause, "before": before, "limit": limit}
+        parameters = {
+            "source": source,
+            "cause": cause,
+            "before": before,
+            "limit": limit,
+            "signature": signature,
+            "numbers": None if numbers is None else list(numbers),
+        }
         async with self._connection() as connection:
             rows = await (await connection.execute(_QUARANTINED, parameters, binary=True)).fetchall()
         return [Quarantined(SourceId(src), Cause(why), *rest) for src, why, *rest in rows]
+
+    async def quarantine_groups(self, source: SourceId | None, cause: Cause | None) -> list[QuarantineGroup]:
+        async with self._connection() as connection:
+            cursor = await connection.execute(_QUARANTINE_GROUPS, {"source": source, "cause": cause}, binary=True)
+            rows = await cursor.fetchall()
+        return [QuarantineGroup(SourceId(src), Cause(why), *rest) for src, why, *rest in rows]
 
     async def poisoned(self, limit: int) -> list[Poisoned]:
         rows = await self._rows(

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from courtesy.base.ids import SourceId, message_key
-from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso
+from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from courtesy.event.call import EMPTY, NO_CONTEXT, Call, Context, Scalar
 from courtesy.event.cause import Cause, Refusal
 from courtesy.event.event import OVERWRITE_RANK, Event, EventType, Party
+from courtesy.event.held import Circumstances, encode_circumstances
 
 EVENT_BYTES_MAX = 32 * 1024
 BATCH_BYTES_MAX = 500 * 1024
@@ -65,12 +66,14 @@ class Accepted(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A call that did not pass. `raw` is the item as it came, so that it can be mended and replayed."""
+    """A call that did not pass. `raw` is the item as it came, so that it can be mended and replayed; `circumstances`
+    what came beside it."""
 
     cause: Cause
     detail: str
     raw: bytes
     message_id: str | None = None
+    circumstances: bytes = b""
 
 
 class Draft(msgspec.Struct):
@@ -434,8 +437,61 @@ def accept(draft: Draft) -> Accepted | Rejected:
         for step in _RUN:
             step(draft)
     except Refusal as refusal:
-        return Rejected(refusal.cause, refusal.detail, draft.raw, draft.message_id or _sent_id(draft.call))
+        message_id = draft.message_id or _sent_id(draft.call)
+        return Rejected(refusal.cause, refusal.detail, draft.raw, message_id, encode_circumstances(_beside(draft)))
     return _finish(draft)
+
+
+def _beside(draft: Draft) -> Circumstances:
+    return Circumstances(
+        draft.forced_type, draft.batch_sent_at, draft.batch_context, draft.batch_integrations, draft.live
+    )
+
+
+def circumstances_of(given: Accepted) -> bytes:
+    """What must have come beside a call that passed, for one that is rejected later."""
+    event = given.event
+    own = _CALL.decode(given.raw)
+    return encode_circumstances(
+        Circumstances(
+            event.type if own.type != event.type else None,
+            to_iso(event.sent) if own.sent_at is None and event.sent is not None else None,
+            _not_own(event.context, own.context),
+            live=event.live,
+        )
+    )
+
+
+def _not_own(whole: msgspec.Raw, own: msgspec.Raw) -> msgspec.Raw:
+    """The members of a context that are not the call's own."""
+    if whole is EMPTY or whole == own:
+        return EMPTY
+    names = _PARTS.decode(own).keys() if own is not EMPTY and bytes(own) != _NULL else ()
+    rest = {name: value for name, value in _PARTS.decode(whole).items() if name not in names}
+    return msgspec.Raw(msgspec.json.encode(rest)) if rest else EMPTY
+
+
+def judge_again(
+    item: bytes, circumstances: Circumstances, policy: SourcePolicy, received_ms: int, fallback_id: str, *, live: bool
+) -> Accepted | Rejected:
+    """What accept says of an item that came before, at `received_ms`, under the same circumstances.
+
+    `fallback_id` is its message id when it has none. History stays history, also when `live` is asked for.
+    """
+    beside = circumstances
+    return accept(
+        Draft(
+            item,
+            policy,
+            received_ms,
+            beside.sent_at,
+            lambda: fallback_id,
+            beside.type,
+            live and beside.live,
+            beside.context,
+            beside.integrations,
+        )
+    )
 
 
 def _sent_id(call: Call) -> str | None:

@@ -37,13 +37,21 @@ class Cause(StrEnum):
     NO_IDENTIFIER = "no_identifier"
     DUPLICATE = "duplicate"
     UNSTORABLE = "unstorable"
+    DISCARDED = "discarded"
 
 
 FATE: dict[Cause, Fate] = {
     cause: Fate.DUPLICATE
     if cause is Cause.DUPLICATE
     else Fate.SUPPRESSED
-    if cause in (Cause.OPTED_OUT_OF_COURTESY, Cause.CONSENT_ABSENT, Cause.CONSENT_REFUSED, Cause.SOURCE_PAUSED)
+    if cause
+    in (
+        Cause.OPTED_OUT_OF_COURTESY,
+        Cause.CONSENT_ABSENT,
+        Cause.CONSENT_REFUSED,
+        Cause.SOURCE_PAUSED,
+        Cause.DISCARDED,
+    )
     else Fate.QUARANTINED
     for cause in Cause
 }
@@ -68,6 +76,7 @@ MEANING: dict[Cause, str] = {
     Cause.NO_IDENTIFIER: "No identifier is left: none was sent, or all are placeholders such as `null` or `0000`.",
     Cause.DUPLICATE: "The same source sent the same `messageId` before.",
     Cause.UNSTORABLE: "The store refused this very event; the others of its batch are stored.",
+    Cause.DISCARDED: "It was in quarantine, and somebody decided that it is not worth mending.",
 }
 
 

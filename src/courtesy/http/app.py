@@ -15,7 +15,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.http import browser, definitions, events, operations, people, repair, tracking
+from courtesy.http import browser, definitions, events, operations, people, quarantine, repair, tracking
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
@@ -50,6 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *repair.OPERATIONS,
     *definitions.OPERATIONS,
     *operations.OPERATIONS,
+    *quarantine.OPERATIONS,
     Operation("GET", "/openapi.json", "operations", "The description of this API.", describe, answer=dict[str, Any]),
 )
 """Everything that the API can do."""

@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Sequence
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from courtesy.event.accept import (
 from courtesy.event.call import EMPTY, Batch, Scalar
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType
+from courtesy.event.held import same_id
 from courtesy.http.split import children, members
 from courtesy.http.wire import BadBody
 
@@ -156,6 +156,4 @@ def own_id(item: bytes) -> str:
     When the item tells its time it is made from its bytes, so that sending it again does not count it twice. Without
     a time, two equal items are two events.
     """
-    if b'imestamp"' in item:
-        return f"same-{blake2b(item, digest_size=16).hexdigest()}"
-    return f"new-{uuid.uuid4()}"
+    return same_id(item) or f"new-{uuid.uuid4()}"

@@ -41,6 +41,7 @@ _TAGS = {
     "keys": "API keys.",
     "identity": "Who is who.",
     "subscriptions": "Webhooks that are called when a person does something.",
+    "quarantine": "Rejected events: what is wrong with them, mending, replaying, discarding.",
     "operations": "For those who run it.",
 }
 

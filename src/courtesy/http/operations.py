@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from courtesy.http.schemas import PAGE_OF_TEXT
 from courtesy.person.record import RecordKind
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
+from courtesy.runtime.quarantine_view import as_text
 
 READY_WAIT_S = 2.0
 SPAN_MS_MAX = 400 * DAY_MS
@@ -223,7 +223,7 @@ async def read_quarantine(asked: Asked[QuarantineQuery, None]) -> QuarantineView
 
 
 def _quarantined_view(each: Quarantined, names: Mapping[int, str]) -> QuarantinedView:
-    raw, encoding = _as_text(each.raw)
+    raw, encoding = as_text(each.raw)
     return QuarantinedView(
         each.number,
         names.get(each.source, str(each.source)),
@@ -235,13 +235,6 @@ def _quarantined_view(each: Quarantined, names: Mapping[int, str]) -> Quarantine
         raw,
         encoding,
     )
-
-
-def _as_text(raw: bytes) -> tuple[str, str]:
-    try:
-        return raw.decode(), "utf-8"
-    except UnicodeDecodeError:
-        return base64.b64encode(raw).decode(), "base64"
 
 
 class LimitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -277,7 +270,7 @@ async def read_poisoned(asked: Asked[LimitQuery, None]) -> PoisonedList:
     views = []
     for each in await asked.app.engine.poisoned(asked.query.limit):
         record = each.record
-        payload, encoding = _as_text(record.payload)
+        payload, encoding = as_text(record.payload)
         views.append(
             PoisonedView(
                 str(record.position),

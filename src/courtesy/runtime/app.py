@@ -13,6 +13,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.settings import Settings
 
@@ -28,6 +29,7 @@ class App:
     ingest: Ingest
     people: People
     repairs: Repairs
+    quarantine: Quarantine
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
@@ -36,7 +38,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     ingest = Ingest(engine, catalog.rules, clock)
     history = History(engine)
     people = People(engine, catalog, history)
-    return App(settings, clock, engine, catalog, ingest, people, Repairs(engine, catalog, history, clock))
+    repairs = Repairs(engine, catalog, history, clock)
+    return App(settings, clock, engine, catalog, ingest, people, repairs, Quarantine(engine, catalog, ingest))
 
 
 @asynccontextmanager

@@ -8,9 +8,11 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 import structlog
+from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
@@ -19,6 +21,7 @@ from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import SourcePolicy
 from courtesy.event.event import TRUST_RANK, Party
+from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 
@@ -28,6 +31,7 @@ ROTATION_MS = 7 * DAY_MS
 
 NAME_CHARS_MAX = 100
 SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscription"
+FIX = "fix"
 
 log = structlog.get_logger("catalog")
 
@@ -58,6 +62,13 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self
 
 
+class SavedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fix for events in quarantine, to be used again. `said`: what it is for, for people to read."""
+
+    fix: Fix
+    said: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Key(msgspec.Struct, frozen=True):
     """An API key as it is kept: the hash of its secret (random, so that a fast hash will do), never the secret."""
 
@@ -85,6 +96,7 @@ class Definitions:
     keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
     rules: IdentityRules = field(default_factory=IdentityRules)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    fixes: dict[str, SavedFix] = field(default_factory=dict)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
 
@@ -112,6 +124,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.rules = msgspec.json.decode(each.body, type=IdentityRules)
         elif each.kind == SUBSCRIPTION:
             out.subscriptions[each.name] = msgspec.json.decode(each.body, type=Subscription)
+        elif each.kind == FIX:
+            out.fixes[each.name] = msgspec.json.decode(each.body, type=SavedFix)
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
 
@@ -262,6 +276,14 @@ class CatalogCache:
     async def remove_subscription(self, name: str, by: str) -> None:
         """End a subscription; what waits for it is called off. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(SUBSCRIPTION, name, by)
+
+    async def define_fix(self, name: str, saved: SavedFix, by: str) -> None:
+        """Save or change a fix for events in quarantine, which must be sound."""
+        await self._define(FIX, name, msgspec.json.encode(saved), by)
+
+    async def remove_fix(self, name: str, by: str) -> None:
+        """Remove a saved fix. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(FIX, name, by)
 
     async def _remove(self, kind: str, name: str, by: str) -> None:
         await self.refresh()

@@ -18,8 +18,9 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
 from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Quarantined, Unavailable
-from courtesy.event.accept import Accepted, Rejected, SourcePolicy
+from courtesy.event.accept import Accepted, Rejected, SourcePolicy, circumstances_of
 from courtesy.event.cause import FATE, Cause, Fate
+from courtesy.event.signature import signature_of
 from courtesy.identity.rules import IdentityRules
 from courtesy.runtime.identities import Fresh, Identities
 from courtesy.runtime.item import Item, prepared
@@ -48,7 +49,10 @@ class ItemResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to one call: a position that covers everything stored, and the items that were not."""
+    """The answer to one call: a position that covers everything stored, and the items that were not.
+
+    Of held items those that somebody else took meanwhile are in neither.
+    """
 
     position: Position
     results: tuple[ItemResult, ...]
@@ -57,12 +61,18 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Ticket:
-    """One call waiting for its append."""
+    """One call waiting for its append. `held`: from quarantine, one for each item, or none at all."""
 
     items: list[Item]
     policy: SourcePolicy
     keep_keys: bool
     done: asyncio.Future[Receipt]
+    held: Sequence[Quarantined] = ()
+
+    def part(self, first: int, end: int) -> _Ticket:
+        """The items from `first` to before `end`, as a ticket with the same answer."""
+        held = self.held[first:end]
+        return _Ticket(self.items[first:end], self.policy, self.keep_keys, self.done, held)
 
 
 class RulesNow(Protocol):
@@ -79,7 +89,10 @@ class _Draft:
     kept: set[bytes] = field(default_factory=set)
     stored_hours: Counter[tuple[SourceId, int]] = field(default_factory=Counter)
     others: Counter[tuple[SourceId, int, Fate, Cause]] = field(default_factory=Counter)
+    moved: Counter[tuple[SourceId, int, Fate, Cause | None]] = field(default_factory=Counter)
     quarantined: list[Quarantined] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    held_again: list[Quarantined] = field(default_factory=list)
     results: list[list[ItemResult]] = field(default_factory=list)
     stored: list[int] = field(default_factory=list)
 
@@ -92,7 +105,16 @@ class _Draft:
             *(Count(source, hour, Fate.RECEIVED, None, count) for (source, hour), count in received.items()),
             *(Count(source, hour, Fate.STORED, None, count) for (source, hour), count in self.stored_hours.items()),
             *(Count(*key, count) for key, count in self.others.items()),
+            *(Count(*key, count) for key, count in self.moved.items() if count),
         ]
+
+    def move(self, held: Quarantined, cause: Cause, fate: Fate, now_cause: Cause | None) -> None:
+        """Count what was held under a cause, in the hour in which it was received, under what it met now."""
+        hour = _hour(held.received_ms)
+        self.moved[held.source, hour, Fate.QUARANTINED, cause] -= 1
+        self.moved[held.source, hour, fate, now_cause] += 1
+        if fate is not Fate.QUARANTINED:
+            self.released.append(held.number)
 
 
 class Ingest:
@@ -130,9 +152,18 @@ class Ingest:
             _fail(self._waiting.popleft(), Unavailable("the server is stopping"))
 
     async def append(
-        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+        self,
+        items: Sequence[Accepted | Rejected],
+        policy: SourcePolicy,
+        *,
+        keep_keys: bool = False,
+        held: Sequence[Quarantined] = (),
     ) -> Receipt:
         """Store the items; durable when it returns. `keep_keys`: recognise them as duplicates for ever.
+
+        `held`: the items are these from quarantine, judged again. Each leaves it, or stays for the cause that it has
+        now, in the transaction that stores it; those that are not there any more are passed over. What was counted
+        as quarantined when they came is counted as what became of them.
 
         Raises Unavailable or StorageFull when nothing is known to be stored (handing in again is safe), and
         CourtesyError(TOO_MANY) when too much is waiting already.
@@ -149,6 +180,7 @@ class Ingest:
             policy,
             keep_keys,
             asyncio.get_running_loop().create_future(),
+            held,
         )
         self._waiting.append(ticket)
         self._waiting_count += len(items)
@@ -226,9 +258,8 @@ class Ingest:
         )
 
     async def _append_part(self, ticket: _Ticket, first: int, end: int) -> Receipt:
-        part = _Ticket(ticket.items[first:end], ticket.policy, ticket.keep_keys, ticket.done)
         try:
-            (receipt,) = await self._append([part])
+            (receipt,) = await self._append([ticket.part(first, end)])
         except CourtesyError:
             raise
         except Exception:  # noqa: BLE001 -- see _isolate
@@ -237,14 +268,14 @@ class Ingest:
 
     async def _set_aside(self, ticket: _Ticket, first: int, end: int) -> Receipt:
         """Append one item (or none), or the reason for which the store won't have it."""
-        alone = _Ticket(ticket.items[first:end], ticket.policy, ticket.keep_keys, ticket.done)
+        alone = ticket.part(first, end)
         try:
             (receipt,) = await self._append([alone])
         except CourtesyError:
             raise
         except Exception as error:  # noqa: BLE001 -- see _isolate
             detail = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()[:DETAIL_CHARS_MAX]
-            alone.items = [Item(Rejected(Cause.UNSTORABLE, detail, item.given.raw)) for item in alone.items]
+            alone.items = [_unstorable(item.given, detail) for item in alone.items]
             (receipt,) = await self._append([alone])
         return _moved(receipt, first)
 
@@ -270,6 +301,8 @@ class Ingest:
                     quarantined=draft.quarantined,
                     now_ms=self._clock.now_ms(),
                     keep_keys=frozenset(draft.kept),
+                    released=draft.released,
+                    held_again=draft.held_again,
                 )
             )
         self._identities.remember(view)
@@ -282,13 +315,16 @@ class Ingest:
         """Judge every item; those to be stored, in order."""
         keys = [item.given.key for ticket in tickets for item in ticket.items if isinstance(item.given, Accepted)]
         seen = await append.seen(keys) if keys else set()
+        numbers = [held.number for ticket in tickets for held in ticket.held]
+        waiting = await append.still_quarantined(numbers) if numbers else {}
         fresh: list[Fresh] = []
         for ticket in tickets:
             before = len(fresh)
-            results = self._judge(ticket, seen, fresh, draft)
+            if ticket.held:
+                results = self._judge_held(ticket, seen, waiting, fresh, draft)
+            else:
+                results = self._judge(ticket, seen, fresh, draft)
             stored = fresh[before:]
-            for _, given in stored:
-                draft.stored_hours[given.event.source, _hour(given.event.received)] += 1
             draft.keys.extend(given.key for _, given in stored)
             if ticket.keep_keys:
                 draft.kept.update(given.key for _, given in stored)
@@ -308,6 +344,27 @@ class Ingest:
             else:
                 seen.add(given.key)
                 fresh.append((item, given))
+                draft.stored_hours[given.event.source, _hour(given.event.received)] += 1
+        return results
+
+    def _judge_held(
+        self, ticket: _Ticket, seen: set[bytes], waiting: dict[int, Cause], fresh: list[Fresh], draft: _Draft
+    ) -> list[ItemResult]:
+        """As `_judge`, for items from quarantine: those of `waiting`, which hands each out once."""
+        results: list[ItemResult] = []
+        for place, (item, held) in enumerate(zip(ticket.items, ticket.held, strict=True)):
+            cause, given = waiting.pop(held.number, None), item.given
+            if cause is None:
+                continue
+            if isinstance(given, Rejected):
+                results.append(_hold_again(draft, place, given, held, cause))
+            elif given.key in seen:
+                draft.move(held, cause, Fate.DUPLICATE, Cause.DUPLICATE)
+                results.append(_repeated(place, given))
+            else:
+                seen.add(given.key)
+                fresh.append((item, given))
+                draft.move(held, cause, Fate.STORED, None)
         return results
 
 
@@ -316,17 +373,58 @@ def _hour(at_ms: int) -> int:
 
 
 def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, now_ms: int) -> ItemResult:
-    fate = FATE[given.cause]
+    result = _refused(place, given)
+    _, fate, cause, detail, message_id = result
+    draft.others[policy.source, _hour(now_ms), fate, cause] += 1
+    if fate is Fate.QUARANTINED:
+        signature = signature_of(cause, detail)
+        draft.quarantined.append(
+            Quarantined(
+                policy.source,
+                cause,
+                detail,
+                now_ms,
+                message_id,
+                given.raw,
+                signature=signature,
+                circumstances=given.circumstances,
+            )
+        )
+    return result
+
+
+def _hold_again(draft: _Draft, place: int, given: Rejected, held: Quarantined, cause: Cause) -> ItemResult:
+    """It leaves the quarantine for a fate that ends it, or stays under its number, mended so far, for the cause that it
+    has now."""
+    result = _refused(place, given)
+    signature = signature_of(result.cause, result.detail)
+    if (result.cause, signature) == (cause, held.signature):
+        return result  # Nothing was gained: it stays as it was.
+    draft.move(held, cause, result.fate, result.cause)
+    if result.fate is Fate.QUARANTINED:
+        mended = None if given.raw == held.raw else given.raw
+        again = held._replace(cause=result.cause, detail=result.detail, signature=signature, mended=mended)
+        draft.held_again.append(again)
+    return result
+
+
+def _refused(place: int, given: Rejected) -> ItemResult:
     detail = given.detail.replace("\0", "\\0")
     message_id = given.message_id.replace("\0", "\\0") if given.message_id else None
-    draft.others[policy.source, _hour(now_ms), fate, given.cause] += 1
-    if fate is Fate.QUARANTINED:
-        draft.quarantined.append(Quarantined(policy.source, given.cause, detail, now_ms, message_id, given.raw))
-    return ItemResult(place, fate, given.cause, detail, message_id)
+    return ItemResult(place, FATE[given.cause], given.cause, detail, message_id)
+
+
+def _unstorable(given: Accepted | Rejected, detail: str) -> Item:
+    beside = circumstances_of(given) if isinstance(given, Accepted) else given.circumstances
+    return Item(Rejected(Cause.UNSTORABLE, detail, given.raw, circumstances=beside))
 
 
 def _repeat(draft: _Draft, place: int, given: Accepted) -> ItemResult:
     draft.others[given.event.source, _hour(given.event.received), Fate.DUPLICATE, Cause.DUPLICATE] += 1
+    return _repeated(place, given)
+
+
+def _repeated(place: int, given: Accepted) -> ItemResult:
     detail = "the source sent this messageId before"
     return ItemResult(place, Fate.DUPLICATE, Cause.DUPLICATE, detail, given.event.id)
 

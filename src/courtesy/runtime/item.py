@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from courtesy.event.accept import Accepted, Rejected
+from courtesy.event.accept import Accepted, Rejected, circumstances_of
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType, encode
 from courtesy.identity.rules import IdentityRules, normalise, usable
@@ -58,4 +58,4 @@ def _prepared_by_type(given: Accepted, ids: tuple[str, ...], rules: IdentityRule
 
 
 def _rejected(given: Accepted, cause: Cause, detail: str) -> Item:
-    return Item(Rejected(cause, detail, given.raw, given.event.id))
+    return Item(Rejected(cause, detail, given.raw, given.event.id, circumstances_of(given)))

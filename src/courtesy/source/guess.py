@@ -13,7 +13,7 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.event.accept import text_of
-from courtesy.source.casting import Unread, dates, to_number
+from courtesy.event.casting import Unread, dates, to_number
 from courtesy.source.files import Sample, find_files, sample_of
 from courtesy.source.mapping import (
     Calls,

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from courtesy.event.accept import text_of
+from courtesy.event.casting import Unread, to_number
 from courtesy.event.cause import Cause
-from courtesy.source.casting import Memo, Unread, cast_for, to_number
+from courtesy.source.casting import Memo, cast_for
 from courtesy.source.mapping import Condition, Rule, Value, template_columns
 from courtesy.source.rows import Rows
 

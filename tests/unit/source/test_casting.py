@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courtesy.base.time import from_iso
+from courtesy.event.casting import Unread, dates, to_boolean, to_number, to_object
 from courtesy.event.cause import Cause
-from courtesy.source.casting import MEMO_MAX, Memo, Unread, dates, to_boolean, to_number, to_object
+from courtesy.source.casting import MEMO_MAX, Memo
 
 
 @pytest.mark.parametrize(
