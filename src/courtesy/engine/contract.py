@@ -54,7 +54,8 @@ class LeaseLost(CourtesyError):
 
 
 class Count(NamedTuple):
-    """How many events of a source in an hour (its first ms, UTC) met a fate, and why; cause is None when stored."""
+    """How many events of a source in an hour (its first ms, UTC) met a fate, and why; cause is None when stored without
+    a remark."""
 
     source: SourceId
     hour_ms: int
@@ -285,6 +286,16 @@ class Definition(NamedTuple):
     changed_by: str
 
 
+class Revision(NamedTuple):
+    """One change of a definition. `body` is None when that change removed it."""
+
+    number: int
+    revision: int
+    body: bytes | None
+    changed_ms: int
+    changed_by: str
+
+
 class PartitionStatus(NamedTuple):
     """How far a partition is folded, and by whom: None when nobody holds a lease that has not run out.
 
@@ -422,6 +433,22 @@ class Engine(Protocol):
         """The latest records of some people that the log still has, newest first, before a position if given."""
         ...
 
+    async def events_between(
+        self, after: Position, upto: Position, source: SourceId | None, limit: int
+    ) -> list[Record]:
+        """The latest events at `after < position <= upto` that the log still has, of a source if given, newest first.
+
+        It may read everything in between to find them, so keep the span of a source that is rare short.
+        """
+        ...
+
+    async def position_before(self, received_ms: int) -> Position:
+        """The position of the last record of those still in the log that arrived before an instant, 0 when none did.
+
+        By halving the log, so that after a clock was set back it may be off by what arrived meanwhile.
+        """
+        ...
+
     async def identity_of(self, person: PersonId) -> IdentityReading:
         """The evidence for a person."""
         ...
@@ -468,6 +495,10 @@ class Engine(Protocol):
         Removing what is not there changes nothing. What is defined again after its removal gets a new number, and its
         revisions go on.
         """
+        ...
+
+    async def definition_history(self, kind: str, name: str) -> list[Revision]:
+        """Every change of a definition that there ever was, oldest first; empty for one that never was."""
         ...
 
     # -- upkeep

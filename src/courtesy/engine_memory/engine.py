@@ -23,6 +23,7 @@ from courtesy.engine.contract import (
     PersonReading,
     Poisoned,
     Quarantined,
+    Revision,
     Settlement,
     Unavailable,
 )
@@ -195,6 +196,14 @@ class MemoryEngine:
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         return self._disk.log.latest_of(people, before, limit)
 
+    async def events_between(
+        self, after: Position, upto: Position, source: SourceId | None, limit: int
+    ) -> list[Record]:
+        return self._disk.log.events_between(after, upto, source, limit)
+
+    async def position_before(self, received_ms: int) -> Position:
+        return self._disk.log.position_before(received_ms)
+
     async def identity_of(self, person: PersonId) -> IdentityReading:
         return self._disk.identity.evidence_of(person)
 
@@ -228,6 +237,9 @@ class MemoryEngine:
 
     async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
         return self._disk.definitions.define(kind, name, body, by, now_ms)
+
+    async def definition_history(self, kind: str, name: str) -> list[Revision]:
+        return self._disk.definitions.history_of(kind, name)
 
     # -- upkeep
 
