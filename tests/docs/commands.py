@@ -83,7 +83,7 @@ def _takes(kind: Any) -> str:
         return "nothing"
     if issubclass(kinds[0], StrEnum):
         return ", ".join(f"`{each}`" for each in kinds[0])
-    names: dict[Any, str] = {int: "integer", str: "text"}
+    names: dict[Any, str] = {int: "integer", float: "number", str: "text"}
     return names[kinds[0]]
 
 

@@ -15,6 +15,7 @@ from courtesy.base.ids import Position
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.schemas import schema
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
@@ -33,6 +34,7 @@ keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 person = typer.Typer(name="person", help="One person by any identifier.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(person)
+cli.add_typer(schema)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
 

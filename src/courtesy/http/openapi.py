@@ -39,6 +39,7 @@ _TAGS = {
     "sources": "Where events come from.",
     "keys": "API keys.",
     "identity": "Who is who.",
+    "schemas": "What events should look like.",
     "subscriptions": "Webhooks that are called when a person does something.",
     "operations": "For those who run it.",
 }

@@ -12,6 +12,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
 
 
@@ -25,13 +26,14 @@ class App:
     catalog: CatalogCache
     ingest: Ingest
     people: People
+    schemas: Schemas
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
-    ingest = Ingest(engine, catalog.rules, clock)
-    return App(settings, clock, engine, catalog, ingest, People(engine, catalog))
+    ingest = Ingest(engine, catalog.rules, clock, catalog.book)
+    return App(settings, clock, engine, catalog, ingest, People(engine, catalog), Schemas(engine, catalog))
 
 
 @asynccontextmanager

@@ -22,8 +22,9 @@ from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.identity.rules import IdentityRules
 from courtesy.runtime.identities import Fresh, Identities
-from courtesy.runtime.item import Item, prepared
+from courtesy.runtime.item import Item, held_to, prepared
 from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
+from courtesy.schema.event_schema import SchemaBook
 
 COMPANY_MS = 2
 """How long a lone batch waits for company. The contract allows 5; 2 ms already fills batches under load, because
@@ -37,7 +38,7 @@ log = structlog.get_logger("ingest")
 
 
 class ItemResult(NamedTuple):
-    """What became of an item that was not stored."""
+    """What became of an item that was not stored, or, with the fate `stored`, what its sender is to know of it."""
 
     place: int
     fate: Fate
@@ -48,7 +49,10 @@ class ItemResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to one call: a position that covers everything stored, and the items that were not."""
+    """The answer to one call: a position that covers everything stored, and the items that were not.
+
+    Items that were stored with a warning are among the results, too.
+    """
 
     position: Position
     results: tuple[ItemResult, ...]
@@ -69,6 +73,15 @@ class RulesNow(Protocol):
     """Tells the identity rules in force."""
 
     def __call__(self) -> IdentityRules: ...
+
+
+class SchemasNow(Protocol):
+    """Tells the schemas in force."""
+
+    def __call__(self) -> SchemaBook: ...
+
+
+NO_SCHEMAS = SchemaBook()
 
 
 @dataclass(slots=True)
@@ -98,9 +111,12 @@ class _Draft:
 class Ingest:
     """The way into the log for one process. Start with `start`, end with `stop`; both may be called once."""
 
-    def __init__(self, engine: Engine, rules_now: RulesNow, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, rules_now: RulesNow, clock: Clock, schemas_now: SchemasNow = lambda: NO_SCHEMAS
+    ) -> None:
         self._engine = engine
         self._rules_now = rules_now
+        self._schemas_now = schemas_now
         self._clock = clock
         self._waiting: deque[_Ticket] = deque()
         self._waiting_count = 0
@@ -143,9 +159,8 @@ class Ingest:
             raise CourtesyError(
                 Code.TOO_MANY, f"{self._waiting_count} events are waiting to be stored", hint="send again in a second"
             )
-        rules = self._rules_now()
         ticket = _Ticket(
-            [prepared(item, rules) for item in items],
+            self._prepared(items, policy.source),
             policy,
             keep_keys,
             asyncio.get_running_loop().create_future(),
@@ -154,6 +169,13 @@ class Ingest:
         self._waiting_count += len(items)
         self._arrived.set()
         return await ticket.done
+
+    def _prepared(self, items: Sequence[Accepted | Rejected], source: SourceId) -> list[Item]:
+        rules = self._rules_now()
+        checks = self._schemas_now().of(source)
+        if not checks:
+            return [prepared(item, rules) for item in items]
+        return [held_to(prepared(item, rules), checks) for item in items]
 
     async def _run(self) -> None:
         while True:
@@ -287,8 +309,8 @@ class Ingest:
             before = len(fresh)
             results = self._judge(ticket, seen, fresh, draft)
             stored = fresh[before:]
-            for _, given in stored:
-                draft.stored_hours[given.event.source, _hour(given.event.received)] += 1
+            for item, given in stored:
+                _count_stored(draft, item, given)
             draft.keys.extend(given.key for _, given in stored)
             if ticket.keep_keys:
                 draft.kept.update(given.key for _, given in stored)
@@ -308,6 +330,8 @@ class Ingest:
             else:
                 seen.add(given.key)
                 fresh.append((item, given))
+                if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
+                    results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
 
 
@@ -323,6 +347,14 @@ def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, no
     if fate is Fate.QUARANTINED:
         draft.quarantined.append(Quarantined(policy.source, given.cause, detail, now_ms, message_id, given.raw))
     return ItemResult(place, fate, given.cause, detail, message_id)
+
+
+def _count_stored(draft: _Draft, item: Item, given: Accepted) -> None:
+    source, hour = given.event.source, _hour(given.event.received)
+    if item.remark is None:
+        draft.stored_hours[source, hour] += 1
+    else:
+        draft.others[source, hour, Fate.STORED, item.remark.cause] += 1
 
 
 def _repeat(draft: _Draft, place: int, given: Accepted) -> ItemResult:
