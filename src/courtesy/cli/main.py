@@ -15,6 +15,7 @@ from courtesy.base.ids import Position
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.quality import show_quality
 from courtesy.cli.schemas import schema
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -37,6 +38,7 @@ cli.add_typer(person)
 cli.add_typer(schema)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
+cli.command("quality")(show_quality)
 
 Kind = Annotated[str, typer.Argument(help="user_id, email, phone, device_id, anonymous_id, person, …")]
 Value = Annotated[str, typer.Argument(help="The identifier's value")]

@@ -319,6 +319,15 @@ class ImportProgress(NamedTuple):
     finished_ms: int | None
 
 
+class QualityRow(NamedTuple):
+    """What was found out about a source's UTC day, which begins at `day_ms`. `body` is JSON."""
+
+    source: SourceId
+    day_ms: int
+    computed_ms: int
+    body: bytes
+
+
 class Engine(Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
@@ -476,7 +485,8 @@ class Engine(Protocol):
         ...
 
     async def person_count(self) -> int:
-        """How many people there are now: those who own an identifier. Groups, which own theirs alike, do not count."""
+        """How many people there are now: those who own an identifier. Groups and sources own theirs alike, and do not
+        count."""
         ...
 
     # -- definitions
@@ -499,6 +509,16 @@ class Engine(Protocol):
 
     async def definition_history(self, kind: str, name: str) -> list[Revision]:
         """Every change of a definition that there ever was, oldest first; empty for one that never was."""
+        ...
+
+    # -- quality
+
+    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
+        """Keep what was found out about some days of some sources, in place of what was known of each before."""
+        ...
+
+    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
+        """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
     # -- upkeep

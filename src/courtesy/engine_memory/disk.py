@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
-from courtesy.engine.contract import PartitionStatus, PersonReading
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, SourceId
+from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
@@ -40,6 +40,7 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.definitions = Definitions()
+        self.quality: dict[tuple[int, SourceId], QualityRow] = {}
         self._append_lock = asyncio.Lock()
         self._appender: Listener | None = None
         self._next_person = 1

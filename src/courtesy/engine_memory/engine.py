@@ -22,6 +22,7 @@ from courtesy.engine.contract import (
     PartitionStatus,
     PersonReading,
     Poisoned,
+    QualityRow,
     Quarantined,
     Revision,
     Settlement,
@@ -240,6 +241,18 @@ class MemoryEngine:
 
     async def definition_history(self, kind: str, name: str) -> list[Revision]:
         return self._disk.definitions.history_of(kind, name)
+
+    # -- quality
+
+    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
+        self._disk.quality.update({(row.day_ms, row.source): row._replace(body=bytes(row.body)) for row in rows})
+
+    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
+        return [
+            row
+            for (day_ms, own), row in sorted(self._disk.quality.items())
+            if from_ms <= day_ms < to_ms and (source is None or own == source)
+        ]
 
     # -- upkeep
 

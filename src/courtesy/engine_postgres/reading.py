@@ -21,6 +21,7 @@ from courtesy.engine_postgres.connection import Connected
 from courtesy.engine_postgres.folding import RECORD_COLUMNS, record_of
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.resolve import Evidence, Link, LinkRefusal, Merge, RefusalReason
+from courtesy.identity.rules import SOURCE_KIND
 from courtesy.person.record import Record, RecordKind
 
 _BY_IDENTIFIER = "(SELECT person_id FROM identifier WHERE identifier = %s)"
@@ -49,7 +50,10 @@ JOIN partition_state AS progress ON progress.partition = {partition}
 JOIN log USING (person_id)
 WHERE log.position > progress.folded
 """
-_PERSON_COUNT = "SELECT count(DISTINCT person_id) FROM identifier WHERE NOT starts_with(identifier, 'group:')"
+_PERSON_COUNT = f"""
+SELECT count(DISTINCT person_id) FROM identifier
+WHERE NOT starts_with(identifier, 'group:') AND NOT starts_with(identifier, '{SOURCE_KIND}:')
+"""
 _LINKS = """
 SELECT DISTINCT a, b, source_id, message_id, at, reason FROM link
 WHERE a IN (SELECT identifier FROM identifier WHERE person_id = %(person)s)

@@ -15,7 +15,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.http import browser, definitions, event_schemas, events, operations, people, tracking
+from courtesy.http import browser, definitions, event_schemas, events, operations, people, quality, tracking
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
@@ -49,6 +49,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *people.OPERATIONS,
     *definitions.OPERATIONS,
     *event_schemas.OPERATIONS,
+    *quality.OPERATIONS,
     *operations.OPERATIONS,
     Operation("GET", "/openapi.json", "operations", "The description of this API.", describe, answer=dict[str, Any]),
 )

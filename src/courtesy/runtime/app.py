@@ -12,6 +12,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.quality import Judge
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
 
@@ -27,13 +28,15 @@ class App:
     ingest: Ingest
     people: People
     schemas: Schemas
+    quality: Judge
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
-    return App(settings, clock, engine, catalog, ingest, People(engine, catalog), Schemas(engine, catalog))
+    people, schemas = People(engine, catalog), Schemas(engine, catalog)
+    return App(settings, clock, engine, catalog, ingest, people, schemas, Judge(engine, catalog, clock, settings))
 
 
 @asynccontextmanager
