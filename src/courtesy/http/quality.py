@@ -24,8 +24,10 @@ class DaysQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReasonView(msgspec.Struct, frozen=True):
-    """Why a part is below 1. Counts are those of the sample where the events had to be looked at; `people` is null where
-    they are not known. `event` and `field` are empty where it is about all of them."""
+    """Why a part is below 1. Counts are those of the sample where the events had to be looked at.
+
+    `people` is null where they are not known; `event` and `field` are empty where it is about all of them.
+    """
 
     part: str
     said: str
@@ -39,8 +41,8 @@ class ReasonView(msgspec.Struct, frozen=True):
 class QualityDayView(msgspec.Struct, frozen=True):
     """A UTC day; today's is judged as far as it has come.
 
-    `score` and each of `parts` (valid, complete, fresh, unique, uniform) go from 0 to 1; null where nothing can be told.
-    `standing` is `degraded` when the score fell clearly under `usual_score`, that of the last good days.
+    `score` and each of `parts` (valid, complete, fresh, unique, uniform) go from 0 to 1; null where there is nothing to
+    tell it by. `standing` is `degraded` when the score fell clearly under `usual_score`, that of the last good days.
     """
 
     day: str
