@@ -22,7 +22,7 @@ async def test_a_report_belongs_to_its_source_and_is_stored_once(engine: Engine,
     more = [DRIFT._replace(message_id="drift-2"), DRIFT, DRIFT._replace(source="till", message_id="drift-3")]
     assert await report(engine, more, NOW_MS + 1) == 2
     assert await report(engine, [], NOW_MS) == 0
-    shop, till = await read(engine, "courtesy_source:shop"), await read(engine, "courtesy_source:till")
+    shop, till = await read(engine, "event_source:shop"), await read(engine, "event_source:till")
     facts = [decode_fact(record.payload) for record in await log_of(engine, shop.person)]
     assert [(fact.id, fact.type, fact.name, fact.properties) for fact in facts] == [
         ("drift-1", EventType.SYSTEM, "Schema Drifted", {"field": "total"}),
@@ -37,7 +37,7 @@ async def test_a_report_is_folded_like_any_event(engine: Engine) -> None:
     await receive(engine, Message("m1", ("user_id:ann",)))
     await report(engine, [DRIFT], NOW_MS)
     await fold_all(engine)
-    reading = await read(engine, "courtesy_source:shop")
+    reading = await read(engine, "event_source:shop")
     assert (len(reading.states), reading.tail) == (1, [])
     assert b"Schema Drifted" in msgspec.msgpack.encode(reading.states[0])
     assert await engine.person_count() == 1

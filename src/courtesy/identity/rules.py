@@ -25,7 +25,7 @@ HELD_MAX = 500
 EXTERNAL = "external"
 """The kind whose rules hold for every `context.externalIds` type that has none of its own."""
 
-SOURCE_KIND = "courtesy_source"
+SOURCE_KIND = "event_source"
 """The kind under which a source is read like a person: whom the system's own events about it belong to."""
 
 RESERVED = frozenset({"person", "group", SOURCE_KIND})

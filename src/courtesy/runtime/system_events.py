@@ -1,6 +1,6 @@
 """What the system itself reports of a source: events in the log, which belong to the source as others to a person.
 
-A source has an entity of its own, read as `courtesy_source/<name>`; it counts as nobody, and no claim can name it.
+A source has an entity of its own, read as `event_source/<name>`; it counts as nobody, and no claim can name it.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ async def good_days(world: World, count: int, value: Any = ORDER) -> None:
 
 async def told(world: World, source: str = "shop") -> list[dict[str, Any]]:
     """What the system reported of a source, oldest first: name and properties."""
-    answer = await world.get(f"/v1/people/courtesy_source/{source}/events?limit=500")
+    answer = await world.get(f"/v1/people/event_source/{source}/events?limit=500")
     if answer.status_code == 404:
         return []
     found: list[dict[str, Any]] = [{"name": each["name"], **each["properties"]} for each in answer.json()["events"]]
