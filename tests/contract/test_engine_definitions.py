@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from courtesy.engine.contract import Definition, Engine, ImportProgress
+from courtesy.engine.contract import Definition, Engine, ImportProgress, Revision
 from tests.contract.builders import NOW_MS, ODD_TEXTS, SHOP, TILL, Store
 
 
@@ -151,3 +151,22 @@ async def test_imports_are_told_apart_by_file_and_source(engine: Engine) -> None
         await engine.save_import(progress)
     assert [await engine.import_progress(each.fingerprint, each.source) for each in imports] == imports
     assert await engine.import_progress("b" * 64, TILL) is None
+
+
+async def test_every_revision_of_a_definition_is_readable(engine: Engine) -> None:
+    """Changes and removals, oldest first, byte for byte, of that definition alone; a new number after a removal."""
+    assert await engine.definition_history("schema", "shop/Bought") == []
+    first = await engine.define("schema", "shop/Bought", b'{"a": 1}', "ann", NOW_MS)
+    await engine.define("schema", "shop/Sold", b"{}", "ann", NOW_MS)
+    await engine.define("source", "shop/Bought", b"{}", "ann", NOW_MS)
+    await engine.define("schema", "shop/Bought", b'{"a":  2}', "bob", NOW_MS + 1)
+    await engine.define("schema", "shop/Bought", None, "bob", NOW_MS + 2)
+    last = await engine.define("schema", "shop/Bought", b"{}", "ann", NOW_MS + 3)
+    assert first is not None
+    assert last is not None
+    assert await engine.definition_history("schema", "shop/Bought") == [
+        Revision(first.number, 1, b'{"a": 1}', NOW_MS, "ann"),
+        Revision(first.number, 2, b'{"a":  2}', NOW_MS + 1, "bob"),
+        Revision(first.number, 3, None, NOW_MS + 2, "bob"),
+        Revision(last.number, 4, b"{}", NOW_MS + 3, "ann"),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
 from typer.models import ArgumentInfo, OptionInfo
@@ -79,11 +79,13 @@ def _option_name(name: str, info: OptionInfo) -> str:
 def _takes(kind: Any) -> str:
     """What a parameter takes, in a word. Whether None is allowed is the default's to say."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
+    if get_origin(kind) is list or get_origin(kinds[0]) is list:
+        return "text, any number"
     if kinds[0] is bool:
         return "nothing"
     if issubclass(kinds[0], StrEnum):
         return ", ".join(f"`{each}`" for each in kinds[0])
-    names: dict[Any, str] = {int: "integer", str: "text"}
+    names: dict[Any, str] = {int: "integer", float: "number", str: "text"}
     return names[kinds[0]]
 
 

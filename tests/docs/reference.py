@@ -138,7 +138,8 @@ the first that applies. `received = stored + quarantined + duplicate + suppresse
 
 - *quarantined*: kept as it came, with its cause (`GET /v1/quarantine`).
 - *duplicate*: known already; dropped, because it is stored.
-- *suppressed*: not wanted by the customer or the operator; dropped and counted, not kept.""",
+- *suppressed*: not wanted by the customer or the operator; dropped and counted, not kept.
+- *stored*: a remark on an event that is stored like any other.""",
         table(("cause", "fate", "meaning"), ((f"`{cause}`", FATE[cause], MEANING[cause]) for cause in Cause)),
     )
 

@@ -14,7 +14,9 @@ from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.person import COMMAND_LINE, person
+from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
+from courtesy.cli.schemas import schema
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
@@ -31,8 +33,10 @@ keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(person)
 cli.add_typer(quarantine)
+cli.add_typer(schema)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
+cli.command("quality")(show_quality)
 
 
 @cli.command()

@@ -55,7 +55,8 @@ class LeaseLost(CourtesyError):
 
 
 class Count(NamedTuple):
-    """How many events of a source in an hour (its first ms, UTC) met a fate, and why; cause is None when stored."""
+    """How many events of a source in an hour (its first ms, UTC) met a fate, and why; cause is None when stored without
+    a remark."""
 
     source: SourceId
     hour_ms: int
@@ -335,6 +336,16 @@ class Definition(NamedTuple):
     changed_by: str
 
 
+class Revision(NamedTuple):
+    """One change of a definition. `body` is None when that change removed it."""
+
+    number: int
+    revision: int
+    body: bytes | None
+    changed_ms: int
+    changed_by: str
+
+
 class PartitionStatus(NamedTuple):
     """How far a partition is folded, and by whom: None when nobody holds a lease that has not run out.
 
@@ -356,6 +367,15 @@ class ImportProgress(NamedTuple):
     name: str
     row_count: int
     finished_ms: int | None
+
+
+class QualityRow(NamedTuple):
+    """What was found out about a source's UTC day, which begins at `day_ms`. `body` is JSON."""
+
+    source: SourceId
+    day_ms: int
+    computed_ms: int
+    body: bytes
 
 
 class Engine(Protocol):
@@ -472,6 +492,22 @@ class Engine(Protocol):
         """The latest records of some people that the log still has, newest first, before a position if given."""
         ...
 
+    async def events_between(
+        self, after: Position, upto: Position, source: SourceId | None, limit: int
+    ) -> list[Record]:
+        """The latest events at `after < position <= upto` that the log still has, of a source if given, newest first.
+
+        It may read everything in between to find them, so keep the span of a source that is rare short.
+        """
+        ...
+
+    async def position_before(self, received_ms: int) -> Position:
+        """The position of the last record of those still in the log that arrived before an instant, 0 when none did.
+
+        By halving the log, so that after a clock was set back it may be off by what arrived meanwhile.
+        """
+        ...
+
     async def identity_of(self, person: PersonId) -> IdentityReading:
         """The evidence for a person."""
         ...
@@ -550,7 +586,8 @@ class Engine(Protocol):
         ...
 
     async def person_count(self) -> int:
-        """How many people there are now: those who own an identifier. Groups, which own theirs alike, do not count."""
+        """How many people there are now: those who own an identifier. Groups and sources own theirs alike, and do not
+        count."""
         ...
 
     # -- definitions
@@ -569,6 +606,20 @@ class Engine(Protocol):
         Removing what is not there changes nothing. What is defined again after its removal gets a new number, and its
         revisions go on.
         """
+        ...
+
+    async def definition_history(self, kind: str, name: str) -> list[Revision]:
+        """Every change of a definition that there ever was, oldest first; empty for one that never was."""
+        ...
+
+    # -- quality
+
+    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
+        """Keep what was found out about some days of some sources, in place of what was known of each before."""
+        ...
+
+    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
+        """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
     # -- upkeep

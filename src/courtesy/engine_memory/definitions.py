@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from courtesy.base.ids import SourceId
-from courtesy.engine.contract import Definition, ImportProgress
+from courtesy.engine.contract import Definition, ImportProgress, Revision
 
 
-class Revision(NamedTuple):
-    """One change of a definition, made under a version of the catalogue; `body` None says that it was removed."""
+class Entry(NamedTuple):
+    """One line of the history: a change of a definition, made under a version of the catalogue."""
 
     version: int
     kind: str
     name: str
-    number: int
-    revision: int
-    body: bytes | None
-    changed_ms: int
-    changed_by: str
+    change: Revision
 
 
 class Definitions:
@@ -26,7 +22,7 @@ class Definitions:
 
     def __init__(self) -> None:
         self.version = 0
-        self.history: list[Revision] = []
+        self.history: list[Entry] = []
         self.imports: dict[tuple[str, SourceId], ImportProgress] = {}
         self._in_force: dict[tuple[str, str], Definition] = {}
         self._last_number = 0
@@ -47,10 +43,14 @@ class Definitions:
         self._last_number = max(self._last_number, number)
         self._last_revision[kind, name] = revision
         content = None if body is None else bytes(body)
-        self.history.append(Revision(self.version, kind, name, number, revision, content, now_ms, by))
+        self.history.append(Entry(self.version, kind, name, Revision(number, revision, content, now_ms, by)))
         if content is None:
             del self._in_force[kind, name]
             return None
         definition = Definition(kind, name, number, revision, content, now_ms, by)
         self._in_force[kind, name] = definition
         return definition
+
+    def history_of(self, kind: str, name: str) -> list[Revision]:
+        """Every change of a definition, oldest first."""
+        return [each.change for each in self.history if (each.kind, each.name) == (kind, name)]

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 
-from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
-from courtesy.engine.contract import PartitionStatus, PersonReading
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, SourceId
+from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
@@ -50,6 +50,7 @@ class Disk:
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
+        self.quality: dict[tuple[int, SourceId], QualityRow] = {}
         self._append_lock = asyncio.Lock()
         self._appender: Listener | None = None
         self._next_person = 1

@@ -24,8 +24,10 @@ from courtesy.engine.contract import (
     PartitionStatus,
     PersonReading,
     Poisoned,
+    QualityRow,
     Quarantined,
     QuarantineGroup,
+    Revision,
     Settlement,
     Unavailable,
 )
@@ -199,6 +201,14 @@ class MemoryEngine:
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         return self._disk.log.latest_of(people, before, limit)
 
+    async def events_between(
+        self, after: Position, upto: Position, source: SourceId | None, limit: int
+    ) -> list[Record]:
+        return self._disk.log.events_between(after, upto, source, limit)
+
+    async def position_before(self, received_ms: int) -> Position:
+        return self._disk.log.position_before(received_ms)
+
     async def identity_of(self, person: PersonId) -> IdentityReading:
         return self._disk.identity.evidence_of(person)
 
@@ -270,6 +280,21 @@ class MemoryEngine:
 
     async def define(self, kind: str, name: str, body: bytes | None, by: str, now_ms: int) -> Definition | None:
         return self._disk.definitions.define(kind, name, body, by, now_ms)
+
+    async def definition_history(self, kind: str, name: str) -> list[Revision]:
+        return self._disk.definitions.history_of(kind, name)
+
+    # -- quality
+
+    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
+        self._disk.quality.update({(row.day_ms, row.source): row._replace(body=bytes(row.body)) for row in rows})
+
+    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
+        return [
+            row
+            for (day_ms, own), row in sorted(self._disk.quality.items())
+            if from_ms <= day_ms < to_ms and (source is None or own == source)
+        ]
 
     # -- upkeep
 

@@ -10,6 +10,7 @@ from courtesy.base.ids import PersonId
 from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityHistory, IdentityReading
 from courtesy.identity.repair import Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Changes, Evidence, Link, LinkRefusal, Merge, Owner, RefusalReason
+from courtesy.identity.rules import SOURCE_KIND
 
 EPOCHS_KEPT = 1_000
 """Changes of known owners that are told to caches; who asks for earlier ones forgets every owner."""
@@ -269,8 +270,9 @@ class IdentityGraph:
         return sorted(alarms, key=lambda alarm: (-alarm.refusal_count, alarm.identifier))[:limit]
 
     def person_count(self) -> int:
-        """How many people own an identifier other than a group's."""
-        return sum(1 for held in self._held.values() if any(not key.startswith("group:") for key in held))
+        """How many people own an identifier other than a group's or a source's."""
+        others = ("group:", f"{SOURCE_KIND}:")
+        return sum(1 for held in self._held.values() if any(not key.startswith(others) for key in held))
 
 
 def _alarm(identifier: str, refused: Sequence[_Refused]) -> Alarm:

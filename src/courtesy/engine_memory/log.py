@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
 
-from courtesy.base.ids import Partition, PersonId, Position, partition_of
+from courtesy.base.ids import Partition, PersonId, Position, SourceId, partition_of
 from courtesy.person.record import FACTS, NewRecord, Record, RecordKind
 
 _position = attrgetter("position")
@@ -85,6 +85,28 @@ class Log:
             self._partitions[number] = [each for each in records if not is_gone(each)]
         for person, records in list(self._people.items()):
             self._people[person] = [each for each in records if not is_gone(each)]
+
+    def _span(self, after: Position, upto: Position) -> Iterator[Record]:
+        """All records at `after < position <= upto`, newest first."""
+        parts = (
+            records[bisect_right(records, after, key=_position) : bisect_right(records, upto, key=_position)][::-1]
+            for records in self._partitions
+        )
+        return merge(*parts, key=_position, reverse=True)
+
+    def events_between(self, after: Position, upto: Position, source: SourceId | None, limit: int) -> list[Record]:
+        """The latest events of a span, of a source if given, newest first."""
+        found = (
+            each
+            for each in self._span(after, upto)
+            if each.kind is RecordKind.EVENT and (source is None or each.source == source)
+        )
+        return list(islice(found, limit))
+
+    def position_before(self, received_ms: int) -> Position:
+        """The position of the last record that arrived before an instant."""
+        earlier = (each.position for each in self._span(Position(0), self.head) if each.received < received_ms)
+        return next(earlier, Position(0))
 
     def partition_of(self, person: PersonId) -> Partition:
         """The partition in which a person's records lie."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS
-from courtesy.engine.contract import Definition, ImportProgress
+from courtesy.engine.contract import Definition, ImportProgress, Revision
 from courtesy.engine_postgres.connection import Connected, Connection
 
 TRIM_CHUNK = 50_000
@@ -67,6 +67,15 @@ class Definitions(Connected):
             remembered = (version, kind, name, number, revision + 1, body, now_ms, by)
             await connection.execute(_REMEMBER, remembered)
             return definition if body is not None else None
+
+    async def definition_history(self, kind: str, name: str) -> list[Revision]:
+        rows = await self._rows(
+            "SELECT number, revision, body, changed, changed_by FROM definition_history"
+            " WHERE kind = %s AND name = %s ORDER BY revision",
+            kind,
+            name,
+        )
+        return [Revision(*row) for row in rows]
 
     async def trim(self, received_before_ms: int) -> int:
         dropped = 0

@@ -16,13 +16,14 @@ from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.outbox import Outbox
+from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
 
 CONNECTION_COUNT = 8
 
 
-class PostgresEngine(Appending, Folding, Outbox, Reading, Repairing, Erasing, Definitions):
+class PostgresEngine(Appending, Folding, Outbox, Reading, Repairing, Erasing, Definitions, Quality):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
     def __init__(

@@ -22,7 +22,8 @@ from courtesy.engine_postgres.connection import Connected
 from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.resolve import Evidence, Link, LinkRefusal, Merge, RefusalReason
-from courtesy.person.record import Record
+from courtesy.identity.rules import SOURCE_KIND
+from courtesy.person.record import Record, RecordKind
 
 _BY_IDENTIFIER = "(SELECT person_id FROM identifier WHERE identifier = %s)"
 _BY_PERSON = "coalesce((SELECT root FROM merged_person WHERE person_id = %s), %s)"
@@ -50,7 +51,10 @@ JOIN partition_state AS progress ON progress.partition = {partition}
 JOIN log USING (person_id)
 WHERE log.position > progress.folded
 """
-_PERSON_COUNT = "SELECT count(DISTINCT person_id) FROM identifier WHERE NOT starts_with(identifier, 'group:')"
+_PERSON_COUNT = f"""
+SELECT count(DISTINCT person_id) FROM identifier
+WHERE NOT starts_with(identifier, 'group:') AND NOT starts_with(identifier, '{SOURCE_KIND}:')
+"""
 _LINKS = """
 SELECT DISTINCT a, b, source_id, message_id, at, reason FROM link
 WHERE a IN (SELECT identifier FROM identifier WHERE person_id = %(person)s)
@@ -87,6 +91,21 @@ SELECT source_id, cause, signature, count(*), min(received), max(received), max(
 WHERE (%(source)s::int IS NULL OR source_id = %(source)s::int)
   AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
 GROUP BY source_id, cause, signature ORDER BY count(*) DESC, max(number) DESC
+"""
+# Each partition's part is found by its primary key and read from its end; the parts are then put together.
+_EVENTS_BETWEEN = f"""
+SELECT recent.* FROM partition_state AS progress CROSS JOIN LATERAL (
+    SELECT {RECORD_COLUMNS} FROM log
+    WHERE log.partition = progress.partition AND position > %(after)s AND position <= %(upto)s
+      AND kind = {RecordKind.EVENT.value} AND (%(source)s::int IS NULL OR source_id = %(source)s::int)
+    ORDER BY position DESC LIMIT %(limit)s
+) AS recent ORDER BY position DESC LIMIT %(limit)s
+"""
+_FIRST_AFTER = """
+SELECT first.position, first.received FROM partition_state AS progress CROSS JOIN LATERAL (
+    SELECT position, received FROM log WHERE log.partition = progress.partition AND position > %s
+    ORDER BY position LIMIT 1
+) AS first ORDER BY position LIMIT 1
 """
 _STATUS = """
 SELECT progress.partition, progress.folded, coalesce(tail.unfolded, 0), first.received,
@@ -143,6 +162,25 @@ class Reading(Connected):
             limit,
         )
         return [record_of(row) for row in rows]
+
+    async def events_between(
+        self, after: Position, upto: Position, source: SourceId | None, limit: int
+    ) -> list[Record]:
+        parameters = {"after": after, "upto": upto, "source": source, "limit": limit}
+        async with self._connection() as connection:
+            rows = await (await connection.execute(_EVENTS_BETWEEN, parameters, binary=True)).fetchall()
+        return [record_of(row) for row in rows]
+
+    async def position_before(self, received_ms: int) -> Position:
+        low, high = 0, int(await self.head())
+        while low < high:
+            middle = (low + high) // 2
+            rows = await self._rows(_FIRST_AFTER, middle)
+            if rows and rows[0][0] <= high and rows[0][1] < received_ms:
+                low = rows[0][0]
+            else:
+                high = middle
+        return Position(low)
 
     async def identity_of(self, person: PersonId) -> IdentityReading:
         async with self._connection() as connection:

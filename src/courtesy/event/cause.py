@@ -1,4 +1,5 @@
-"""The closed list of reasons for which a received event is not stored, in order of precedence."""
+"""The closed list of reasons for which a received event is not stored, in order of precedence; and of the remarks with
+which one is stored all the same."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ class Fate(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an event was not stored. The order here is the order in which the checks are made."""
+    """Why an event was not stored. The order here is the order in which the checks are made.
+
+    The last two are remarks on events that are stored: they break a schema that only warns, or only counts.
+    """
 
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
@@ -35,25 +39,24 @@ class Cause(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     SOURCE_PAUSED = "source_paused"
     NO_IDENTIFIER = "no_identifier"
+    SCHEMA_BROKEN = "schema_broken"
     DUPLICATE = "duplicate"
     UNSTORABLE = "unstorable"
     DISCARDED = "discarded"
+    SCHEMA_WARNED = "schema_warned"
+    SCHEMA_ALLOWED = "schema_allowed"
 
 
 FATE: dict[Cause, Fate] = {
-    cause: Fate.DUPLICATE
-    if cause is Cause.DUPLICATE
-    else Fate.SUPPRESSED
-    if cause
-    in (
-        Cause.OPTED_OUT_OF_COURTESY,
-        Cause.CONSENT_ABSENT,
-        Cause.CONSENT_REFUSED,
-        Cause.SOURCE_PAUSED,
-        Cause.DISCARDED,
-    )
-    else Fate.QUARANTINED
-    for cause in Cause
+    **dict.fromkeys(Cause, Fate.QUARANTINED),
+    Cause.DUPLICATE: Fate.DUPLICATE,
+    Cause.OPTED_OUT_OF_COURTESY: Fate.SUPPRESSED,
+    Cause.CONSENT_ABSENT: Fate.SUPPRESSED,
+    Cause.CONSENT_REFUSED: Fate.SUPPRESSED,
+    Cause.SOURCE_PAUSED: Fate.SUPPRESSED,
+    Cause.DISCARDED: Fate.SUPPRESSED,
+    Cause.SCHEMA_WARNED: Fate.STORED,
+    Cause.SCHEMA_ALLOWED: Fate.STORED,
 }
 
 MEANING: dict[Cause, str] = {
@@ -74,9 +77,12 @@ MEANING: dict[Cause, str] = {
     Cause.CONSENT_REFUSED: "`context.consent` refuses a category that the source asks for.",
     Cause.SOURCE_PAUSED: "The source is paused.",
     Cause.NO_IDENTIFIER: "No identifier is left: none was sent, or all are placeholders such as `null` or `0000`.",
+    Cause.SCHEMA_BROKEN: "The event breaks the schema of its name, and that schema says `quarantine`.",
     Cause.DUPLICATE: "The same source sent the same `messageId` before.",
     Cause.UNSTORABLE: "The store refused this very event; the others of its batch are stored.",
     Cause.DISCARDED: "It was in quarantine, and somebody decided that it is not worth mending.",
+    Cause.SCHEMA_WARNED: "Stored, though it breaks the schema of its name, which says `warn`: the sender is told.",
+    Cause.SCHEMA_ALLOWED: "Stored, though it breaks the schema of its name, which says `allow`: it is only counted.",
 }
 
 

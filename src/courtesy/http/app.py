@@ -15,7 +15,18 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.http import browser, definitions, events, operations, people, quarantine, repair, tracking
+from courtesy.http import (
+    browser,
+    definitions,
+    event_schemas,
+    events,
+    operations,
+    people,
+    quality,
+    quarantine,
+    repair,
+    tracking,
+)
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
@@ -49,6 +60,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *people.OPERATIONS,
     *repair.OPERATIONS,
     *definitions.OPERATIONS,
+    *event_schemas.OPERATIONS,
+    *quality.OPERATIONS,
     *operations.OPERATIONS,
     *quarantine.OPERATIONS,
     Operation("GET", "/openapi.json", "operations", "The description of this API.", describe, answer=dict[str, Any]),

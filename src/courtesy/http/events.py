@@ -44,7 +44,7 @@ class EventsQuery(msgspec.Struct, frozen=True):
 
 
 class LineResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What became of an item that was not stored: its place from 0 and, in a stream, its line from 1."""
+    """What became of an item that was not stored, or a warning: its place from 0 and, in a stream, its line from 1."""
 
     index: int
     fate: str
@@ -55,7 +55,10 @@ class LineResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class Received(msgspec.Struct, frozen=True):
-    """Everything is stored but what `results` lists, up to 1,000 items; `results_cut` says that there are more."""
+    """Everything is stored but what `results` lists with another fate than `stored`.
+
+    They are up to 1,000 items; `results_cut` says that there are more.
+    """
 
     success: bool
     position: str

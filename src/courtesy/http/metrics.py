@@ -20,9 +20,10 @@ PAGE_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
 def count_fates(receipt: Receipt) -> None:
     """Add what became of one call's events."""
-    if receipt.stored_count:
-        ACCEPTED.labels(Fate.STORED, "").inc(receipt.stored_count)
-    for (fate, cause), count in Tally((each.fate, each.cause) for each in receipt.results).items():
+    told = Tally((each.fate, each.cause) for each in receipt.results)
+    if plain := receipt.stored_count - sum(count for (fate, _), count in told.items() if fate is Fate.STORED):
+        ACCEPTED.labels(Fate.STORED, "").inc(plain)
+    for (fate, cause), count in told.items():
         ACCEPTED.labels(fate, cause).inc(count)
 
 

@@ -53,7 +53,7 @@ class Discarded(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of an item that was not stored. `index` is its place in the body, from 0."""
+    """What became of an item that was not stored; with the fate `stored`, a warning. `index` is its place, from 0."""
 
     index: int
     fate: str

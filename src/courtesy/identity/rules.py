@@ -25,8 +25,12 @@ HELD_MAX = 500
 EXTERNAL = "external"
 """The kind whose rules hold for every `context.externalIds` type that has none of its own."""
 
-RESERVED = frozenset({"person", "group"})
-"""Kinds that Courtesy itself gives: a person's own number, and the group that a group call names. No claim may."""
+SOURCE_KIND = "event_source"
+"""The kind under which a source is read like a person: whom the system's own events about it belong to."""
+
+RESERVED = frozenset({"person", "group", SOURCE_KIND})
+"""Kinds that Courtesy itself gives: a person's own number, the group that a group call names, and a source. No claim
+may."""
 
 
 class IdentifierKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,7 +254,8 @@ def normalise(rules: IdentityRules, kind_name: str, value: Any) -> str | None:
         text = _normal_email(text)
     elif kind == "phone":
         text = _normal_phone(text)
-    if text is None or rules.is_blocked(rules.kind_of(kind), text):
+    # Nobody claims to be a source: what one is called says nothing of whether it is there.
+    if text is None or (kind != SOURCE_KIND and rules.is_blocked(rules.kind_of(kind), text)):
         return None
     return f"{kind}:{text}"
 

@@ -13,8 +13,10 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
+from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
 
 
@@ -30,16 +32,27 @@ class App:
     people: People
     repairs: Repairs
     quarantine: Quarantine
+    schemas: Schemas
+    quality: Judge
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
-    ingest = Ingest(engine, catalog.rules, clock)
+    ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine)
-    people = People(engine, catalog, history)
-    repairs = Repairs(engine, catalog, history, clock)
-    return App(settings, clock, engine, catalog, ingest, people, repairs, Quarantine(engine, catalog, ingest))
+    return App(
+        settings,
+        clock,
+        engine,
+        catalog,
+        ingest,
+        People(engine, catalog, history),
+        Repairs(engine, catalog, history, clock),
+        Quarantine(engine, catalog, ingest),
+        Schemas(engine, catalog),
+        Judge(engine, catalog, clock, settings),
+    )
 
 
 @asynccontextmanager

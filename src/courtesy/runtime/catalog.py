@@ -19,11 +19,23 @@ from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
+from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
 from courtesy.event.accept import SourcePolicy
 from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+from courtesy.schema.event_schema import (
+    EVERY_SOURCE,
+    EventCheck,
+    EventSchema,
+    SchemaBook,
+    Subject,
+    book_of,
+    check_of,
+    compile_schema,
+    subject,
+)
 
 REFRESH_MS = 1_000
 ROTATION_MS = 7 * DAY_MS
@@ -32,6 +44,8 @@ ROTATION_MS = 7 * DAY_MS
 NAME_CHARS_MAX = 100
 SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscription"
 FIX = "fix"
+SCHEMA = "schema"
+SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
 
@@ -97,6 +111,8 @@ class Definitions:
     rules: IdentityRules = field(default_factory=IdentityRules)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     fixes: dict[str, SavedFix] = field(default_factory=dict)
+    schemas: dict[str, EventCheck] = field(default_factory=dict)
+    book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
 
@@ -126,8 +142,19 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.subscriptions[each.name] = msgspec.json.decode(each.body, type=Subscription)
         elif each.kind == FIX:
             out.fixes[each.name] = msgspec.json.decode(each.body, type=SavedFix)
+        elif each.kind == SCHEMA:
+            _add_schema(out.schemas, each)
+    out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
+
+
+def _add_schema(schemas: dict[str, EventCheck], found: Definition) -> None:
+    """One that can't be compiled any more, as after an upgrade, must not keep all events out: it is left out."""
+    try:
+        schemas[found.name] = check_of(found.name, found.revision, found.body)
+    except CourtesyError as error:
+        log.error("schema_unusable", name=found.name, revision=found.revision, cause=str(error))
 
 
 def _add_key(keys: dict[str, tuple[str, Key]], name: str, key: Key) -> None:
@@ -188,6 +215,10 @@ class CatalogCache:
     def catalog(self) -> Catalog:
         """What the fold needs."""
         return self._definitions.catalog
+
+    def book(self) -> SchemaBook:
+        """The schemas in force."""
+        return self._definitions.book
 
     async def subscription(self, name: str) -> Subscription | None:
         """A subscription as it stands now; None for one that is gone.
@@ -285,16 +316,44 @@ class CatalogCache:
         """Remove a saved fix. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(FIX, name, by)
 
+    async def define_schema(self, name: str, declared: EventSchema, by: str) -> EventCheck:
+        """Put a new revision of a schema in force, for events to come; earlier revisions stay readable. One that says
+        what the present one says makes no revision.
+
+        Raises CourtesyError: INVALID for a name that is not `<source>/<event name>` or a schema that is none,
+        NOT_FOUND for a source that is not there.
+        """
+        about = subject(name)
+        await self._check_subject(about)
+        compile_schema(declared.schema)
+        known = self._definitions.schemas.get(name)
+        if known is None or known.declared != declared:
+            await self._define(SCHEMA, name, msgspec.json.encode(declared), by, SCHEMA_NAME_CHARS_MAX)
+        return self._definitions.schemas[name]
+
+    async def _check_subject(self, about: Subject) -> None:
+        await self.refresh()
+        sources = self._definitions.sources
+        if about.source != EVERY_SOURCE and about.source not in sources:
+            hint = nearest(about.source, sources) or "`*` is every source"
+            raise CourtesyError(Code.NOT_FOUND, f"no source named {about.source!r:.120}", hint=hint, place="name")
+
+    async def remove_schema(self, name: str, by: str) -> None:
+        """Hold no event against it any more; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(SCHEMA, name, by)
+
     async def _remove(self, kind: str, name: str, by: str) -> None:
         await self.refresh()
         names = [each for each_kind, each in self._definitions.revisions if each_kind == kind]
         if name not in names:
             raise CourtesyError(Code.NOT_FOUND, f"no {kind} named {name!r}", hint=nearest(name, names))
-        await self._define(kind, name, None, by)
+        await self._define(kind, name, None, by, len(name))
 
-    async def _define(self, kind: str, name: str, body: bytes | None, by: str) -> Definition | None:
-        if not name or len(name) > NAME_CHARS_MAX or "\0" in name:
-            raise CourtesyError(Code.INVALID, f"expected a name of 1 to {NAME_CHARS_MAX} characters", place="name")
+    async def _define(
+        self, kind: str, name: str, body: bytes | None, by: str, name_chars_max: int = NAME_CHARS_MAX
+    ) -> Definition | None:
+        if not name or len(name) > name_chars_max or "\0" in name:
+            raise CourtesyError(Code.INVALID, f"expected a name of 1 to {name_chars_max} characters", place="name")
         definition = await self._engine.define(kind, name, body, by, self._clock.now_ms())
         await self.refresh()
         return definition

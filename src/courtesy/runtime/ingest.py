@@ -23,8 +23,9 @@ from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.event.signature import signature_of
 from courtesy.identity.rules import IdentityRules
 from courtesy.runtime.identities import Fresh, Identities
-from courtesy.runtime.item import Item, prepared
+from courtesy.runtime.item import Item, held_to, prepared
 from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
+from courtesy.schema.event_schema import SchemaBook
 
 COMPANY_MS = 2
 """How long a lone batch waits for company. The contract allows 5; 2 ms already fills batches under load, because
@@ -38,7 +39,7 @@ log = structlog.get_logger("ingest")
 
 
 class ItemResult(NamedTuple):
-    """What became of an item that was not stored."""
+    """What became of an item that was not stored, or, with the fate `stored`, what its sender is to know of it."""
 
     place: int
     fate: Fate
@@ -51,7 +52,8 @@ class ItemResult(NamedTuple):
 class Receipt:
     """The answer to one call: a position that covers everything stored, and the items that were not.
 
-    Of held items those that somebody else took meanwhile are in neither.
+    Items that were stored with a warning are among the results, too. Of held items those that somebody else took
+    meanwhile are in neither.
     """
 
     position: Position
@@ -79,6 +81,15 @@ class RulesNow(Protocol):
     """Tells the identity rules in force."""
 
     def __call__(self) -> IdentityRules: ...
+
+
+class SchemasNow(Protocol):
+    """Tells the schemas in force."""
+
+    def __call__(self) -> SchemaBook: ...
+
+
+NO_SCHEMAS = SchemaBook()
 
 
 @dataclass(slots=True)
@@ -120,9 +131,12 @@ class _Draft:
 class Ingest:
     """The way into the log for one process. Start with `start`, end with `stop`; both may be called once."""
 
-    def __init__(self, engine: Engine, rules_now: RulesNow, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, rules_now: RulesNow, clock: Clock, schemas_now: SchemasNow = lambda: NO_SCHEMAS
+    ) -> None:
         self._engine = engine
         self._rules_now = rules_now
+        self._schemas_now = schemas_now
         self._clock = clock
         self._waiting: deque[_Ticket] = deque()
         self._waiting_count = 0
@@ -174,9 +188,8 @@ class Ingest:
             raise CourtesyError(
                 Code.TOO_MANY, f"{self._waiting_count} events are waiting to be stored", hint="send again in a second"
             )
-        rules = self._rules_now()
         ticket = _Ticket(
-            [prepared(item, rules) for item in items],
+            self._prepared(items, policy.source),
             policy,
             keep_keys,
             asyncio.get_running_loop().create_future(),
@@ -186,6 +199,13 @@ class Ingest:
         self._waiting_count += len(items)
         self._arrived.set()
         return await ticket.done
+
+    def _prepared(self, items: Sequence[Accepted | Rejected], source: SourceId) -> list[Item]:
+        rules = self._rules_now()
+        checks = self._schemas_now().of(source)
+        if not checks:
+            return [prepared(item, rules) for item in items]
+        return [held_to(prepared(item, rules), checks) for item in items]
 
     async def _run(self) -> None:
         while True:
@@ -344,7 +364,9 @@ class Ingest:
             else:
                 seen.add(given.key)
                 fresh.append((item, given))
-                draft.stored_hours[given.event.source, _hour(given.event.received)] += 1
+                _count_stored(draft, item, given)
+                if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
+                    results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
 
     def _judge_held(
@@ -364,7 +386,9 @@ class Ingest:
             else:
                 seen.add(given.key)
                 fresh.append((item, given))
-                draft.move(held, cause, Fate.STORED, None)
+                draft.move(held, cause, Fate.STORED, None if item.remark is None else item.remark.cause)
+                if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
+                    results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
 
 
@@ -417,6 +441,14 @@ def _refused(place: int, given: Rejected) -> ItemResult:
 def _unstorable(given: Accepted | Rejected, detail: str) -> Item:
     beside = circumstances_of(given) if isinstance(given, Accepted) else given.circumstances
     return Item(Rejected(Cause.UNSTORABLE, detail, given.raw, circumstances=beside))
+
+
+def _count_stored(draft: _Draft, item: Item, given: Accepted) -> None:
+    source, hour = given.event.source, _hour(given.event.received)
+    if item.remark is None:
+        draft.stored_hours[source, hour] += 1
+    else:
+        draft.others[source, hour, Fate.STORED, item.remark.cause] += 1
 
 
 def _repeat(draft: _Draft, place: int, given: Accepted) -> ItemResult:

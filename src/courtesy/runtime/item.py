@@ -10,12 +10,21 @@ from courtesy.event.accept import Accepted, Rejected, circumstances_of
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType, encode
 from courtesy.identity.rules import IdentityRules, normalise, usable
+from courtesy.schema.event_schema import Checks, OnBreak, event_name
+
+
+class Remark(NamedTuple):
+    """Something about an event that does not keep it out."""
+
+    cause: Cause
+    detail: str
 
 
 class Item(NamedTuple):
     """One call: its identifiers in the form in which they are compared, and its event as it will lie in the log.
 
-    `group` is the identifier of the group that a group call is about.
+    `group` is the identifier of the group that a group call is about. `remark`: what is to be said of it though it is
+    stored.
     """
 
     given: Accepted | Rejected
@@ -23,6 +32,7 @@ class Item(NamedTuple):
     previous: tuple[str, ...] = ()
     group: str | None = None
     payload: bytes = b""
+    remark: Remark | None = None
 
 
 def prepared(given: Accepted | Rejected, rules: IdentityRules) -> Item:
@@ -37,6 +47,21 @@ def prepared(given: Accepted | Rejected, rules: IdentityRules) -> Item:
     if event.type is EventType.TRACK:
         return Item(given, ids, payload=encode(msgspec.structs.replace(event, ids=ids)))
     return _prepared_by_type(given, ids, rules)
+
+
+def held_to(item: Item, checks: Checks) -> Item:
+    """The item after the schema of its event, if there is one: as it was, with a remark, or rejected."""
+    given = item.given
+    if isinstance(given, Rejected):
+        return item
+    check = checks.get(event_name(given.event) or "")
+    detail = "" if check is None else check.breach_of(given.event)
+    if check is None or not detail:
+        return item
+    if check.declared.on_break is OnBreak.QUARANTINE:
+        return _rejected(given, Cause.SCHEMA_BROKEN, detail)
+    warns = check.declared.on_break is OnBreak.WARN
+    return item._replace(remark=Remark(Cause.SCHEMA_WARNED if warns else Cause.SCHEMA_ALLOWED, detail))
 
 
 def _prepared_by_type(given: Accepted, ids: tuple[str, ...], rules: IdentityRules) -> Item:

@@ -28,6 +28,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.quality import Judge
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.telemetry import configure_logs, configure_traces
 
@@ -62,9 +63,14 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         await catalog.start()
         channels = {WEBHOOK: make_webhook(settings)}
         configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
-        upkeep = asyncio.create_task(_upkeep(engine, settings, stop))
+        beside = [
+            asyncio.create_task(_upkeep(engine, settings, stop), name="upkeep"),
+            asyncio.create_task(
+                _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
+            ),
+        ]
         await Dispatcher(engine, channels, configs, clock).run(stop)
-        await upkeep
+        await asyncio.gather(*beside)
     finally:
         await catalog.stop()
         await engine.close()
@@ -83,6 +89,18 @@ async def _upkeep(engine: Engine, settings: Settings, stop: asyncio.Event) -> No
             log.warning("upkeep_waits", cause=error.message)
         try:
             await asyncio.wait_for(stop.wait(), UPKEEP_EVERY_MS / 1_000)
+        except TimeoutError:
+            continue
+
+
+async def _judge_quality(judge: Judge, settings: Settings, stop: asyncio.Event) -> None:
+    while settings.quality_every_s and not stop.is_set():
+        try:
+            await judge.run()
+        except (Unavailable, StorageFull) as error:
+            log.warning("quality_waits", cause=error.message)
+        try:
+            await asyncio.wait_for(stop.wait(), settings.quality_every_s)
         except TimeoutError:
             continue
 

@@ -55,6 +55,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_days: Annotated[
         int, Meta(description="How long message ids are remembered to recognise duplicates.", ge=7)
     ] = 7
+    quality_every_s: Annotated[
+        int, Meta(description="How often the quality of what sources send is judged, in seconds; 0 for never.", ge=0)
+    ] = 300
+    quality_sample: Annotated[
+        int, Meta(description="How many of a day's events are looked at each time.", ge=100, le=100_000)
+    ] = 5_000
     log_format: Annotated[
         str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
     ] = "text"

@@ -149,9 +149,11 @@ def test_a_message_id_that_is_too_long_is_not_repeated() -> None:
 
 
 def test_each_cause_has_a_meaning_and_a_fate() -> None:
-    """The list is closed and documented; a refused event is quarantined, a duplicate, or suppressed."""
+    """The list is closed and documented; a refused event is quarantined, a duplicate, or suppressed. Remarks on what is
+    stored come last."""
     assert set(MEANING) == set(FATE) == set(Cause)
-    assert set(FATE.values()) == {Fate.QUARANTINED, Fate.DUPLICATE, Fate.SUPPRESSED}
+    assert set(FATE.values()) == set(Fate) - {Fate.RECEIVED}
+    assert [cause for cause in Cause if FATE[cause] is Fate.STORED] == list(Cause)[-2:]
 
 
 PAUSED = SourcePolicy(SourceId(7), paused=True, consent_categories=("ads",))
