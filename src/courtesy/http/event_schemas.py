@@ -117,7 +117,7 @@ class FieldView(msgspec.Struct, frozen=True):
     examples: Sequence[str]
 
 
-class ProposalView(msgspec.Struct, frozen=True):
+class SchemaProposalView(msgspec.Struct, frozen=True):
     """A schema that fits what came in, to be read by somebody who knows before it is put."""
 
     source: str
@@ -230,7 +230,7 @@ async def compare(asked: Asked[DiffQuery, None]) -> Differences:
     return Differences(_change_views(await asked.app.schemas.difference(name, asked.query.from_, to)))
 
 
-async def propose(asked: Asked[SampleQuery, None]) -> ProposalView:
+async def propose(asked: Asked[SampleQuery, None]) -> SchemaProposalView:
     """Propose a schema from what came in."""
     query = asked.query
     found = await asked.app.schemas.infer(_name(asked), query.sample, query.required_share)
@@ -238,7 +238,7 @@ async def propose(asked: Asked[SampleQuery, None]) -> ProposalView:
         FieldView(each.path, each.types, round(each.present_share, 4), round(each.null_share, 4), each.examples)
         for each in found.fields
     ]
-    return ProposalView(*found.subject, found.event_count, to_iso(found.since_ms), found.schema, fields)
+    return SchemaProposalView(*found.subject, found.event_count, to_iso(found.since_ms), found.schema, fields)
 
 
 async def try_schema(asked: Asked[TrialQuery, EventSchema]) -> TrialView:
@@ -293,7 +293,7 @@ OPERATIONS = (
     _admin("DELETE", "", "Hold nothing against a schema any more.", remove_schema, RemovedSchema),
     _admin("GET", "/history", "Every revision of a schema, with what it changed.", read_history, SchemaHistory),
     _admin("GET", "/diff", "How two revisions differ, in words.", compare, Differences, query=DiffQuery),
-    _admin("GET", "/proposal", "Propose a schema from what came in.", propose, ProposalView, query=SampleQuery),
+    _admin("GET", "/proposal", "Propose a schema from what came in.", propose, SchemaProposalView, query=SampleQuery),
     _admin(
         "POST",
         "/trial",
