@@ -30,7 +30,7 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
-from courtesy.runtime.telemetry import configure_logs, configure_traces
+from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 
@@ -99,6 +99,8 @@ async def _judge_quality(judge: Judge, settings: Settings, stop: asyncio.Event) 
             await judge.run()
         except (Unavailable, StorageFull) as error:
             log.warning("quality_waits", cause=error.message)
+        except Exception as error:  # noqa: BLE001 -- the outermost edge: what one day can't be judged by, another may
+            log.error("quality_broke", **error_and_place(error))
         try:
             await asyncio.wait_for(stop.wait(), settings.quality_every_s)
         except TimeoutError:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from courtesy.event.cause import Cause, Fate
 from courtesy.event.event import EventType
 from courtesy.runtime.importing import import_path
 from courtesy.runtime.telemetry import ACCEPTED
-from tests.unit.http.world import World, batch, causes, serving, track
+from tests.unit.http.world import NOW_MS, World, batch, causes, serving, track
 
 BOUGHT = "/v1/schemas/shop/Bought"
 PRICED: dict[str, Any] = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
@@ -112,6 +114,44 @@ async def test_what_is_not_there_is_said() -> None:
         await put(world, PRICED)
         missing = await world.get(f"{BOUGHT}?revision=7")
         assert (missing.status_code, missing.json()["hint"]) == (404, "there are: 1")
+
+
+KEYWORDS = st.sampled_from(
+    "type properties items required enum $ref $defs $schema $id pattern format allOf not minimum const if then".split()
+)
+PLAIN = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+)
+WORDS = st.sampled_from(["string", "object", "#", "#/$defs/a", "https://schemas.example/x", "email", "(a+)+$"])
+NODES = st.recursive(
+    PLAIN | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYWORDS | st.sampled_from("ab"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(KEYWORDS, NODES, max_size=4), st.dictionaries(st.sampled_from("ab"), PLAIN, max_size=2))
+async def test_no_schema_breaks_anything(schema: dict[str, Any], properties: dict[str, Any]) -> None:
+    """It is refused with its place, or it is in force and every event is answered, whatever it has."""
+    async with serving() as world:
+        response = await world.change("PUT", BOUGHT, {"schema": schema, "on_break": "quarantine"})
+        assert response.status_code in (200, 400), response.text
+        if response.status_code == 400:
+            assert response.json()["place"].startswith("schema")
+        answer = await world.post("/v1/batch", batch(track("m1", properties=properties)))
+        assert answer.status_code == 200
+        fates = await world.fates()
+        assert (fates["received"], fates.get("stored", 0) + fates.get("quarantined", 0)) == (1, 1)
+
+
+async def test_a_stored_schema_that_can_not_be_used_any_more_keeps_no_event_out() -> None:
+    """As after an upgrade that reads schemas more strictly: it is left out, and the others hold."""
+    async with serving() as world:
+        await world.app.engine.define("schema", "shop/Bought", b'{"schema": {"type": "money"}}', "ann", NOW_MS)
+        await put(world, PRICED, "/v1/schemas/shop/Seen", "quarantine")
+        answer = await world.post("/v1/batch", batch(bought("a", "1"), bought("b", "1", event="Seen")))
+        assert causes(answer) == [(1, "schema_broken")]
 
 
 # -- what they do

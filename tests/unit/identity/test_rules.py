@@ -173,6 +173,12 @@ def test_a_placeholder_identifies_nobody(kind: str, sent: object) -> None:
     assert normalise(RULES, kind, sent) is None
 
 
+@pytest.mark.parametrize("name", ["test", "default", "0", "web"])
+def test_a_source_may_be_called_like_a_placeholder(name: str) -> None:
+    """Nobody claims to be one, so that whatever it is called, its events are found."""
+    assert normalise(RULES, "event_source", name) == f"event_source:{name}"
+
+
 REAL_IDS: tuple[object, ...] = (
     # Names and short ids that customers have; systems that number in base 36 come by abc, too.
     *"abc foo bar nobody Nullmeier guest42 testarossa id7 anon-1".split(),
@@ -244,7 +250,7 @@ def test_of_very_many_claims_the_most_telling_count() -> None:
     assert (len(ids), ids[0]) == (EVENT_IDS_MAX, "user_id:ann")
 
 
-@pytest.mark.parametrize("kind", ["person", "group", " person ", "group\n"])
+@pytest.mark.parametrize("kind", ["person", "group", " person ", "group\n", "event_source"])
 def test_no_claim_can_pose_as_a_kind_of_our_own(kind: str) -> None:
     """Else whoever names their group as an external id would become one with it, and so with all its members."""
     assert usable(RULES, [Claim(kind, "1234"), Claim("user_id", "ann")]) == ("user_id:ann",)
