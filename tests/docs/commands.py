@@ -81,9 +81,9 @@ def _takes(kind: Any) -> str:
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
     if kinds[0] is bool:
         return "nothing"
-    if issubclass(kinds[0], StrEnum):
+    if isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum):
         return ", ".join(f"`{each}`" for each in kinds[0])
-    names: dict[Any, str] = {int: "integer", str: "text"}
+    names: dict[Any, str] = {int: "integer", str: "text", list[str]: "text, repeatable"}
     return names[kinds[0]]
 
 
