@@ -83,7 +83,7 @@ def _takes(kind: Any) -> str:
         return "text, any number"
     if kinds[0] is bool:
         return "nothing"
-    if issubclass(kinds[0], StrEnum):
+    if isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum):
         return ", ".join(f"`{each}`" for each in kinds[0])
     names: dict[Any, str] = {int: "integer", float: "number", str: "text"}
     return names[kinds[0]]

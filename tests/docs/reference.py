@@ -136,7 +136,7 @@ def causes_page() -> str:
         """The list is closed. The causes are in the order in which the checks are made; an event is turned away for
 the first that applies. `received = stored + quarantined + duplicate + suppressed` holds for each source and hour.
 
-- *quarantined*: kept as it came, with its cause (`GET /v1/quarantine`).
+- *quarantined*: kept as it came, with its cause, to be [mended](../how-to/quarantine.md).
 - *duplicate*: known already; dropped, because it is stored.
 - *suppressed*: not wanted by the customer or the operator; dropped and counted, not kept.
 - *stored*: a remark on an event that is stored like any other.""",

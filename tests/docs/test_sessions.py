@@ -24,6 +24,7 @@ SERVED = (
     "docs/how-to/identity.md",
     "docs/how-to/trust.md",
     "docs/how-to/schemas-and-quality.md",
+    "docs/how-to/quarantine.md",
     "docs/how-to/operate.md",
 )
 

@@ -54,7 +54,7 @@ LiveOption = Annotated[bool, typer.Option("--live", help="Let them start actions
 def list_groups(
     source: SourceOption = None,
     cause: CauseOption = None,
-    as_json: JsonOption = False,
+    json_: JsonOption = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -65,7 +65,7 @@ def list_groups(
 
     groups = with_app(settings_of(data=data, database=database), work)
     told = Groups([group_view(each) for each in groups])
-    if as_json:
+    if json_:
         _print_json(told)
         return
     console = Console(highlight=False)
@@ -84,7 +84,7 @@ def list_groups(
 def show_group(
     group: GroupArgument,
     limit: Annotated[int, typer.Option(help="How many examples", min=1, max=500)] = 3,
-    as_json: JsonOption = False,
+    json_: JsonOption = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -96,7 +96,7 @@ def show_group(
         return group_detail(found, examples, proposals)
 
     detail = with_app(settings_of(data=data, database=database), work)
-    if as_json:
+    if json_:
         _print_json(detail)
         return
     console = Console(highlight=False)
@@ -148,13 +148,13 @@ def replay_group(
     fix: FixOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen")] = False,
     live: LiveOption = False,
-    as_json: JsonOption = False,
+    json_: JsonOption = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Apply a fix to a group, or none, and let the events in. Safe to repeat: each event is stored once."""
     given = _given(do, fix)
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=json_, highlight=False)
 
     async def work(app: App) -> tuple[Sequence[Operation], Group, Preview | Replay]:
         found = await app.quarantine.group(group)
@@ -165,7 +165,7 @@ def replay_group(
         return chosen, found, await _replay(app, console, selection, found.found.event_count, chosen, live=live)
 
     chosen, found, done = with_app(settings_of(data=data, database=database), work)
-    if as_json:
+    if json_:
         _print_json(preview_view(chosen, done) if isinstance(done, Preview) else replay_view(done))
     elif isinstance(done, Preview):
         _tell_preview(console, found, preview_view(chosen, done))
@@ -178,12 +178,12 @@ def discard_group(
     group: GroupArgument,
     reason: Annotated[str, typer.Option(help="Why they are not worth mending; goes to the log")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
-    as_json: JsonOption = False,
+    json_: JsonOption = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
     """Drop the events of a group for good. They count as suppressed, with the cause `discarded`."""
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=json_, highlight=False)
 
     async def work(app: App) -> Replay | None:
         found = await app.quarantine.group(group)
@@ -194,7 +194,7 @@ def discard_group(
     done = with_app(settings_of(data=data, database=database), work)
     if done is None:
         console.print("Nothing was changed.")
-    elif as_json:
+    elif json_:
         _print_json(replay_view(done))
     else:
         console.print(f"{done.tally.suppressed:,} events are discarded.")

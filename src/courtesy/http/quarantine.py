@@ -84,13 +84,13 @@ class Fixes(msgspec.Struct, frozen=True):
     fixes: list[FixView]
 
 
-async def list_groups(asked: Asked[GroupsQuery, None]) -> Groups:
+async def list_held_groups(asked: Asked[GroupsQuery, None]) -> Groups:
     """What is held, by what is wrong."""
     groups = await asked.app.quarantine.groups(asked.query.source, asked.query.cause)
     return Groups([group_view(each) for each in groups])
 
 
-async def read_group(asked: Asked[NoQuery, None]) -> GroupDetail:
+async def read_held_group(asked: Asked[NoQuery, None]) -> GroupDetail:
     """One group, with examples and proposals."""
     quarantine = asked.app.quarantine
     group = await quarantine.group(asked.path["group"])
@@ -167,7 +167,7 @@ OPERATIONS = (
         "GET",
         "/v1/quarantine/groups",
         "Rejected events by source, cause and what is wrong.",
-        list_groups,
+        list_held_groups,
         Groups,
         query=GroupsQuery,
         codes=_GONE,
@@ -176,7 +176,7 @@ OPERATIONS = (
         "GET",
         "/v1/quarantine/groups/{group}",
         "One group, with examples and fixes that may help.",
-        read_group,
+        read_held_group,
         GroupDetail,
         codes=_GONE,
         path_docs={"group": "As `/v1/quarantine/groups` names it."},
