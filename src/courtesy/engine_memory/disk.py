@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position
 from courtesy.engine.contract import PartitionStatus, PersonReading
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
@@ -40,6 +40,7 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.definitions = Definitions()
+        self.lake_position: Position | None = None
         self._append_lock = asyncio.Lock()
         self._appender: Listener | None = None
         self._next_person = 1
@@ -125,7 +126,10 @@ class Disk:
             self.folding.owner_of(partition, now_ms),
         )
 
-    def trim(self, received_before_ms: int) -> int:
-        """Drop folded records that arrived before an instant; how many."""
+    def trim(self, received_before_ms: int, up_to: Position | None) -> int:
+        """Drop folded records that arrived before an instant, up to a position if given; how many."""
+        limit = self.log.head if up_to is None else up_to
         partitions = map(Partition, range(self.partition_count))
-        return sum(self.log.drop(each, self.folding.folded(each), received_before_ms) for each in partitions)
+        return sum(
+            self.log.drop(each, min(self.folding.folded(each), limit), received_before_ms) for each in partitions
+        )

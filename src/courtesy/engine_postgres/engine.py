@@ -13,6 +13,7 @@ from courtesy.engine.tasks import end
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions
+from courtesy.engine_postgres.exporting import Exporting
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.reading import Reading
@@ -20,7 +21,7 @@ from courtesy.engine_postgres.reading import Reading
 CONNECTION_COUNT = 8
 
 
-class PostgresEngine(Appending, Folding, Outbox, Reading, Definitions):
+class PostgresEngine(Appending, Folding, Outbox, Reading, Definitions, Exporting):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
     def __init__(
