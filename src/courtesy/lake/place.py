@@ -74,7 +74,7 @@ class Place:
 
 def place_of(settings: Settings) -> Place | None:
     """Where the settings want the lake; None when it is off. Raises CourtesyError(INVALID)."""
-    where = (settings.lake or str(Path(settings.data) / "lake")).rstrip("/")
+    where = settings.lake or str(Path(settings.data) / "lake")
     if where == OFF:
         return None
     if "://" not in where:
@@ -87,7 +87,7 @@ def place_of(settings: Settings) -> Place | None:
             hint="other stores that speak S3 are reached with COURTESY_LAKE_S3_ENDPOINT",
             place="lake",
         )
-    return Place(where, _s3(settings))
+    return Place(where.rstrip("/"), _s3(settings))
 
 
 def _folder(where: str) -> str:

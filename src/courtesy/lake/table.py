@@ -10,7 +10,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -59,8 +58,6 @@ PROPERTIES = {
         for name in ("position", "person_id", "at", "received", "source_id")
     },
 }
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EventTable:
@@ -150,8 +147,7 @@ class EventTable:
     def sweep(self, table: Table, listed: Iterable[fs.FileInfo], before_ms: int) -> int:
         """Delete the listed files last changed before an instant that no snapshot of the table needs; how many."""
         needed = {path_of(table, each) for each in reachable(table)}
-        limit = _EPOCH + timedelta(milliseconds=before_ms)
-        doomed = [each.path for each in listed if each.path not in needed and each.mtime < limit]
+        doomed = [each.path for each in listed if each.path not in needed and each.mtime_ns < before_ms * 1_000_000]
         store = filesystem(table)
         for path in doomed:
             with suppress(FileNotFoundError):
