@@ -1,13 +1,13 @@
-"""`python -m bench [accept|fold|read|people ...] [--quick]`: measure, write `bench/results.json`, print a table."""
+"""`python -m bench [part ...] [--quick]`: measure, write `bench/results.json`, print a table."""
 
 from __future__ import annotations
 
 import argparse
 
-from bench import spine
+from bench import lake, spine
 from bench.results import Figure, write
 
-PARTS = ("accept", "fold", "read", "people")
+PARTS = ("accept", "fold", "read", "people", "lake")
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
             figures += spine.sustained(300_000 // scale, http_workers=2, fold_workers=1)
         elif part == "read":
             figures += spine.reading(20 // scale or 2)
+        elif part == "lake":
+            figures += lake.appending(600_000 // scale)
         else:
             figures += spine.footprint(1_000_000 // scale)
     if options.quick:

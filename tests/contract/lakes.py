@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from pyarrow import fs
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key, partition_of
 from courtesy.event.event import Event, EventType, Party, encode
-from courtesy.lake import Lake
+from courtesy.lake import Lake, place_of
 from courtesy.lake.place import Place
 from courtesy.person.record import Record, RecordKind
 from tests.contract.builders import NOW_MS, SHOP
@@ -86,6 +88,37 @@ def _inflated(raw: bytes) -> bytes:
             start += 1
         parts.append(zlib.decompress(block[start:], -15))
     return b"".join(parts)
+
+
+KEY, SECRET = "AKIALAKE", "secret"
+
+
+def folder_site(url: str, folder: Path) -> Site:
+    """A lake in the data folder."""
+    return Site(_placed(LakeSettings(str(folder))), url, fs.LocalFileSystem(), str(folder / "lake"))
+
+
+def s3_site(url: str, endpoint: str) -> Site:
+    """A lake below a prefix in a bucket of its own."""
+    bucket = f"bucket-{url.rpartition('/')[2].partition('?')[0].replace('_', '-')}"
+    files = fs.S3FileSystem(
+        access_key=KEY, secret_key=SECRET, endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
+    )
+    files.create_dir(bucket)
+    settings = LakeSettings("unused", f"s3://{bucket}/some/where/", endpoint, "us-east-1", KEY, SECRET)
+    return Site(_placed(settings), url, files, f"{bucket}/some/where")
+
+
+def _placed(settings: LakeSettings) -> Place:
+    place = place_of(settings)
+    assert place is not None
+    return place
+
+
+def close(site: Site) -> None:
+    """Let go of all connections of the lakes of a test."""
+    for lake in site.opened:
+        asyncio.run(lake.close())
 
 
 def event(

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from moto.server import ThreadedMotoServer
-from pyarrow import fs
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 
@@ -32,9 +31,8 @@ from courtesy.lake.table import POSITION, live_files
 from courtesy.person.record import Record, RecordKind, hand_over_payload
 from tests.contract.builders import ANN, BOB, NOW_MS, SHOP, TILL
 from tests.contract.conftest import Databases
-from tests.contract.lakes import LakeSettings, Site, all_of, event, put
+from tests.contract.lakes import LakeSettings, Site, all_of, close, event, folder_site, put, s3_site
 
-KEY, SECRET = "AKIALAKE", "secret"
 CID = PersonId(103)
 FAR_MS = 2**45
 """So late that everything not needed is old."""
@@ -67,34 +65,6 @@ def folder(databases: Databases, tmp_path: Path) -> Iterator[Site]:
         made = folder_site(url, tmp_path)
         yield made
         close(made)
-
-
-def close(site: Site) -> None:
-    """Let go of all connections of the lakes of a test."""
-    for lake in site.opened:
-        asyncio.run(lake.close())
-
-
-def folder_site(url: str, folder: Path) -> Site:
-    """A lake in the data folder."""
-    return Site(_placed(LakeSettings(str(folder))), url, fs.LocalFileSystem(), str(folder / "lake"))
-
-
-def s3_site(url: str, endpoint: str) -> Site:
-    """A lake below a prefix in a bucket of its own."""
-    bucket = f"bucket-{url.rpartition('/')[2].partition('?')[0].replace('_', '-')}"
-    files = fs.S3FileSystem(
-        access_key=KEY, secret_key=SECRET, endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
-    )
-    files.create_dir(bucket)
-    settings = LakeSettings("unused", f"s3://{bucket}/some/where/", endpoint, "us-east-1", KEY, SECRET)
-    return Site(_placed(settings), url, files, f"{bucket}/some/where")
-
-
-def _placed(settings: LakeSettings) -> Place:
-    place = place_of(settings)
-    assert place is not None
-    return place
 
 
 def plain_table(site: Site) -> Table:

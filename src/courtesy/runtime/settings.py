@@ -57,13 +57,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 90
     lake: Annotated[
-        str | None,
+        str,
         Meta(
             description="Where all events are kept as an Iceberg table: a folder, `s3://bucket/prefix`, or `off`. "
             "The folder `lake` in the data folder unless set.",
             pattern="^(s3://[^/]|(?!.*://))",
         ),
-    ] = None
+    ] = ""
     lake_every_s: Annotated[int, Meta(description="How often new events are written to the lake.", ge=1, le=40)] = 20
     lake_s3_endpoint: Annotated[
         str | None, Meta(description="URL of the S3-compatible store of the lake, when it is not Amazon's.")
