@@ -24,6 +24,7 @@ from courtesy.lake import Lake, make_lake
 from courtesy.lake.rows import to_arrow
 from courtesy.person.record import Record, RecordKind
 from courtesy.runtime.lake import BATCH_RECORDS
+from courtesy.runtime.process import spare_the_collector
 from courtesy.runtime.settings import Settings
 
 SHOP = SourceId(1)
@@ -32,6 +33,7 @@ SHOP = SourceId(1)
 def appending(count: int) -> list[Figure]:
     """Events of the shop's workload appended as the exporter does, and the same rows written by plain Arrow."""
     records = list(_records(count))
+    spare_the_collector()
     with tempfile.TemporaryDirectory(prefix="courtesy-") as folder, _lake(Path(folder)) as lake:
         appended = asyncio.run(_append(lake, records))
         written = _write_plainly(records, Path(folder))

@@ -134,7 +134,7 @@ async def test_a_crash_at_any_step_neither_doubles_nor_loses(engine: Engine, sit
         await happen(engine, chance, f"b{n}")
         lake = FrailLake(site, step)
         try:
-            await export(Exporter(FrailEngine(engine, step), lake, clock, 1))  # type: ignore[arg-type]
+            await export(Exporter(FrailEngine(engine, step), lake, clock, 1))
         except Crash:
             pass
         finally:
@@ -145,9 +145,9 @@ async def test_a_crash_at_any_step_neither_doubles_nor_loses(engine: Engine, sit
         "before log_after", "after log_after", "before the lake's commit", "after the lake's commit",
         "before save_lake_position", "after save_lake_position",
     }  # fmt: skip
-    lake = site.lake()
-    await export(Exporter(engine, lake, clock, 1))
-    assert await all_of(lake, PEOPLE) == await events_of(engine)
+    after = site.lake()
+    await export(Exporter(engine, after, clock, 1))
+    assert await all_of(after, PEOPLE) == await events_of(engine)
 
 
 async def _nothing_between(engine: Engine, held: Position | None, saved: Position | None) -> bool:

@@ -23,6 +23,7 @@ SERVED = (
     "docs/how-to/webhooks.md",
     "docs/how-to/identity.md",
     "docs/how-to/trust.md",
+    "docs/how-to/lake.md",
     "docs/how-to/operate.md",
 )
 
