@@ -126,7 +126,7 @@ def _type_words(info: Any) -> str:
 def _default_words(field: Any) -> str:
     if field.default_factory is not msgspec.NODEFAULT:
         return str(field.default_factory.__name__).strip("_").replace("_", " ")
-    return "none" if field.default is None else f"`{msgspec.json.encode(field.default).decode().strip(chr(34))}`"
+    return "none" if field.default in (None, "") else f"`{msgspec.json.encode(field.default).decode().strip(chr(34))}`"
 
 
 def causes_page() -> str:
