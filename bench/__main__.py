@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from bench import quarantine, spine
+from bench import lake, quarantine, spine
 from bench.results import Figure, write
 
-PARTS = ("accept", "fold", "read", "people", "quarantine")
+PARTS = ("accept", "fold", "read", "people", "quarantine", "lake")
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
             figures += spine.reading(20 // scale or 2)
         elif part == "quarantine":
             figures += quarantine.replay(100_000 // scale)
+        elif part == "lake":
+            figures += lake.appending(600_000 // scale)
         else:
             figures += spine.footprint(1_000_000 // scale)
     if options.quick:

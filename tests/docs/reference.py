@@ -5,12 +5,13 @@ Without `--write` it says which pages are out of date, and ends with status 1 wh
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from courtesy.base.errors import EXIT_STATUS, HTTP_STATUS, Code
@@ -115,7 +116,7 @@ def _type_words(info: Any) -> str:
             return f"integer from {low}" + (f" to {high}" if high is not None else "")
         case msgspec.inspect.BoolType():
             return "boolean"
-        case msgspec.inspect.StrType(pattern=str() as pattern):
+        case msgspec.inspect.StrType(pattern=str() as pattern) if re.fullmatch(r"\^\([a-z|]+\)\$", pattern):
             return " or ".join(f"`{word}`" for word in pattern.strip("^$()").split("|"))
         case msgspec.inspect.StrType():
             return "text"
@@ -126,7 +127,7 @@ def _type_words(info: Any) -> str:
 def _default_words(field: Any) -> str:
     if field.default_factory is not msgspec.NODEFAULT:
         return str(field.default_factory.__name__).strip("_").replace("_", " ")
-    return "none" if field.default is None else f"`{msgspec.json.encode(field.default).decode().strip(chr(34))}`"
+    return "none" if field.default in (None, "") else f"`{msgspec.json.encode(field.default).decode().strip(chr(34))}`"
 
 
 def causes_page() -> str:
@@ -188,7 +189,7 @@ def metrics_page() -> str:
         (_exposed_name(each), each._type, each._labelnames, each._documentation)
         for module in (telemetry, http_metrics)
         for each in vars(module).values()
-        if isinstance(each, Counter | Histogram)
+        if isinstance(each, Counter | Histogram | Gauge)
     ]
     rows = sorted({name: (name, kind, labels, text) for name, kind, labels, text in [*counted, *_lags()]}.values())
     return page(
@@ -203,7 +204,7 @@ and `_count`. Metrics of partitions are asked of the store, so every server of a
     )
 
 
-def _exposed_name(metric: Counter | Histogram) -> str:
+def _exposed_name(metric: Counter | Histogram | Gauge) -> str:
     """A counter's name ends in `_total` where it is exposed."""
     return f"{metric._name}_total" if isinstance(metric, Counter) else metric._name
 

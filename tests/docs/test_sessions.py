@@ -25,6 +25,7 @@ SERVED = (
     "docs/how-to/trust.md",
     "docs/how-to/schemas-and-quality.md",
     "docs/how-to/quarantine.md",
+    "docs/how-to/lake.md",
     "docs/how-to/operate.md",
 )
 

@@ -303,7 +303,7 @@ class Unfenced(WatchedDisk):
 class TrimsAll(WatchedDisk):
     """Drops what is old, folded or not."""
 
-    def trim(self, received_before_ms: int) -> int:
+    def trim(self, received_before_ms: int, up_to: Position | None) -> int:
         everywhere = self.log.head
         return sum(
             self.log.drop(status.partition, everywhere, received_before_ms + 60_000) for status in self.status(0)

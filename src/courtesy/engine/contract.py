@@ -624,8 +624,26 @@ class Engine(Protocol):
 
     # -- upkeep
 
-    async def trim(self, received_before_ms: int) -> int:
-        """Drop records that arrived before an instant and are folded; how many. Nothing unfolded is ever dropped."""
+    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
+        """Drop records that arrived before an instant and are folded, up to a position if given; how many.
+
+        Nothing unfolded is ever dropped.
+        """
+        ...
+
+    async def log_after(self, position: Position, limit: int) -> list[Record]:
+        """Records of all kinds after a position, in order, at most `limit`; maybe fewer though more follow.
+
+        Empty only when there are none. What is dropped is left out.
+        """
+        ...
+
+    async def lake_position(self) -> Position | None:
+        """Up to where the lake has all events of the log, as saved last; None when that never was."""
+        ...
+
+    async def save_lake_position(self, position: Position) -> None:
+        """Remember up to where the lake has all events, whether that is further than before or not."""
         ...
 
     async def forget_keys(self, before_ms: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 
-from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, SourceId
+from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
@@ -51,6 +51,7 @@ class Disk:
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
         self.quality: dict[tuple[int, SourceId], QualityRow] = {}
+        self.lake_position: Position | None = None
         self._append_lock = asyncio.Lock()
         self._appender: Listener | None = None
         self._next_person = 1
@@ -161,7 +162,10 @@ class Disk:
             self.folding.owner_of(partition, now_ms),
         )
 
-    def trim(self, received_before_ms: int) -> int:
-        """Drop folded records that arrived before an instant; how many."""
+    def trim(self, received_before_ms: int, up_to: Position | None) -> int:
+        """Drop folded records that arrived before an instant, up to a position if given; how many."""
+        limit = self.log.head if up_to is None else up_to
         partitions = map(Partition, range(self.partition_count))
-        return sum(self.log.drop(each, self.folding.folded(each), received_before_ms) for each in partitions)
+        return sum(
+            self.log.drop(each, min(self.folding.folded(each), limit), received_before_ms) for each in partitions
+        )

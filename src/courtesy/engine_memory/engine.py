@@ -298,8 +298,17 @@ class MemoryEngine:
 
     # -- upkeep
 
-    async def trim(self, received_before_ms: int) -> int:
-        return self._disk.trim(received_before_ms)
+    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
+        return self._disk.trim(received_before_ms, up_to)
+
+    async def log_after(self, position: Position, limit: int) -> list[Record]:
+        return self._disk.log.all_after(position, limit)
+
+    async def lake_position(self) -> Position | None:
+        return self._disk.lake_position
+
+    async def save_lake_position(self, position: Position) -> None:
+        self._disk.lake_position = position
 
     async def forget_keys(self, before_ms: int) -> int:
         return self._disk.intake.forget(before_ms)

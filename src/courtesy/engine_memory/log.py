@@ -54,6 +54,11 @@ class Log:
         start = bisect_right(records, position, key=_position)
         return records[start : start + limit]
 
+    def all_after(self, position: Position, limit: int) -> list[Record]:
+        """The first `limit` records after a position, whatever their partition, in order."""
+        partitions = (self.after(Partition(number), position, limit) for number in range(len(self._partitions)))
+        return list(islice(merge(*partitions, key=_position), limit))
+
     def count_after(self, partition: Partition, position: Position) -> int:
         """How many records of a partition lie after a position."""
         records = self._partitions[partition]

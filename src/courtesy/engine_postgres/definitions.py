@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from courtesy.base.ids import SourceId
+from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import Definition, ImportProgress, Revision
 from courtesy.engine_postgres.connection import Connected, Connection
@@ -23,7 +23,7 @@ VALUES (%s, %s, %s, %s, %s, %b, %s, %s)
 _TRIM = """
 DELETE FROM log USING (
     SELECT log.partition, log.position FROM log JOIN partition_state AS progress USING (partition)
-    WHERE log.position <= progress.folded AND log.received < %s LIMIT %s
+    WHERE log.position <= least(progress.folded, %s) AND log.received < %s LIMIT %s
 ) AS old WHERE log.partition = old.partition AND log.position = old.position RETURNING 1
 """
 
@@ -77,10 +77,10 @@ class Definitions(Connected):
         )
         return [Revision(*row) for row in rows]
 
-    async def trim(self, received_before_ms: int) -> int:
+    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
         dropped = 0
         while True:
-            chunk = len(await self._rows(_TRIM, received_before_ms, TRIM_CHUNK))
+            chunk = len(await self._rows(_TRIM, up_to, received_before_ms, TRIM_CHUNK))
             dropped += chunk
             if chunk < TRIM_CHUNK:
                 return dropped

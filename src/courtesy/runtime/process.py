@@ -1,4 +1,4 @@
-"""One process of a running server: answers HTTP, folds, or dispatches. Started by the supervisor, ends with it."""
+"""One process of a running server: folds, dispatches, or fills the lake. Started by the supervisor, ends with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import msgspec
 import structlog
 import uvloop
 
+from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
 from courtesy.channel.address import permitted_networks
 from courtesy.channel.contract import Outside
@@ -81,7 +82,7 @@ async def _upkeep(engine: Engine, settings: Settings, stop: asyncio.Event) -> No
     while not stop.is_set():
         try:
             now = clock.now_ms()
-            trimmed = await engine.trim(now - settings.log_retention_days * DAY_MS)
+            trimmed = await _trim(engine, settings, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
             if trimmed or forgotten:
                 log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten)
@@ -107,6 +108,30 @@ async def _judge_quality(judge: Judge, settings: Settings, stop: asyncio.Event) 
             continue
 
 
+async def _trim(engine: Engine, settings: Settings, now_ms: int) -> int:
+    before = now_ms - settings.log_retention_days * DAY_MS
+    up_to = (await engine.lake_position() or Position(0)) if settings.has_lake else None
+    return await engine.trim(before, up_to)
+
+
+async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:
+    """Write what is accepted to the lake, and keep it in order, until told to stop."""
+    # Only this process pays for what the lake stands on: a second of imports, and memory.
+    from courtesy.lake import make_lake
+    from courtesy.runtime.lake import Exporter
+
+    clock = SystemClock()
+    store = make_lake(settings, url)
+    assert store is not None, "the supervisor starts this process when there is a lake"
+    engine = PostgresEngine(url, clock, settings.partitions, connection_count=2)
+    await engine.open()
+    try:
+        await Exporter(engine, store, clock, settings.lake_every_s).run(stop)
+    finally:
+        await store.close()
+        await engine.close()
+
+
 def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
@@ -121,7 +146,7 @@ async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | N
     return {"url": subscription.url, "secrets": list(subscription.secrets)}
 
 
-WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch}
+WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}
 
 RUN_VARIABLE = "COURTESY_RUN"
 """Where the supervisor puts the settings and the database's URL for its processes."""
@@ -187,7 +212,7 @@ def _begin_stop(stop: asyncio.Event, name: str, limit_s: float) -> None:
 
 
 def main() -> None:
-    """`python -m courtesy.runtime.process fold|dispatch`."""
+    """`python -m courtesy.runtime.process fold|dispatch|lake`."""
     die_with_parent()
     spare_the_collector()
     uvloop.run(_work(sys.argv[1]))

@@ -50,8 +50,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="Let webhooks call private and loopback addresses. For tests and closed networks.")
     ] = False
     log_retention_days: Annotated[
-        int, Meta(description="How long folded records stay in the log. Nothing unfolded is dropped.", ge=1)
+        int,
+        Meta(
+            description="How long folded records stay in the log. Nothing unfolded is dropped, nor what a lake lacks.",
+            ge=1,
+        ),
     ] = 90
+    lake: Annotated[
+        str,
+        Meta(
+            description="Where all events are kept as an Iceberg table: a folder, `s3://bucket/prefix`, or `off`. "
+            "The folder `lake` in the data folder unless set.",
+            pattern="^(s3://[^/]|(?!.*://))",
+        ),
+    ] = ""
+    lake_every_s: Annotated[int, Meta(description="How often new events are written to the lake.", ge=1, le=40)] = 20
+    lake_s3_endpoint: Annotated[
+        str | None, Meta(description="URL of the S3-compatible store of the lake, when it is not Amazon's.")
+    ] = None
+    lake_s3_region: Annotated[
+        str | None, Meta(description="Region of the lake's bucket. `AWS_REGION`, or else `us-east-1`, unless set.")
+    ] = None
+    lake_s3_access_key: Annotated[
+        str | None, Meta(description="Key id for the lake's store. What AWS's own tools would take unless set.")
+    ] = None
+    lake_s3_secret_key: Annotated[str | None, Meta(description="The secret that belongs to that key id.")] = None
     duplicate_days: Annotated[
         int, Meta(description="How long message ids are remembered to recognise duplicates.", ge=7)
     ] = 7
@@ -70,6 +93,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: Annotated[
         int, Meta(description="How long a stop waits for what is under way before it is ended.", ge=1)
     ] = 30
+
+    @property
+    def has_lake(self) -> bool:
+        """Whether events flow to a lake."""
+        return self.lake != "off"
 
 
 def from_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

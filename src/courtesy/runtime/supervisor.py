@@ -136,6 +136,8 @@ class Supervisor:
         for number in range(self.settings.fold_workers):
             self.children.append(Child(f"fold-{number + 1}", (*worker, "fold")))
         self.children.append(Child("dispatch", (*worker, "dispatch")))
+        if self.settings.has_lake:
+            self.children.append(Child("lake", (*worker, "lake")))
 
     async def _tend(self, environment: Mapping[str, str], embedded: EmbeddedPostgres | None) -> None:
         """Start what should run and does not."""

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 TRACER = trace.get_tracer("courtesy")
 
@@ -35,8 +35,14 @@ FOLD_SECONDS = Histogram("courtesy_fold_seconds", "Time of one batch of folding,
 POISONED = Counter("courtesy_records_poisoned", "Records set aside because no step could fold them")
 EFFECTS = Counter("courtesy_effects", "Attempts to carry out an effect, by kind and answer", ["kind", "answer"])
 
-
 SETTLED = Counter("courtesy_effects_settled", "Effects by their final outcome", ["kind", "outcome"])
+LAKE_ROWS = Counter("courtesy_lake_rows", "Events written to the lake")
+LAKE_TIME = Gauge(
+    "courtesy_lake_time_seconds",
+    "Until when, in seconds since 1970, everything that arrived is in the lake; time() less this is its lag",
+    multiprocess_mode="mostrecent",
+)
+LAKE_FAILURES = Counter("courtesy_lake_failures", "Times that the lake could not be written or kept in order")
 
 
 def configure_logs(*, as_json: bool) -> None:

@@ -26,6 +26,12 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "log_format": ("json", "json"),
     "otlp_endpoint": ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
     "stop_grace_s": ("5", 5),
+    "lake": ("s3://bucket/prefix", "s3://bucket/prefix"),
+    "lake_every_s": ("5", 5),
+    "lake_s3_endpoint": ("http://store:9000", "http://store:9000"),
+    "lake_s3_region": ("eu-central-1", "eu-central-1"),
+    "lake_s3_access_key": ("AKIA", "AKIA"),
+    "lake_s3_secret_key": ("secret", "secret"),
 }
 """A text for every setting as it may stand in the environment, and what it means."""
 

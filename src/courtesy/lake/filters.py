@@ -1,0 +1,52 @@
+"""Filters on the lake's rows, said twice: for PyIceberg, which picks the files, and for Arrow, which picks the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg import expressions
+from pyiceberg.expressions import And, BooleanExpression
+
+from courtesy.base.ids import PersonId, Position, SourceId
+
+# Declared to the type checker as their serialised form, which is not how they are made.
+_In: Any = expressions.In
+_EqualTo: Any = expressions.EqualTo
+_LessThan: Any = expressions.LessThan
+_LessThanOrEqual: Any = expressions.LessThanOrEqual
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows: `plan` finds the files that may hold some, `rows` the rows themselves."""
+
+    plan: BooleanExpression
+    rows: pc.Expression
+
+
+def of_people(people: Collection[PersonId], up_to: Position | None = None) -> Filter:
+    """All rows of some people, up to a position if given."""
+    plan: BooleanExpression = _In("person_id", set(people))
+    rows = pc.field("person_id").isin(list(people))
+    if up_to is not None:
+        plan = And(plan, _LessThanOrEqual("position", up_to))
+        rows &= pc.field("position") <= up_to
+    return Filter(plan, rows)
+
+
+def arrived_before(source: SourceId | None, name: str | None, received_before_ms: int) -> Filter:
+    """The rows that arrived before an instant, of one source and of one event name if given."""
+    moment = datetime.fromtimestamp(received_before_ms / 1_000, UTC)
+    plan: BooleanExpression = _LessThan("received", moment.isoformat())
+    rows = pc.field("received") < pa.scalar(received_before_ms * 1_000, pa.timestamp("us", tz="UTC"))
+    if source is not None:
+        plan = And(plan, _EqualTo("source_id", source))
+        rows &= pc.field("source_id") == source
+    if name is not None:
+        rows &= pc.field("name") == name
+    return Filter(plan, rows)
