@@ -15,6 +15,7 @@ from courtesy.base.ids import Position
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
@@ -35,6 +36,7 @@ cli.add_typer(keys)
 cli.add_typer(person)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
+cli.command("standard")(show_standard)
 
 Kind = Annotated[str, typer.Argument(help="user_id, email, phone, device_id, anonymous_id, person, …")]
 Value = Annotated[str, typer.Argument(help="The identifier's value")]

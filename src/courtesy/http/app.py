@@ -15,7 +15,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.http import browser, definitions, events, operations, people, tracking
+from courtesy.http import browser, definitions, events, operations, people, standards, tracking
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
@@ -47,6 +47,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *browser.OPERATIONS,
     *events.OPERATIONS,
     *people.OPERATIONS,
+    *standards.OPERATIONS,
     *definitions.OPERATIONS,
     *operations.OPERATIONS,
     Operation("GET", "/openapi.json", "operations", "The description of this API.", describe, answer=dict[str, Any]),

@@ -45,6 +45,7 @@ class SourceView(msgspec.Struct, frozen=True):
     paused: bool
     consent_categories: tuple[str, ...]
     traits_identify: bool
+    country: str
     changed: str
     changed_by: str
 
@@ -70,6 +71,7 @@ def _source_view(app: App, name: str) -> SourceView:
         source.paused,
         source.consent_categories,
         source.traits_identify,
+        source.country,
         to_iso(definition.changed_ms),
         definition.changed_by,
     )

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
 from courtesy.http.operation import Asked, Operation
+from courtesy.http.standards import StandardView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.people import GROUP, RECORDS_MAX
 
@@ -95,13 +96,17 @@ class IdentifierView(msgspec.Struct, frozen=True):
 
 
 class PersonView(msgspec.Struct, frozen=True):
-    """All that is known of a person, up to `position`. `members` only for a group."""
+    """All that is known of a person, up to `position`. `members` only for a group.
+
+    `standard`: standard forms of the traits that have one, by the trait's name, beside the values as they were sent.
+    """
 
     person: str
     position: str
     identifiers: list[IdentifierView]
     merged_people: list[str]
     traits: dict[str, Any]
+    standard: dict[str, StandardView]
     trait_origins: dict[str, TraitOrigin]
     event_count: int
     event_types: dict[str, int]

@@ -16,6 +16,7 @@ from courtesy.event.accept import (
     DEPTH_MAX,
     EVENT_BYTES_MAX,
     Accepted,
+    Claim,
     Draft,
     Rejected,
     SourcePolicy,
@@ -69,7 +70,7 @@ def cause(call: Any, policy: SourcePolicy = POLICY, **more: Any) -> Cause:
 
 def claims(call: Any, policy: SourcePolicy = POLICY, **more: Any) -> list[tuple[str, Any]]:
     """Kind and value of each claim of a call."""
-    return [(kind, value) for kind, value in passed(call, policy, **more).claims]
+    return [(claim.kind, claim.value) for claim in passed(call, policy, **more).claims]
 
 
 # -- causes
@@ -476,14 +477,14 @@ def test_a_context_of_unexpected_types_is_kept_but_not_read() -> None:
     """One odd part hides none of the others, and costs nobody the event."""
     context = {"device": "iPhone", "externalIds": {"id": 1}, "traits": {"email": "a@example.org"}, "n": 10**40}
     accepted = passed({**TRACK, "context": context})
-    assert [kind for kind, _ in accepted.claims] == ["user_id", "email"]
+    assert [claim.kind for claim in accepted.claims] == ["user_id", "email"]
     assert msgspec.json.decode(accepted.event.context) == context
 
 
 def test_an_alias_claims_the_old_id_as_either_kind() -> None:
     """The protocol does not say whether it was a login or an anonymous id."""
     accepted = passed({"type": "alias", "userId": "new", "previousId": "old"})
-    assert [tuple(each) for each in accepted.previous] == [("user_id", "old"), ("anonymous_id", "old")]
+    assert accepted.previous == (Claim("user_id", "old"), Claim("anonymous_id", "old"))
 
 
 # -- consent

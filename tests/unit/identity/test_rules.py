@@ -272,7 +272,7 @@ def test_what_was_found_out_is_remembered_within_bounds() -> None:
         Claim("user_id", 7),
     ]
     assert usable(rules, claims) == usable(rules, claims)
-    assert sum(len(kind) + len(str(value)) for kind, value in rules.remembered) < 100
+    assert sum(len(each.kind) + len(str(each.value)) for each in rules.remembered) < 100
 
 
 # -- rules that can't work
