@@ -52,9 +52,10 @@ _NUMBER_FIRST_COUNTRIES = frozenset("US CA AU NZ GB IE ZA IN SG HK FR MC LU TH P
 
 
 class AddressParts(msgspec.Struct, frozen=True):
-    """Empty where an address has no such part. `country`: alpha-2; `region`: its code where the country uses codes.
+    """Empty where an address has no such part.
 
-    `lines`: as it is written in its country, without an empty line.
+    `country`: alpha-2, or as it was written where no such country is known; `region`: its code where the country uses
+    codes. `lines`: as it is written in its country, without an empty line.
     """
 
     recipient: str = ""
@@ -94,14 +95,15 @@ def _of_parts(raw: Mapping[Any, Any], hints: Hints) -> Standard[AddressParts]:
             told.setdefault(field, one_line(text))
     if not told.keys() - {"recipient"}:
         return refused(Kind.ADDRESS, raw, Reason.EMPTY if not raw else Reason.MALFORMED)
-    country = country_of(told["country"], hints.language) if "country" in told else None
-    unknown = "country" in told and country is None
-    country = country or (None if unknown else hints.region)
+    marks: tuple[Mark, ...] = ()
+    country = hints.region if "country" not in told else country_of(told["country"], hints.language)
+    if country is not None:
+        told["country"] = country
+    elif "country" in told:
+        marks = (Mark.COUNTRY_UNKNOWN,)
     if "street" in told and "number" not in told:
         told = _with_number(told, country)
-    return _standard(
-        raw, told | {"country": country or ""}, Confidence.LIKELY, (Mark.COUNTRY_UNKNOWN,) if unknown else ()
-    )
+    return _standard(raw, told, country, Confidence.LIKELY, marks)
 
 
 def _with_number(told: dict[str, str], country: str | None) -> dict[str, str]:
@@ -144,7 +146,9 @@ def _of_text(raw: Any, text: str, hints: Hints) -> Standard[AddressParts]:
     if not told:
         return refused(Kind.ADDRESS, raw, Reason.MALFORMED)
     sure = country is not None and place is not None and "street" in told
-    return _standard(raw, told | {"country": country or ""}, Confidence.LIKELY if sure else Confidence.WEAK, ())
+    if country is not None:
+        told["country"] = country
+    return _standard(raw, told, country, Confidence.LIKELY if sure else Confidence.WEAK, ())
 
 
 def _take_postcode(segments: list[str], told: dict[str, str], country: str | None) -> int | None:
@@ -216,14 +220,13 @@ def _regions() -> dict[str, dict[str, str]]:
 
 
 def _standard(
-    raw: Any, told: dict[str, str], confidence: Confidence, marks: tuple[Mark, ...]
+    raw: Any, told: dict[str, str], country: str | None, confidence: Confidence, marks: tuple[Mark, ...]
 ) -> Standard[AddressParts]:
-    country = told["country"]
     if "postcode" in told:
-        told["postcode"], right = standard_postcode(told["postcode"], country or None)
+        told["postcode"], right = standard_postcode(told["postcode"], country)
         marks = marks if right else (*marks, Mark.POSTCODE_WRONG)
     if "region" in told:
-        told["region"] = _code([told["region"]], _regions().get(country, {})) or told["region"]
+        told["region"] = _code([told["region"]], _regions().get(country or "", {})) or told["region"]
     parts = msgspec.convert(told, AddressParts)
     lines = format_address(parts)
     if not lines:
@@ -248,7 +251,7 @@ def format_address(parts: AddressParts, country_name: str | None = None) -> tupl
     `country_name`: how to call the country; its English name when it is None, no country when it is empty.
     """
     country = countries().get(parts.country)
-    name = country_name if country_name is not None else country.name if country is not None else ""
+    name = country_name if country_name is not None else country.name if country is not None else parts.country
     fields = {field: getattr(parts, field) for field in FIELDS} | {"country": name}
     fields["number."] = f"{parts.number}." if parts.number else ""
     forms = _formats()

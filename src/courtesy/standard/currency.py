@@ -83,7 +83,7 @@ SHARED_SIGNS = {
     "dinar": frozenset("RSD KWD BHD JOD TND DZD IQD LYD".split()),
 }
 _LANGUAGES = "en de fr es it pt nl sv da nb pl cs hu ro ru uk tr ar ja ko zh th hi".split()
-_MONEY = re.compile(rf"(?P<before>[^\d+\-−–]*?)\s*(?P<number>{NUMBER})\s*(?P<after>\D*)")
+_MONEY = re.compile(rf"(?P<minus>[\-−–]\s*)?(?P<before>[^\d+\-−–]*?)\s*(?P<number>{NUMBER})\s*(?P<after>\D*)")
 
 
 class MoneyParts(msgspec.Struct, frozen=True):
@@ -113,15 +113,13 @@ def standard_currency(raw: Any, hints: Hints = NO_HINTS) -> Standard[MoneyParts]
     if match is None:
         return _without_amount(raw, folded_width(text), hints)
     words = [word for word in (match["before"].strip(), match["after"].strip()) if word]
-    negative = words[:1] in (["-"], ["−"]) or (match["before"].strip().endswith(("-", "−")))
-    words = [word.strip(" -−") for word in words if word.strip(" -−")]
     if not words:
         return refused(Kind.CURRENCY, raw, Reason.UNKNOWN)
     found = [_code_of(word, hints) for word in words]
     code, sure = found[0]
     if code is None or any(other[0] != code for other in found[1:]):
         return refused(Kind.CURRENCY, raw, Reason.AMBIGUOUS if _is_shared(words[0]) else Reason.UNKNOWN)
-    return _amount(raw, code, match["number"], negative, hints, sure)
+    return _amount(raw, code, match["number"], match["minus"] is not None, hints, sure)
 
 
 def _without_amount(raw: Any, text: str, hints: Hints) -> Standard[MoneyParts]:

@@ -240,7 +240,8 @@ def _of_words(text: str, hints: Hints, buddhist: bool) -> _Found | Reason:
         if word[0] in "0123456789":
             numbers.append(word)
         elif not months:
-            months = months_named(word, language)
+            # Hebrew writes "in" onto the month.
+            months = months_named(word, language) or months_named(word.removeprefix("ב"), language)
     if not months or not 1 <= len(numbers) <= 2:
         return Reason.MALFORMED
     if len(months) > 1:

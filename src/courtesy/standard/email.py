@@ -21,8 +21,8 @@ from courtesy.standard.value import Confidence, Kind, Mark, Reason, Standard, re
 EMAIL_CHARS_MAX = 254
 
 # RFC 2606 and 6761; `local` of RFC 6762.
-_RESERVED_ENDINGS = ("example", "test", "invalid", "localhost", "local")
-_RESERVED_DOMAINS = frozenset({"example.com", "example.net", "example.org"})
+_NEVER_MAIL = frozenset("test invalid localhost local onion arpa".split())
+_RESERVED_DOMAINS = frozenset("example example.com example.net example.org".split())
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -81,6 +81,8 @@ def standard_email(raw: Any) -> Standard[EmailParts]:
             address, check_deliverability=False, globally_deliverable=False, allow_domain_literal=False
         )
     except (EmailNotValidError, ValueError):
+        if address.rpartition(".")[2] in _NEVER_MAIL:
+            return refused(Kind.EMAIL, raw, Reason.IMPOSSIBLE, None, (Mark.RESERVED,))
         return refused(Kind.EMAIL, raw, Reason.MALFORMED)
     if "." not in valid.ascii_domain:
         return refused(Kind.EMAIL, raw, Reason.MALFORMED)
@@ -123,7 +125,7 @@ def _marks(form: str, local: str, domain: str, tag: str | None) -> list[Mark]:
         marks.append(Mark.FREE_PROVIDER)
     if is_placeholder(form) or is_placeholder(local):
         marks.append(Mark.PLACEHOLDER)
-    if _under(domain, _RESERVED_DOMAINS) or domain.rpartition(".")[2] in _RESERVED_ENDINGS:
+    if _under(domain, _RESERVED_DOMAINS):
         marks.append(Mark.RESERVED)
     if tag is not None:
         marks.append(Mark.TAGGED)

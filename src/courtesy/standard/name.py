@@ -182,8 +182,10 @@ def _split(text: str, country: str | None) -> tuple[str, str, Split]:
     """Title, suffix and the names."""
     before, suffix = _without_suffix_segments([one_line(part) for part in re.split("[,،，]", text) if part.strip()])
     if len(before) > 1:
-        title, words = _without_titles(" ".join(before[1:]).split())
-        return title, suffix, ("".join(words[:1]), " ".join(words[1:]), before[0], True)
+        of_family, family = _without_titles(before[0].split())
+        of_given, words = _without_titles(" ".join(before[1:]).split())
+        title = " ".join(filter(None, (of_family, of_given)))
+        return title, suffix, ("".join(words[:1]), " ".join(words[1:]), " ".join(family), True)
     title, words = _without_titles((before or [text])[0].split())
     words, more = _without_suffixes(words)
     suffix = " ".join(filter(None, (more, suffix)))

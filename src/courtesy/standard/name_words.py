@@ -56,7 +56,7 @@ PARTICLES = frozenset(
     ).split()
 )
 # Also names of their own: particles only in small letters.
-PARTICLES_IF_SMALL = frozenset("al ben do in am ver lo op ab ap te ni mac da das".split())
+PARTICLES_IF_SMALL = frozenset("al ben do in am ver lo op ab ap te ni da das".split())
 # Join two family names.
 CONJUNCTIONS = frozenset({"y", "e", "i"})
 # Belong to the word after them, within a given name.

@@ -9,6 +9,7 @@ from courtesy.standard.shipped import lines_of
 from courtesy.standard.text import folded_width, one_line
 
 _CLASSES = {"9": r"\d", "A": "[A-Z]", "X": r"[A-Z\d]"}
+_LITERALS = ("LT", "LV", "D6W")
 _COUNTRY_BEFORE = re.compile(r"[A-Z]{1,3}\s?-\s?(?=\d)")
 
 
@@ -22,12 +23,16 @@ def countries_with_postcodes() -> frozenset[str]:
     return frozenset(_forms())
 
 
+def _literal(form: str) -> str:
+    """The letters with which every postcode of a form begins, as in `LT-99999`."""
+    return next((literal for literal in _LITERALS if form.startswith(literal)), "")
+
+
 @cache
 def _pattern(form: str) -> re.Pattern[str]:
-    """Letters and digits of a form; what separates them is set apart."""
-    literal = form.split("-")[0] if form[:2] in ("LT", "LV", "AD") else "D6W" if form.startswith("D6W") else ""
-    bare = form.removeprefix(literal).replace("_", "").replace("-", "")
-    return re.compile(re.escape(_bare(literal)) + "".join(_CLASSES[char] for char in bare))
+    """Letters and digits of a form, without what separates them."""
+    literal = _literal(form)
+    return re.compile(literal + "".join(_CLASSES[char] for char in form.removeprefix(literal) if char not in "_-"))
 
 
 def _bare(text: str) -> str:
@@ -39,7 +44,8 @@ def standard_postcode(text: str, country: str | None) -> tuple[str, bool]:
 
     Of a country without known forms (or of none) it is only tidied up, and right.
     """
-    tidy = one_line(folded_width(text)).upper()
+    # Folded again, for capitals can be written in more than one way, too.
+    tidy = one_line(folded_width(folded_width(text).upper()))
     forms = _forms().get(country or "")
     if forms is None:
         return tidy, True
@@ -68,12 +74,8 @@ def _finder(country: str) -> re.Pattern[str] | None:
 
 def _written(form: str) -> str:
     signs = {"_": r"[\s-]?", "-": r"[\s-]?", **_CLASSES}
-    if form[:2] in ("LT", "LV"):
-        return rf"{form[:2]}[\s-]?" + "".join(signs[char] for char in form[3:])
-    if form[:3] in ("D6W", "AD9"):
-        rest = form[3:] if form[0] == "D" else form[2:]
-        return form[: len(form) - len(rest)] + "".join(signs[char] for char in rest)
-    return "".join(signs[char] for char in form)
+    literal = _literal(form)
+    return literal + "".join(signs[char] for char in form.removeprefix(literal))
 
 
 def find_postcode(text: str, country: str) -> re.Match[str] | None:
