@@ -23,6 +23,7 @@ SERVED = (
     "docs/how-to/webhooks.md",
     "docs/how-to/identity.md",
     "docs/how-to/trust.md",
+    "docs/how-to/standards.md",
     "docs/how-to/operate.md",
 )
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import msgspec
 import typer
 
 from courtesy.standard.hints import Hints
 from courtesy.standard.kinds import standard
-from courtesy.standard.value import MARKS, REASONS, Kind
+from courtesy.standard.value import MARKS, REASONS, Kind, as_plain
 
 
 def show_standard(
@@ -21,7 +20,7 @@ def show_standard(
 ) -> None:
     """Show what would be made of a value: standard form, parts, marks with their meaning, or why there is none."""
     made = standard(kind, value, Hints(country=country, locale=locale))
-    shown = msgspec.to_builtins(made)
+    shown = as_plain(made)
     shown["marks"] = {str(mark): MARKS[mark] for mark in made.marks}
     shown["reason"] = None if made.reason is None else {str(made.reason): REASONS[made.reason]}
     print(json.dumps(shown, indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.runtime.catalog import Scope
 from courtesy.standard.hints import Hints
 from courtesy.standard.kinds import standard
-from courtesy.standard.value import Confidence, Kind, Mark, Reason
+from courtesy.standard.value import Confidence, Kind, Mark, Reason, as_plain
 
 
 class StandardView(msgspec.Struct, frozen=True):
@@ -36,8 +36,7 @@ class StandardBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def try_standard(asked: Asked[NoQuery, StandardBody]) -> dict[str, Any]:
     """What would be made of a value."""
     body = asked.body
-    made: dict[str, Any] = msgspec.to_builtins(standard(body.kind, body.value, body.hints))
-    return made
+    return as_plain(standard(body.kind, body.value, body.hints))
 
 
 OPERATIONS = (

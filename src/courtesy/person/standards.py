@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from courtesy.standard.address import standard_address
 from courtesy.standard.country import standard_country
 from courtesy.standard.currency import standard_currency
@@ -15,7 +13,7 @@ from courtesy.standard.email import standard_email
 from courtesy.standard.hints import Hints
 from courtesy.standard.name import Whole, standard_name
 from courtesy.standard.phone import standard_phone
-from courtesy.standard.value import Standard
+from courtesy.standard.value import Standard, as_plain
 
 # The traits of the tracking protocol that have a standard form, in the order in which they are shown.
 TRAITS = ("email", "phone", "name", "firstName", "lastName", "address", "birthday", "country", "currency")
@@ -27,7 +25,7 @@ def standard_traits(traits: Mapping[str, Any]) -> dict[str, Any]:
     Hints are the person's own traits alone, so that the same traits always give the same answer.
     """
     hints = _hints(traits)
-    return {name: msgspec.to_builtins(found) for name, found in _standards(traits, hints)}
+    return {name: as_plain(found) for name, found in _standards(traits, hints)}
 
 
 def _standards(traits: Mapping[str, Any], hints: Hints) -> Iterator[tuple[str, Standard[Any]]]:

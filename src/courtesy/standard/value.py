@@ -23,6 +23,18 @@ class Kind(StrEnum):
     UNIT = "unit"
 
 
+FORMS: dict[Kind, str] = {
+    Kind.EMAIL: "The address in lower case, its domain in ASCII.",
+    Kind.PHONE: "E.164: `+`, country code and number in digits.",
+    Kind.NAME: "The name in its natural order and its own script, without title and nickname.",
+    Kind.ADDRESS: "The lines as its country writes them, with commas between.",
+    Kind.DATE: "ISO 8601: `2024-03-05`; with a time, in UTC where the zone is known: `2024-03-05T10:00:00Z`.",
+    Kind.COUNTRY: "ISO 3166-1 alpha-2.",
+    Kind.CURRENCY: "ISO 4217, and the amount if there is one: `EUR 1234.5`.",
+    Kind.UNIT: "The value in m, kg, m3 or K.",
+}
+
+
 class Confidence(StrEnum):
     """How sure a standard form is. `WEAK`: good enough to be shown to somebody who can judge, not to act upon."""
 
@@ -126,6 +138,12 @@ class Standard(msgspec.Struct, Generic[P], frozen=True):
     marks: tuple[Mark, ...] = ()
     confidence: Confidence | None = None
     reason: Reason | None = None
+
+
+def as_plain(made: Standard[Any]) -> dict[str, Any]:
+    """The same as plain values, ready for JSON; the raw value as it is."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.structs.replace(made, raw=None)))
+    return plain | {"raw": made.raw}
 
 
 def refused(kind: Kind, raw: Any, reason: Reason, parts: Any = None, marks: tuple[Mark, ...] = ()) -> Standard[Any]:

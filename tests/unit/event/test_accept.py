@@ -26,6 +26,7 @@ from courtesy.event.accept import (
 from courtesy.event.call import EMPTY
 from courtesy.event.cause import FATE, MEANING, Cause, Fate
 from courtesy.event.event import OVERWRITE_RANK, EventType, decode_fact, encode
+from courtesy.standard.hints import Hints
 
 NOW = 1_763_780_645_000  # 2025-11-22T03:04:05Z
 POLICY = SourcePolicy(SourceId(7))
@@ -459,6 +460,37 @@ def test_what_could_identify_is_claimed_most_telling_first() -> None:
         ("device_id", "d1"),
         ("anonymous_id", "x1"),
     ]
+
+
+def test_a_national_phone_number_is_claimed_with_what_the_call_says_of_its_country() -> None:
+    """Traits, context and source, by the names that `standard` gives them; what has another type is left out."""
+    call = {
+        "type": "identify",
+        "userId": "a",
+        "traits": {
+            "phone": "0171 1234567",
+            "country": "DE",
+            "email": "ann@shop.de",
+            "address": {"country": "Austria"},
+        },
+        "context": {"locale": "de-CH", "location": {"country": "Liechtenstein"}},
+    }
+    (phone,) = (
+        claim for claim in passed(call, SourcePolicy(SourceId(7), country="FR")).claims if claim.kind == "phone"
+    )
+    assert phone.value == "0171 1234567"
+    assert [name for name, _ in phone.hints] == list(Hints.__struct_fields__)
+    assert Hints(**dict(phone.hints)) == Hints("DE", "Austria", "Liechtenstein", "de-CH", ".de", "FR")
+    odd: dict[str, Any] = {"phone": "0171 1234567", "country": 7, "address": "x", "email": ["a"]}
+    (phone,) = passed({"type": "identify", "traits": odd, "context": {"locale": "x" * 65, "location": "y"}}).claims
+    assert phone.hints == ()
+
+
+@pytest.mark.parametrize("phone", ["+49 171 1234567", " +491711234567", "＋491711234567"])
+def test_a_number_with_its_country_code_is_claimed_without_hints(phone: str) -> None:
+    """They would cost time and change nothing."""
+    call = {"type": "identify", "userId": "a", "traits": {"phone": phone, "country": "DE"}}
+    assert [claim.hints for claim in passed(call).claims] == [(), ()]
 
 
 def test_traits_identify_only_where_the_source_may() -> None:
