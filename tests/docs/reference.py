@@ -27,8 +27,10 @@ from courtesy.http.errors import BUG_RETRY_AFTER_S, INTERNAL, METHOD_NOT_ALLOWED
 from courtesy.http.operation import Operation
 from courtesy.identity.resolve import RefusalReason
 from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
+from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
 from courtesy.runtime.settings import Settings
+from courtesy.standard.value import FORMS, MARKS, REASONS, Kind, Mark, Reason
 from tests.docs.commands import Command, Parameter, commands
 from tests.tidy.checkout import ROOT
 
@@ -262,7 +264,8 @@ set apart. Every kind that is not listed follows the rules of `{EXTERNAL}`.""",
         ),
         "## Values that identify nobody",
         f"""Compared as a whole and in any case. Values of more than {VALUE_CHARS_MAX} characters identify nobody
-either; an e-mail address must look like one, and a phone number must begin with `+` and its country code.""",
+either; an e-mail address must look like one, and a phone number must begin with `+` and its
+country code, or something must say [of which country](../how-to/standards.md#phone-numbers) it is.""",
         _codes(rules.blocked),
         """And whatever matches this pattern as a whole, such as zeros and separators, one character over and over, or
 the name of a field that a template did not fill in:""",
@@ -300,6 +303,22 @@ def _operation_row(each: Operation) -> Sequence[str]:
     return (each.method, f"`{each.path}`", _codes(each.query.__struct_encode_fields__), each.scope or "", said)
 
 
+def standards_page() -> str:
+    """What is made of values: kinds, marks and reasons."""
+    return page(
+        "Standard forms",
+        """What `courtesy standard`, `POST /v1/standard` and the section `standard` of a person say of a value. See
+[how to use them](../how-to/standards.md).""",
+        "## Kinds",
+        table(("kind", "standard form"), ((f"`{kind}`", FORMS[kind]) for kind in Kind)),
+        f"Of a person the traits {_codes(TRAITS)} are shown so.",
+        "## Marks",
+        table(("mark", "meaning"), ((f"`{mark}`", MARKS[mark]) for mark in Mark)),
+        "## Why there is no form",
+        table(("reason", "meaning"), ((f"`{reason}`", REASONS[reason]) for reason in Reason)),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "settings.md": settings_page,
@@ -309,6 +328,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "channels.md": channels_page,
     "identity-kinds.md": identity_page,
+    "standards.md": standards_page,
 }
 
 

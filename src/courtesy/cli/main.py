@@ -17,6 +17,7 @@ from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
 from courtesy.cli.schemas import schema
+from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
@@ -37,6 +38,7 @@ cli.add_typer(schema)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
 cli.command("quality")(show_quality)
+cli.command("standard")(show_standard)
 
 
 @cli.command()

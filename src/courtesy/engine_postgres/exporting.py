@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from courtesy.base.ids import Position
 from courtesy.engine_postgres.connection import Connected
-from courtesy.engine_postgres.folding import RECORD_COLUMNS, record_of
+from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.person.record import Record
 
 # Positions are dense where nothing was dropped: a range of `limit` positions has at most `limit` records, and each

@@ -29,6 +29,9 @@ NAME_CHARS_MAX = 200
 DEPTH_MAX = 64
 FUTURE_MS_MAX = DAY_MS
 
+HINT_CHARS_MAX = 64
+
+NO_HINTS: tuple[tuple[str, str], ...] = ()
 NO_IDS: tuple[str, ...] = ()
 """Of an event before it is resolved."""
 
@@ -36,10 +39,14 @@ _CALL_TYPES = {kind.value: kind for kind in EventType if kind is not EventType.S
 
 
 class Claim(NamedTuple):
-    """An identifier as a call states it: kind and raw value, not yet normalised or trusted."""
+    """An identifier as a call states it: kind and raw value, not yet normalised or trusted.
+
+    `hints`: of a phone number without a country code, what the call says of its country; name and text, as sent.
+    """
 
     kind: str
     value: Any
+    hints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class SourcePolicy:
     paused: bool = False
     consent_categories: tuple[str, ...] = ()
     traits_identify: bool = True
+    country: str = ""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -372,9 +380,9 @@ def _find_claims(draft: Draft) -> None:
             claims.append(Claim(external.type, external.id))
     if draft.policy.traits_identify:
         if draft.known_traits and draft.type is EventType.IDENTIFY:
-            claims.extend(_trait_claims(draft.known_traits))
+            claims.extend(_trait_claims(draft, draft.known_traits))
         if draft.context_traits:
-            claims.extend(_trait_claims(draft.context_traits))
+            claims.extend(_trait_claims(draft, draft.context_traits))
     if context.device is not None and context.device.id is not None:
         claims.append(Claim("device_id", context.device.id))
     if call.anonymous_id is not None:
@@ -383,9 +391,36 @@ def _find_claims(draft: Draft) -> None:
         _find_previous(draft)
 
 
-def _trait_claims(traits: Mapping[str, Any]) -> list[Claim]:
+def _trait_claims(draft: Draft, traits: Mapping[str, Any]) -> list[Claim]:
     stated = ((kind, traits.get(kind)) for kind in ("email", "phone"))
-    return [Claim(kind, value) for kind, value in stated if isinstance(value, str | int)]
+    return [
+        Claim(kind, value, _hints(draft, traits) if kind == "phone" and _is_national(value) else NO_HINTS)
+        for kind, value in stated
+        if isinstance(value, str | int)
+    ]
+
+
+def _is_national(phone: str | int) -> bool:
+    return not (isinstance(phone, str) and phone.lstrip().startswith(("+", "＋")))
+
+
+def _hints(draft: Draft, traits: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a call says of where its person is, by the names of `standard.hints.Hints`. Only few calls need it."""
+    context = {} if draft.context_raw is EMPTY else _OBJECT.decode(draft.context_raw)
+    address, location = traits.get("address"), context.get("location")
+    email = traits.get("email")
+    told = {
+        "country": traits.get("country"),
+        "address_country": address.get("country") if isinstance(address, dict) else None,
+        "location_country": location.get("country") if isinstance(location, dict) else None,
+        "locale": context.get("locale"),
+        # Its end is all that tells of a country; more would make claims that are equal look different.
+        "email": f".{email.rpartition('.')[2]}" if isinstance(email, str) else None,
+        "source_country": draft.policy.country,
+    }
+    return tuple(
+        (name, text) for name, text in told.items() if isinstance(text, str) and 0 < len(text) <= HINT_CHARS_MAX
+    )
 
 
 def _find_previous(draft: Draft) -> None:

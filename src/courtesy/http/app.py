@@ -25,6 +25,7 @@ from courtesy.http import (
     quality,
     quarantine,
     repair,
+    standards,
     tracking,
 )
 from courtesy.http.auth import Doorkeeper
@@ -59,6 +60,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *people.OPERATIONS,
     *repair.OPERATIONS,
+    *standards.OPERATIONS,
     *definitions.OPERATIONS,
     *event_schemas.OPERATIONS,
     *quality.OPERATIONS,

@@ -46,6 +46,7 @@ class SourceView(msgspec.Struct, frozen=True):
     paused: bool
     consent_categories: tuple[str, ...]
     traits_identify: bool
+    country: str
     changed: str
     changed_by: str
 
@@ -71,6 +72,7 @@ def _source_view(app: App, name: str) -> SourceView:
         source.paused,
         source.consent_categories,
         source.traits_identify,
+        source.country,
         to_iso(definition.changed_ms),
         definition.changed_by,
     )

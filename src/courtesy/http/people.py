@@ -12,6 +12,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import from_iso
 from courtesy.http.operation import Asked, Operation
+from courtesy.http.standards import StandardView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.people import GROUP, RECORDS_MAX
 
@@ -116,13 +117,17 @@ class IdentifierView(msgspec.Struct, frozen=True):
 
 
 class PersonView(msgspec.Struct, frozen=True):
-    """All that is known of a person, up to `position`. `members` only for a group, `as_of` only of the past."""
+    """All that is known of a person, up to `position`. `members` only for a group, `as_of` only of the past.
+
+    `standard`: standard forms of the traits that have one, by the trait's name, beside the values as they were sent.
+    """
 
     person: str
     position: str
     identifiers: list[IdentifierView]
     merged_people: list[str]
     traits: dict[str, Any]
+    standard: dict[str, StandardView]
     trait_origins: dict[str, TraitOrigin]
     event_count: int
     event_types: dict[str, int]

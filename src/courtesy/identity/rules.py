@@ -9,10 +9,19 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-import phonenumbers
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.event.accept import Claim, text_of
+from courtesy.event.accept import NO_HINTS, Claim, text_of
+from courtesy.standard.hints import Hints
+from courtesy.standard.phone import standard_phone
+from courtesy.standard.placeholder import (
+    COMMON_PATTERN,
+    COMMON_PLACEHOLDERS,
+    PLACEHOLDER_EMAILS,
+    PLACEHOLDER_PHONES,
+    plain_form,
+)
+from courtesy.standard.value import Confidence
 
 VALUE_CHARS_MAX = 256
 KIND_CHARS_MAX = 64
@@ -51,38 +60,6 @@ class IdentifierKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked: tuple[str, ...] = ()
 
 
-# What programs write where they know nothing; the names of the fields themselves, as left in by somebody who copied an
-# example; and accounts that every installation has and that are nobody's. Names that a customer might have picked or
-# been given (abc, foo, bar, nobody) are not here: two who share one are kept apart by the caps and raise an alarm,
-# but who is blocked by accident is never heard of again.
-COMMON_PLACEHOLDERS = (
-    *(
-        "null (null) <null> nil <nil> none undefined nan n/a na #n/a \\n true false unknown empty string object"
-        " notset not_set not-set unset anonymous anon guest not_authenticated unauthenticated"
-        " id uid uuid userid user_id user-id anonymousid anonymous_id anonymous-id deviceid device_id device-id"
-        " customerid customer_id customer-id distinctid distinct_id your_user_id email phone"
-        " user visitor customer default test tester admin root changeme xxx"
-        # The nil and the all-ones UUID; the advertising id of who refuses to be tracked is the nil one, too.
-        " 00000000-0000-0000-0000-000000000000 ffffffff-ffff-ffff-ffff-ffffffffffff"
-        # The ANDROID_ID that a faulty Android 2.2 build gave to every device, and the MAC address that iOS 7 and
-        # Android 6 began to tell to everybody.
-        " 9774d56d682e549c 02:00:00:00:00:00"
-    ).split(),
-    "not set",
-    "(not set)",
-    "[object object]",
-)
-
-# Nothing but zeros and signs: 0, 0000, -, 00:00:00:00:00:00. Minus one. One sign or letter six times or more: xxxxxx.
-# One digit eight times or more, after a country code seven: below that it is also the number of a real customer,
-# one in each range of numbers given out in order (the 111,111th is one), and he must not be lost. A slot of a
-# template that nobody filled in: {{user.id}}, ${userId}, %%EMAIL%%, *|EMAIL|*, <% id %>; but {a GUID} is none.
-COMMON_PATTERN = (
-    r"[0\s!-/:-@\[-`{-~]*|-1|(\D)\1{5,}|(\d)\2{7,}|\+\d{1,3}(\d)\3{6,}"
-    r"|\{\{.*\}\}|\$\{.*\}|%%.*%%|\*\|.*\|\*|<%.*%>"
-)
-
-
 Judged = tuple[str, int] | None
 _UNKNOWN: Judged = ("", 0)
 REMEMBERED_MAX = 200_000
@@ -98,13 +75,9 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
             "email",
             priority=30,
             cap=5,
-            blocked=tuple(
-                "test@test.com a@a.com a@b.com none@none.com no@no.com na@na.com null@null.com noreply@noreply.com"
-                " no@email.com noemail@noemail.com email@email.com test@example.com email@example.com"
-                " user@example.com".split()
-            ),
+            blocked=PLACEHOLDER_EMAILS,
         ),
-        IdentifierKind("phone", priority=40, cap=5, blocked=("+12345678901", "+15551234567", "+491234567890")),
+        IdentifierKind("phone", priority=40, cap=5, blocked=PLACEHOLDER_PHONES),
         IdentifierKind("device_id", priority=50, cap=20, shareable=True),
         IdentifierKind("anonymous_id", priority=60, cap=100, shareable=True),
     )
@@ -123,11 +96,11 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
 
     @cached_property
     def _blocked(self) -> frozenset[str]:
-        return frozenset(map(_comparable, self.blocked))
+        return frozenset(map(plain_form, self.blocked))
 
     @cached_property
     def _blocked_by_kind(self) -> dict[str, frozenset[str]]:
-        return {kind.name: frozenset(map(_comparable, kind.blocked)) for kind in self.kinds}
+        return {kind.name: frozenset(map(plain_form, kind.blocked)) for kind in self.kinds}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -151,7 +124,7 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dic
 
     def is_blocked(self, kind: IdentifierKind, value: str) -> bool:
         """True for a value that identifies nobody."""
-        compared = _comparable(value)
+        compared = plain_form(value)
         return (
             compared in self._blocked
             or compared in self._blocked_by_kind[kind.name]
@@ -192,14 +165,6 @@ def _check_kind(kind: IdentifierKind) -> None:
         )
 
 
-def _comparable(value: str) -> str:
-    """The form in which values are compared with blocked ones: case, width and script of digits make no difference."""
-    if value.isascii():
-        return value.casefold()
-    folded = unicodedata.normalize("NFKC", value).casefold()
-    return "".join(char if (digit := unicodedata.decimal(char, -1)) < 0 else str(digit) for char in folded)
-
-
 def identifier(kind: str, value: str) -> str:
     """The one-text form of an identifier, `kind:value`."""
     return f"{kind}:{value}"
@@ -227,25 +192,25 @@ def _normal_text(value: str) -> str:
     return unicodedata.normalize("NFKC", text).strip()
 
 
-def _normal_phone(value: str) -> str | None:
-    """E.164; None without a country code, for a number must not be guessed into somebody else's.
+def _normal_phone(value: str, hints: Iterable[tuple[str, str]]) -> str | None:
+    """E.164; None for a national number of an unknown country, for it must not be guessed into somebody else's.
 
     None with an extension, too: E.164 has no place for it, and a switchboard is not a person.
     """
-    text = unicodedata.normalize("NFKC", value)
-    if not text.startswith("+"):
+    found = standard_phone(value, Hints(**dict(hints)))
+    if found.parts is None or found.parts.extension is not None:
         return None
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        return None
-    if number.extension is not None or not phonenumbers.is_possible_number(number):
-        return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    # One with a country code that is in no known range is one that we have not heard of yet.
+    return found.form if found.parts.hint is None or found.confidence is not Confidence.WEAK else None
 
 
-def normalise(rules: IdentityRules, kind_name: str, value: Any) -> str | None:
-    """`kind:value` in the form in which identifiers are compared; None for what identifies nobody."""
+def normalise(
+    rules: IdentityRules, kind_name: str, value: Any, hints: Iterable[tuple[str, str]] = NO_HINTS
+) -> str | None:
+    """`kind:value` in the form in which identifiers are compared; None for what identifies nobody.
+
+    `hints`: what is said of the country of a phone number that has no country code.
+    """
     text = text_of(value)
     kind = kind_name if kind_name in rules.by_name else kind_key(kind_name)
     if text is None or not kind or len(text) > VALUE_CHARS_MAX or "\0" in text:
@@ -253,7 +218,7 @@ def normalise(rules: IdentityRules, kind_name: str, value: Any) -> str | None:
     if kind == "email":
         text = _normal_email(text)
     elif kind == "phone":
-        text = _normal_phone(text)
+        text = _normal_phone(text, hints)
     # Nobody claims to be a source: what one is called says nothing of whether it is there.
     if text is None or (kind != SOURCE_KIND and rules.is_blocked(rules.kind_of(kind), text)):
         return None

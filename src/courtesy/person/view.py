@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, to_iso
 from courtesy.person.fold import MICROS
+from courtesy.person.standards import standard_traits
 from courtesy.person.state import Behaviour, PersonState, Trait
 
 
@@ -98,9 +99,11 @@ def _behaviour_view(behaviour: Behaviour) -> dict[str, Any]:
 
 def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dict[str, Any]:
     """Everything in the state, for people to read."""
+    traits = nested_traits(state.traits)
     return {
         "person": str(state.person),
-        "traits": nested_traits(state.traits),
+        "traits": traits,
+        "standard": standard_traits(traits),
         "trait_origins": trait_origins(state.traits, source_names),
         "event_count": state.event_count,
         "event_types": dict(sorted(state.type_counts.items())),

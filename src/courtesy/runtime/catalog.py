@@ -36,6 +36,7 @@ from courtesy.schema.event_schema import (
     compile_schema,
     subject,
 )
+from courtesy.standard.country import country_of
 
 REFRESH_MS = 1_000
 ROTATION_MS = 7 * DAY_MS
@@ -60,7 +61,11 @@ class Scope(StrEnum):
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where events come from. `rank` (0 to 99) decides whose traits win; without one the party's default holds."""
+    """Where events come from. `rank` (0 to 99) decides whose traits win; without one the party's default holds.
+
+    `country`: where most of its people are, by code or name; phone numbers without a country code and without a better
+    hint are taken as of there. Without one, such numbers identify nobody.
+    """
 
     party: Party = Party.FIRST
     owner: str = ""
@@ -68,12 +73,20 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paused: bool = False
     consent_categories: tuple[str, ...] = ()
     traits_identify: bool = True
+    country: str = ""
 
     def checked(self) -> Source:
-        """The same, or CourtesyError(INVALID)."""
+        """The same, its country as ISO 3166-1 alpha-2; or CourtesyError(INVALID)."""
         if self.rank is not None and not 0 <= self.rank <= 99:
             raise CourtesyError(Code.INVALID, f"expected a rank from 0 to 99, got {self.rank}", place="rank")
-        return self
+        if not self.country:
+            return self
+        country = country_of(self.country)
+        if country is None:
+            raise CourtesyError(
+                Code.INVALID, f"expected a country, got {self.country!r:.60}", hint="such as DE", place="country"
+            )
+        return msgspec.structs.replace(self, country=country)
 
 
 class SavedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -255,6 +268,7 @@ class CatalogCache:
             declared.paused,
             declared.consent_categories,
             declared.traits_identify,
+            declared.country,
         )
 
     async def define_source(self, name: str, source: Source, by: str) -> SourceId:

@@ -42,7 +42,7 @@ def prepared(given: Accepted | Rejected, rules: IdentityRules) -> Item:
     event = given.event
     ids = usable(rules, given.claims)
     if not ids:
-        sent = ", ".join(f"{kind}={value!r:.40}" for kind, value in given.claims) or "none"
+        sent = ", ".join(f"{claim.kind}={claim.value!r:.40}" for claim in given.claims) or "none"
         return _rejected(given, Cause.NO_IDENTIFIER, f"expected a usable identifier, got {sent}")
     if event.type is EventType.TRACK:
         return Item(given, ids, payload=encode(msgspec.structs.replace(event, ids=ids)))

@@ -16,6 +16,7 @@ from courtesy.event.accept import (
     DEPTH_MAX,
     EVENT_BYTES_MAX,
     Accepted,
+    Claim,
     Draft,
     Rejected,
     SourcePolicy,
@@ -25,6 +26,7 @@ from courtesy.event.accept import (
 from courtesy.event.call import EMPTY
 from courtesy.event.cause import FATE, MEANING, Cause, Fate
 from courtesy.event.event import OVERWRITE_RANK, EventType, decode_fact, encode
+from courtesy.standard.hints import Hints
 
 NOW = 1_763_780_645_000  # 2025-11-22T03:04:05Z
 POLICY = SourcePolicy(SourceId(7))
@@ -69,7 +71,7 @@ def cause(call: Any, policy: SourcePolicy = POLICY, **more: Any) -> Cause:
 
 def claims(call: Any, policy: SourcePolicy = POLICY, **more: Any) -> list[tuple[str, Any]]:
     """Kind and value of each claim of a call."""
-    return [(kind, value) for kind, value in passed(call, policy, **more).claims]
+    return [(claim.kind, claim.value) for claim in passed(call, policy, **more).claims]
 
 
 # -- causes
@@ -462,6 +464,37 @@ def test_what_could_identify_is_claimed_most_telling_first() -> None:
     ]
 
 
+def test_a_national_phone_number_is_claimed_with_what_the_call_says_of_its_country() -> None:
+    """Traits, context and source, by the names that `standard` gives them; what has another type is left out."""
+    call = {
+        "type": "identify",
+        "userId": "a",
+        "traits": {
+            "phone": "0171 1234567",
+            "country": "DE",
+            "email": "ann@shop.de",
+            "address": {"country": "Austria"},
+        },
+        "context": {"locale": "de-CH", "location": {"country": "Liechtenstein"}},
+    }
+    (phone,) = (
+        claim for claim in passed(call, SourcePolicy(SourceId(7), country="FR")).claims if claim.kind == "phone"
+    )
+    assert phone.value == "0171 1234567"
+    assert [name for name, _ in phone.hints] == list(Hints.__struct_fields__)
+    assert Hints(**dict(phone.hints)) == Hints("DE", "Austria", "Liechtenstein", "de-CH", ".de", "FR")
+    odd: dict[str, Any] = {"phone": "0171 1234567", "country": 7, "address": "x", "email": ["a"]}
+    (phone,) = passed({"type": "identify", "traits": odd, "context": {"locale": "x" * 65, "location": "y"}}).claims
+    assert phone.hints == ()
+
+
+@pytest.mark.parametrize("phone", ["+49 171 1234567", " +491711234567", "＋491711234567"])
+def test_a_number_with_its_country_code_is_claimed_without_hints(phone: str) -> None:
+    """They would cost time and change nothing."""
+    call = {"type": "identify", "userId": "a", "traits": {"phone": phone, "country": "DE"}}
+    assert [claim.hints for claim in passed(call).claims] == [(), ()]
+
+
 def test_traits_identify_only_where_the_source_may() -> None:
     """A source of bought addresses must not join people by them."""
     call = {"type": "identify", "userId": "a", "traits": {"email": "a@example.org"}}
@@ -478,14 +511,14 @@ def test_a_context_of_unexpected_types_is_kept_but_not_read() -> None:
     """One odd part hides none of the others, and costs nobody the event."""
     context = {"device": "iPhone", "externalIds": {"id": 1}, "traits": {"email": "a@example.org"}, "n": 10**40}
     accepted = passed({**TRACK, "context": context})
-    assert [kind for kind, _ in accepted.claims] == ["user_id", "email"]
+    assert [claim.kind for claim in accepted.claims] == ["user_id", "email"]
     assert msgspec.json.decode(accepted.event.context) == context
 
 
 def test_an_alias_claims_the_old_id_as_either_kind() -> None:
     """The protocol does not say whether it was a login or an anonymous id."""
     accepted = passed({"type": "alias", "userId": "new", "previousId": "old"})
-    assert [tuple(each) for each in accepted.previous] == [("user_id", "old"), ("anonymous_id", "old")]
+    assert accepted.previous == (Claim("user_id", "old"), Claim("anonymous_id", "old"))
 
 
 # -- consent

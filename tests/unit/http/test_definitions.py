@@ -40,6 +40,7 @@ async def test_a_source_is_declared_changed_listed_and_removed() -> None:
             "paused": False,
             "consent_categories": [],
             "traits_identify": True,
+            "country": "",
             "changed": "2025-11-22T03:04:05.000Z",
             "changed_by": "admin",
         }

@@ -278,7 +278,7 @@ def test_what_was_found_out_is_remembered_within_bounds() -> None:
         Claim("user_id", 7),
     ]
     assert usable(rules, claims) == usable(rules, claims)
-    assert sum(len(kind) + len(str(value)) for kind, value in rules.remembered) < 100
+    assert sum(len(each.kind) + len(str(each.value)) for each in rules.remembered) < 100
 
 
 # -- rules that can't work
@@ -318,3 +318,46 @@ def test_a_person_may_hold_what_the_caps_allow() -> None:
     """The bound for all kinds together gives way to rules that ask for more."""
     assert RULES.held_max == HELD_MAX
     assert IdentityRules(kinds=(*NEEDED, IdentifierKind("till", 30, 900))).held_max == 1_010
+
+
+# -- phone numbers without a country code
+
+
+@pytest.mark.parametrize(
+    ("hints", "form"),
+    [
+        ((("country", "Deutschland"),), "+4915123456789"),
+        ((("address_country", "DE"), ("source_country", "FR")), "+4915123456789"),
+        ((("locale", "de-DE"),), "+4915123456789"),
+        ((("email", ".de"),), "+4915123456789"),
+        ((("source_country", "DE"),), "+4915123456789"),
+        ((("locale", "de"),), None),
+        ((("locale", "en-US"),), None),
+        ((("locale", "de-DE"), ("source_country", "BR")), "+4915123456789"),
+        ((), None),
+    ],
+)
+def test_a_national_number_identifies_where_something_says_its_country(
+    hints: tuple[tuple[str, str], ...], form: str | None
+) -> None:
+    """In E.164, so that it finds the person whose number came with its code from elsewhere."""
+    expected = () if form is None else (f"phone:{form}",)
+    assert usable(RULES, [Claim("phone", "0151 23456789", hints)]) == expected
+
+
+def test_hints_that_contradict_each_other_identify_nobody() -> None:
+    """The number may be somebody else's in one of the two countries."""
+    assert usable(RULES, [Claim("phone", "0664 1234567", (("locale", "de-AT"),))]) == ("phone:+436641234567",)
+    assert usable(RULES, [Claim("phone", "0664 1234567", (("locale", "de-AT"), ("email", ".de")))]) == ()
+
+
+def test_one_number_of_two_countries_is_two_identifiers() -> None:
+    """What was found out about a claim is not remembered for one with other hints."""
+    claims = [Claim("phone", "06 12345678", (("country", country),)) for country in ("NL", "FR")]
+    assert usable(RULES, claims) == ("phone:+31612345678", "phone:+33612345678")
+
+
+def test_a_number_with_its_country_code_needs_no_hint_and_heeds_none() -> None:
+    """A customer abroad keeps the number of home."""
+    assert usable(RULES, [Claim("phone", "+49 151 23456789", (("country", "FR"),))]) == ("phone:+4915123456789",)
+    assert usable(RULES, [Claim("phone", "0151 23456789 ext. 12", (("country", "DE"),))]) == ()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courtesy.base.ids import SourceId
-from courtesy.event.accept import Accepted, Draft, SourcePolicy, accept
+from courtesy.event.accept import Accepted, Claim, Draft, SourcePolicy, accept
 from courtesy.event.cause import Cause
 from courtesy.source.mapping import Rule, parse_mapping
 from courtesy.source.rendering import Rendering, TableRenderer
@@ -104,7 +104,7 @@ def test_identifiers_are_claimed_by_accept() -> None:
     policy = SourcePolicy(SourceId(1), traits_identify=False)
     accepted = accept(Draft(rendering.calls[0].raw, policy, 1_900_000_000_000, None, str, None, False))
     assert isinstance(accepted, Accepted)
-    assert accepted.claims == (("email", "e@x.example"), ("card", "77"))
+    assert accepted.claims == (Claim("email", "e@x.example"), Claim("card", "77"))
     assert not accepted.event.live
 
 
