@@ -192,7 +192,9 @@ class History:
     def change(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
         """What is known of people changes, just before the records that tell of it are filed."""
         at = Position(self.head + 1)
-        people = {person for merge in changes.merges for person in merge[:2]} | ({repair.note.person} if repair else set())
+        people = {person for merge in changes.merges for person in merge[:2]} | (
+            {repair.note.person} if repair else set()
+        )
         if any(owner.shared for owner, _ in changes.owners.values()):
             # What is set apart may have been anybody's.
             self._learnt.append((at, now_ms, None))
@@ -274,9 +276,7 @@ class History:
             if filed.record.kind in FACTS and self.ever_with(filed.record.person) == ever
         ]
         told += [
-            (at, now_ms)
-            for at, now_ms, people in self._learnt
-            if people is None or ever in map(self.ever_with, people)
+            (at, now_ms) for at, now_ms, people in self._learnt if people is None or ever in map(self.ever_with, people)
         ]
         return all((at <= each.seen) == (at_ms <= each.at_ms) for at, at_ms in told)
 

@@ -32,6 +32,7 @@ async def refolded(filed: Sequence[Filed], chance: Random) -> dict[PersonId, byt
         cut = 1 + int(len(rest) * chance.random() ** 2)
         if rest[0].kind is RecordKind.RESTORE:
             await _fold_all(worker)
+            cut = 1
         else:
             cut = next((i for i, each in enumerate(rest[:cut]) if each.kind is RecordKind.RESTORE), cut)
         async with engine.appending() as append:

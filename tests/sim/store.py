@@ -36,7 +36,7 @@ ROTTING = (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
 READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read_person", "records_of"}) | frozenset(
     {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
-    | {"unfolded_kinds", "waiting_effects", "notes"}
+    | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "pending_erasures"}
 )
 """Calls that need no room."""
 
