@@ -44,17 +44,19 @@ class Weather:
     trims: int = 0
     redefinitions: int = 0
     mendings: int = 0
+    repairs: int = 0
 
     @property
     def is_calm(self) -> bool:
         """True when nothing goes wrong at all."""
-        return self == Weather(redefinitions=self.redefinitions, mendings=self.mendings)
+        calm = Weather(redefinitions=self.redefinitions, mendings=self.mendings, repairs=self.repairs)
+        return self == calm
 
 
 def draw_weather(chance: Random) -> Weather:
     """The weather of a run: calm for one in eight, else a mixture in which each fault is there or not."""
     if chance.random() < 0.125:
-        return Weather(redefinitions=chance.randrange(3), mendings=chance.randrange(9))
+        return Weather(redefinitions=chance.randrange(3), mendings=chance.randrange(9), repairs=chance.randrange(17))
 
     def rate(most: float) -> float:
         return most * chance.random() ** 2 if chance.random() < 0.6 else 0.0
@@ -83,6 +85,7 @@ def draw_weather(chance: Random) -> Weather:
         trims=times(8),
         redefinitions=times(4),
         mendings=times(16),
+        repairs=times(24),
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
 from courtesy.engine.contract import EffectState, FoldCommit, Lease, Settlement
 from courtesy.event.cause import Cause, Fate
-from courtesy.person.record import Record, RecordKind
+from courtesy.identity.repair import Repair
+from courtesy.identity.resolve import Changes, Owner
+from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
 
 
@@ -51,6 +53,20 @@ class Standing:
     created_s: float
     settled: list[tuple[float, Settlement]] = field(default_factory=list)
     """Final settlements that the store took, with the virtual time of each."""
+
+
+class Remembered(NamedTuple):
+    """What was read of a person: by which identifier, when by the server's clock, and up to which position.
+
+    `carried`: whether any of the person's events carried the identifier.
+    """
+
+    kind: str
+    value: str
+    at_ms: int
+    seen: Position
+    view: dict[str, Any]
+    carried: bool
 
 
 class Trace:
@@ -93,7 +109,14 @@ class History:
         self.clock_was_set = False
         self._loop = loop
         self._by_person: dict[PersonId, list[Filed]] = defaultdict(list)
-        self._became: dict[PersonId, tuple[PersonId, Position]] = {}
+        self.repairs: list[Repair] = []
+        self.remembered: list[Remembered] = []
+        self._became: dict[PersonId, list[tuple[Position, PersonId | None]]] = defaultdict(list)
+        self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
+        self._together: dict[PersonId, PersonId] = {}
+        self._cut_s: dict[PersonId, float] = {}
+        self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
+        self._carried: dict[Position, tuple[str, ...]] = {}
         self._forwarding: set[tuple[PersonId, RecordKind, bytes]] = set()
         self._folded: dict[Partition, Position] = {}
         self._epochs: dict[Partition, int] = {}
@@ -136,7 +159,10 @@ class History:
         if record.position != len(self.filed) + 1:
             self.fail("log", f"expected position {len(self.filed) + 1}, got {record.position}")
         if record.kind is RecordKind.HAND_OVER:
-            self._became[record.person] = (PersonId(msgspec.msgpack.decode(meant)), record.position)
+            self._join(record.person, PersonId(msgspec.msgpack.decode(meant)), record.position)
+        elif record.kind in FACTS:
+            event = msgspec.json.decode(meant)
+            self._carried[record.position] = (*event["ids"], *event.get("previous", ()))
         self.filed.append(Filed(record, forwarded, rotten))
         self._by_person[record.person].append(self.filed[-1])
         self.trace.note("filed", record.position, record.person, record.kind, record.key.hex(), "rot" * rotten)
@@ -146,13 +172,89 @@ class History:
         """The position of the last record."""
         return Position(len(self.filed))
 
-    def root_of(self, person: PersonId, head: Position | None = None) -> PersonId:
-        """Whom a person became part of in the end, by all merges up to a position; of a circle, somebody."""
-        for _ in self._became:
-            if person not in self._became or (head is not None and self._became[person][1] > head):
-                break
-            person = self._became[person][0]
+    def carried_by(self, record: Record) -> tuple[str, ...]:
+        """The identifiers with which an event was written, most telling first."""
+        return self._carried[record.position]
+
+    # -- who is who
+
+    def _join(self, person: PersonId, survivor: PersonId | None, at: Position) -> None:
+        self._became[person].append((at, survivor))
+        if survivor is not None:
+            self._together[self.ever_with(person)] = self.ever_with(survivor)
+
+    def ever_with(self, person: PersonId) -> PersonId:
+        """Somebody who stands for all who were ever one person with this one, or with any of those."""
+        while (other := self._together.get(person, person)) != person:
+            person = other
         return person
+
+    def change(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
+        """What is known of people changes, just before the records that tell of it are filed."""
+        at = Position(self.head + 1)
+        people = {person for merge in changes.merges for person in merge[:2]} | (
+            {repair.note.person} if repair else set()
+        )
+        if any(owner.shared for owner, _ in changes.owners.values()):
+            # What is set apart may have been anybody's.
+            self._learnt.append((at, now_ms, None))
+        elif people:
+            self._learnt.append((at, now_ms, people))
+        if repair is None:
+            return
+        self.repairs.append(repair)
+        for person, root in repair.roots.items():
+            self._join(person, root, at)
+        for merge in repair.rejoined:
+            self._join(merge.loser, merge.survivor, at)
+        people = {*repair.owners.values(), *repair.roots, *(move.person for move in repair.moves)}
+        for person in people:
+            self._together[self.ever_with(person)] = self.ever_with(repair.note.person)
+        for move in repair.moves:
+            self._moved[move.position].append((at, move.person))
+        if repair.cut:
+            self._cut_s[repair.note.person] = self._loop.time()
+        self.trace.note(repair.note.kind, repair.note.person, len(repair.moves), len(repair.undone), len(repair.cut))
+
+    def check_parted(self, repair: Repair, owners: Mapping[str, Owner]) -> None:
+        """Each event of people who were cut apart is with whoever has the most telling of its identifiers."""
+        head = Position(self.head + 1)
+        people = {repair.note.person, *repair.owners.values(), *repair.roots, *(each.person for each in repair.moves)}
+        roots = {self.root_of(person, head) for person in people}
+        for each in self.filed:
+            root = self.owner_of(each, head)
+            if each.record.kind in FACTS and root in roots and not each.rotten:
+                held = (owners.get(key) for key in self._carried[each.record.position])
+                person = next((own.person for own in held if own and not own.shared and own.person in roots), root)
+                if person != root:
+                    self.fail("parted", f"{each.record.key.hex()} is with {root}, but its identifiers with {person}")
+
+    def cut_s(self, person: PersonId) -> float | None:
+        """When anybody who was ever one with this person was cut apart last, in virtual time; None for never."""
+        ever = self.ever_with(person)
+        return max((at_s for each, at_s in self._cut_s.items() if self.ever_with(each) == ever), default=None)
+
+    def root_of(self, person: PersonId, head: Position | None = None) -> PersonId:
+        """Whose part a person was at a position, or is in the end; of a circle, somebody."""
+        for _ in range(len(self._became) + 1):
+            became = [up for at, up in self._became.get(person, ()) if head is None or at <= head]
+            if not became or became[-1] is None:
+                break
+            person = became[-1]
+        return person
+
+    def owner_of(self, filed: Filed, head: Position) -> PersonId:
+        """Whose a record was at a position, wherever it lies."""
+        moved = [person for at, person in self._moved.get(filed.record.position, ()) if at <= head]
+        return self.root_of(moved[-1] if moved else filed.record.person, head)
+
+    def facts(self, head: Position) -> dict[PersonId, list[Filed]]:
+        """All events up to a position that can be folded, by whose they were then."""
+        found: dict[PersonId, list[Filed]] = defaultdict(list)
+        for each in self.filed[:head]:
+            if each.record.kind in FACTS and not each.rotten:
+                found[self.owner_of(each, head)].append(each)
+        return found
 
     def people(self) -> dict[PersonId, list[PersonId]]:
         """Everybody with records, by whom they became part of."""
@@ -161,13 +263,22 @@ class History:
             groups[self.root_of(person)].append(person)
         return groups
 
-    def filed_of(self, people: Collection[PersonId], head: Position) -> list[Filed]:
-        """Everything filed for some people up to a position."""
-        return [each for person in people for each in self._by_person.get(person, ()) if each.record.position <= head]
-
     def part_of(self, root: PersonId, head: Position) -> list[PersonId]:
         """Everybody who was part of a person at a position, they themself included."""
         return [person for person in self._by_person if self.root_of(person, head) == root]
+
+    def is_clear(self, each: Remembered) -> bool:
+        """Whether the clock tells what was known of a person when they were read from what came later."""
+        ever = self.ever_with(PersonId(int(each.view["person"])))
+        told = [
+            (filed.record.position, filed.record.received)
+            for filed in self.filed
+            if filed.record.kind in FACTS and self.ever_with(filed.record.person) == ever
+        ]
+        told += [
+            (at, now_ms) for at, now_ms, people in self._learnt if people is None or ever in map(self.ever_with, people)
+        ]
+        return all((at <= each.seen) == (at_ms <= each.at_ms) for at, at_ms in told)
 
     # -- folding
 

@@ -24,6 +24,7 @@ from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.repair import Repairs
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
 from tests.sim.remote import Remote, RemoteChannel
@@ -64,6 +65,7 @@ class Parts:
     worker: type[FoldWorker] = FoldWorker
     ingest: type[Ingest] = Ingest
     dispatcher: type[Dispatcher] = Dispatcher
+    repairs: type[Repairs] = Repairs
     rules: Callable[[IdentityRules], IdentityRules] = _as_defined
 
 
@@ -158,7 +160,9 @@ class Front(Process):
         rules = machine.parts.rules
         self.is_ready = False
         self.ingest = machine.parts.ingest(self._engine, lambda: rules(self._catalog.rules()), machine.clock)
-        self.people = People(self._engine, self._catalog, Past(self._engine))
+        past = Past(self._engine, machine.disk)
+        self.people = People(self._engine, self._catalog, past)
+        self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 

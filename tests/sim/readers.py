@@ -12,27 +12,11 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position
 from courtesy.identity.rules import split_identifier
-from courtesy.person.record import RecordKind
-from tests.sim.history import Filed, History
+from courtesy.person.record import FACTS
+from tests.sim.history import Filed, Remembered
 
 if TYPE_CHECKING:
     from tests.sim.system import System
-
-COUNTED = (RecordKind.EVENT, RecordKind.GROUP)
-
-
-def facts_of(history: History, people: list[PersonId], head: Position) -> list[Filed]:
-    """The records that must be in the state of some people who are one: each fact once, none that can't be folded.
-
-    A copy that rotted on its way to whom its person became part of takes the fact with it.
-    """
-    filed = [each for each in history.filed_of(people, head) if each.record.kind in COUNTED]
-    lost = {(each.record.key, each.record.kind) for each in filed if each.forwarded and each.rotten}
-    return [
-        each
-        for each in filed
-        if not each.forwarded and not each.rotten and (each.record.key, each.record.kind) not in lost
-    ]
 
 
 def type_counts_of(facts: list[Filed]) -> Counter[str]:
@@ -58,7 +42,7 @@ class Reader:
 
     async def _look(self) -> None:
         front = self._system.any_front(self._chance)
-        known = [each for each in self._history.filed if not each.rotten and each.record.kind in COUNTED]
+        known = [each for each in self._history.filed if not each.rotten and each.record.kind in FACTS]
         if front is None or not known:
             return
         record = self._chance.choice(known).record
@@ -70,7 +54,7 @@ class Reader:
         task = front.spawn(self._view(front.people.view(kind, value, after)))
         await asyncio.wait([task])
         if not task.cancelled() and task.result() is not None:
-            self._judge(task.result(), acknowledged)
+            self._judge(kind, value, task.result(), acknowledged)
 
     async def _view(self, reading: Any) -> dict[str, Any] | None:
         try:
@@ -81,12 +65,16 @@ class Reader:
             return None
         return view
 
-    def _judge(self, view: dict[str, Any], acknowledged: Position) -> None:
+    def _judge(self, kind: str, value: str, view: dict[str, Any], acknowledged: Position) -> None:
         history = self._history
         head, person = Position(int(view["position"])), PersonId(int(view["person"]))
         if head < acknowledged:
             history.fail("read_your_writes", f"read at {head}, but {acknowledged} was acknowledged before")
-        expected = type_counts_of(facts_of(history, history.part_of(person, head), head))
+        facts = history.facts(head).get(person, [])
+        expected = type_counts_of(facts)
         if expected != view["event_types"] or view["event_count"] != expected.total():
             history.fail("read_your_writes", f"{person} at {head}: {dict(expected)}, but read {view['event_types']}")
         self.read_count += 1
+        carried = kind == "person" or any(f"{kind}:{value}" in history.carried_by(each.record) for each in facts)
+        now_ms = self._system.clock.now_ms()
+        history.remembered.append(Remembered(kind, value, now_ms, head, view, carried))

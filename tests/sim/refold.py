@@ -11,7 +11,7 @@ from courtesy.engine.contract import AppendBatch
 from courtesy.engine_memory import Disk, MemoryEngine
 from courtesy.identity.resolve import Changes
 from courtesy.person.catalog import EMPTY_CATALOG
-from courtesy.person.record import NewRecord, RecordKind
+from courtesy.person.record import FACTS, NewRecord, RecordKind
 from courtesy.runtime.fold import FoldWorker
 from tests.sim.history import Filed
 
@@ -20,32 +20,39 @@ PARTITIONS = 3
 
 
 async def refolded(filed: Sequence[Filed], chance: Random) -> dict[PersonId, bytes]:
-    """The states that folding gives. Of the records only those that came from outside the fold are put in, but none
-    whose copy rotted on its way to another person: the copies made here would be sound."""
+    """The states that folding gives. Of the records only those that came from outside the fold are put in; before what
+    a repair found anew everything is folded, as it was when the repair was made."""
     clock, disk = ManualClock(1), Disk(PARTITIONS)
     engine = MemoryEngine(clock, PARTITIONS, disk)
     await engine.open()
     worker = FoldWorker(engine, lambda: EMPTY_CATALOG, clock, "again")
     await worker.claim()
-    lost = {(each.record.key, each.record.kind) for each in filed if each.forwarded and each.rotten}
-    outside = [each for each in filed if _is_from_outside(each)]
-    rest = [_as_new(each) for each in outside if (each.record.key, each.record.kind) not in lost]
+    rest = [_as_new(each) for each in filed if _is_from_outside(each)]
     while rest:
         cut = 1 + int(len(rest) * chance.random() ** 2)
+        if rest[0].kind is RecordKind.RESTORE:
+            await _fold_all(worker)
+            cut = 1
+        else:
+            cut = next((i for i, each in enumerate(rest[:cut]) if each.kind is RecordKind.RESTORE), cut)
         async with engine.appending() as append:
             await append.write(AppendBatch(rest[:cut], (), Changes(), (), (), 1))
         rest = rest[cut:]
         if chance.random() < 0.5:
             await worker.fold_once()
-    while await worker.fold_once():
-        continue
+    await _fold_all(worker)
     await engine.close()
     return disk.folding.states
 
 
+async def _fold_all(worker: FoldWorker) -> None:
+    while await worker.fold_once():
+        continue
+
+
 def _is_from_outside(filed: Filed) -> bool:
     kind = filed.record.kind
-    return not filed.forwarded and kind in (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
+    return not filed.forwarded and kind in (*FACTS, RecordKind.HAND_OVER, RecordKind.RESTORE)
 
 
 def _as_new(filed: Filed) -> NewRecord:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, cast
@@ -14,18 +14,23 @@ from typing import Any, cast
 import msgspec
 import structlog
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import Partition, Position
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_BACKOFF_MS
 from courtesy.engine.contract import Lease
 from courtesy.identity.rules import split_identifier
 from courtesy.person.record import RecordKind
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.history import History as Past
+from courtesy.runtime.people import People
 from tests.sim.calls import draw_habits
 from tests.sim.checkers import Rest, judge
 from tests.sim.clients import Client
 from tests.sim.faults import CHAOS_S, Faults, Weather, draw_weather
-from tests.sim.history import Filed, History, Message, Trace, Violation
+from tests.sim.history import Filed, History, Message, Remembered, Trace, Violation
 from tests.sim.loop import VirtualClock, run_virtually
+from tests.sim.operator import Operator
 from tests.sim.process import Front, Parts, Request, make_task
 from tests.sim.readers import Reader
 from tests.sim.refold import refolded
@@ -100,6 +105,8 @@ class _Run:
             people=len(history.people()),
             effects=len(history.effects),
             reads=reader.read_count,
+            repairs=len(history.repairs),
+            remembered=sum(map(history.is_clear, history.remembered)),
             steps=trace.count,
         )
         return Outcome(self._seed, tuple(history.violations), trace.hash, faults.seen, sizes)
@@ -111,6 +118,7 @@ class _Run:
             for number in range(chance.randrange(1, 3)):
                 client_chance = Random(f"{self._seed} client {name} {number}")
                 clients.append(Client(f"{name}{number}", name, system, habits, client_chance))
+        operator = Operator(system, Random(f"{self._seed} operator"))
         await system.open()
         await asyncio.sleep(0.2)
         system.faults.active = True
@@ -122,6 +130,7 @@ class _Run:
             system.keep_up(),
             system.redefine(),
             system.mend(),
+            operator.run(),
             self._end_faults(system),
         ]
         tasks = [asyncio.ensure_future(party) for party in parties]
@@ -184,10 +193,22 @@ class _Run:
                     history.fail("cache", f"{front.name} put {key} to {person}, but it belongs to {owners[key].person}")
         await self._come_to_rest(system)
 
+    async def _as_of_then(self, system: System, past: Past) -> list[tuple[Remembered, dict[str, Any] | None]]:
+        """What was read in the bad time, and the same as of then; None for who is not known as of then."""
+        catalog = CatalogCache(system.engine, system.clock)
+        await catalog.refresh()
+        people, found = People(system.engine, catalog, past), []
+        for each in filter(system.history.is_clear, system.history.remembered):
+            view = None
+            with suppress(CourtesyError):
+                view = await people.view_at(each.kind, each.value, each.at_ms, knowing_today=False)
+            found.append((each, view))
+        return found
+
     async def _gather(self, system: System) -> Rest:
         """Everything that the checks judge by."""
         history, engine, disk = system.history, system.engine, system.disk
-        readings = {}
+        past, readings = Past(engine, disk), {}
         for person in history.people():
             reading = await engine.read_person(f"person:{person}")
             if reading is not None:
@@ -200,9 +221,7 @@ class _Run:
         }
         owners = disk.identity.owners(sorted(keys))
         people = {owner.person for owner in owners.values()} | set(readings)
-        set_aside = [
-            (each.record.position, (each.record.key, each.record.kind)) for each in await engine.poisoned(ROWS_MAX)
-        ]
+        set_aside = [each.record.position for each in await engine.poisoned(ROWS_MAX)]
         return Rest(
             seed=self._seed,
             history=history,
@@ -215,6 +234,8 @@ class _Run:
             quarantined=await engine.quarantined(None, None, None, ROWS_MAX),
             explained={person: await engine.identity_of(person) for person in readings},
             set_aside=set_aside,
+            histories={person: await past.of([person, *each.merged]) for person, each in readings.items()},
+            then=await self._as_of_then(system, past),
             owners=owners,
             held=disk.identity.held(people),
         )

@@ -23,8 +23,9 @@ from courtesy.engine.contract import (
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.event.cause import Cause
-from courtesy.identity.resolve import Owner
-from courtesy.person.record import Record, RecordKind
+from courtesy.identity.repair import Repair
+from courtesy.identity.resolve import Changes, Owner
+from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.runtime.catalog import SUBSCRIPTION
 from tests.sim.faults import Faults
 from tests.sim.history import History
@@ -33,7 +34,9 @@ ROTTING = (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
 """What may be corrupted. A rotten ABSORB would take a person's facts with it: only a backup helps then."""
 
 READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read_person", "records_of"}) | frozenset(
-    {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"} | {"quarantined", "quarantine_groups"}
+    {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
+    | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
+    | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "pending_erasures"}
 )
 """Calls that need no room."""
 
@@ -41,16 +44,38 @@ WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
 """Calls at which nothing goes wrong: a lost connection shows at the next one."""
 
 
-APPENDING = frozenset({"owners_changed_since", "seen", "owners", "held", "still_quarantined", "write", "commit"})
+APPENDING = frozenset(
+    {"owners_changed_since", "seen", "owners", "held", "bans", "suppressed", "still_quarantined", "write", "commit"}
+)
 """The steps of an append."""
 
 
+class WatchedGraph(IdentityGraph):
+    """An identity graph that tells the history of every change."""
+
+    def __init__(self, history: History, epochs_kept: int) -> None:
+        super().__init__(epochs_kept)
+        self._history = history
+
+    def apply(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
+        super().apply(changes, repair, now_ms)
+        self._history.change(changes, repair, now_ms)
+        if repair is not None and repair.cut:
+            self._history.check_parted(repair, self._owners)
+
+
 class WatchedDisk(Disk):
-    """A disk that tells the history of every record, and on which some are not what was written."""
+    """A disk that tells the history of every record, and on which some are not what was written.
+
+    It is the archive beyond the log as well: what is trimmed stays in it.
+    """
+
+    graph: ClassVar[type[WatchedGraph]] = WatchedGraph
 
     def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
         super().__init__(partition_count)
-        self.identity = IdentityGraph(chance.choice((1, 3, 1_000)))
+        self.identity = self.graph(history, chance.choice((1, 3, 1_000)))
+        self._archive: list[Record] = []
         self._history = history
         self._faults = faults
         self._chance = chance
@@ -62,7 +87,22 @@ class WatchedDisk(Disk):
             stored = record._replace(payload=_rot(record, self._chance)) if rotten else record
             self._history.file(stored, record.payload, rotten=rotten)
             written.append(stored)
+            self._check_route(stored)
+        self._archive += [each for each in written if each.kind in FACTS]
         super().add_records(written)
+
+    def _check_route(self, record: Record) -> None:
+        """Whoever an event is put to holds one of its identifiers, or is part of who does."""
+        if record.kind is not RecordKind.EVENT or record.source == SYSTEM_SOURCE:
+            return
+        owners = self.identity.owners(self._history.carried_by(record))
+        root = self.identity.person_named(f"person:{record.person}")
+        if owners and not any(owner.person == root or owner.shared for owner in owners.values()):
+            self._history.fail("cache", f"{record.key.hex()} was put to {record.person}, but its identifiers: {owners}")
+
+    async def history(self, people: Collection[PersonId], up_to: Position) -> list[Record]:
+        """What the archive has of some people."""
+        return [each for each in self._archive if each.person in people and each.position <= up_to]
 
 
 def _rot(record: Record, chance: Random) -> bytes:

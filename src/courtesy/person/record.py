@@ -33,15 +33,6 @@ class RecordKind(IntEnum):
 FACTS = (RecordKind.EVENT, RecordKind.GROUP)
 """The kinds that history is made of."""
 
-UNSETTLED = (
-    RecordKind.HAND_OVER,
-    RecordKind.ABSORB,
-    RecordKind.FORWARDED_EVENT,
-    RecordKind.FORWARDED_GROUP,
-    RecordKind.RESTORE,
-)
-"""The kinds by which a merge or a repair is on its way through the log."""
-
 _FORWARDED = {RecordKind.EVENT: RecordKind.FORWARDED_EVENT, RecordKind.GROUP: RecordKind.FORWARDED_GROUP}
 
 

@@ -35,7 +35,7 @@ from courtesy.identity.rules import split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import merge
 from courtesy.person.history import CatalogHistory, catalog_history, refold
-from courtesy.person.record import SYSTEM_SOURCE, UNSETTLED, NewRecord, Record, RecordKind, hand_over_payload
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.person.state import PersonState, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import SUBSCRIPTION, CatalogCache
@@ -122,13 +122,13 @@ class Repairs:
         for _ in range(SETTLE_TRIES):
             async with self._engine.appending() as append:
                 reading = await self._read(key)
-                kinds = await self._engine.unfolded_kinds([reading.person, *reading.merged])
-                if kinds.isdisjoint(UNSETTLED):
+                # What is folded already starts no effect of the person who was, and is forwarded to nobody.
+                if not await self._engine.unfolded_kinds([reading.person, *reading.merged]):
                     cut = await self._plan(reading, named, choose, note)
                     cut.position = await self._write(append, cut)
                     return cut
             await asyncio.sleep(SETTLE_EVERY_S)
-        raise Unavailable("an earlier merge of this person is not folded yet")
+        raise Unavailable("the person's latest events are not folded yet")
 
     async def _read(self, key: str) -> PersonReading:
         reading = await self._engine.read_person(key)
