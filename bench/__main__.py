@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from bench import lake, quarantine, spine
+from bench import as_of, lake, quarantine, spine, unmerge
 from bench.results import Figure, write
 
-PARTS = ("accept", "fold", "read", "people", "quarantine", "lake")
+PARTS = ("accept", "fold", "read", "people", "quarantine", "lake", "as_of", "unmerge")
 
 
 def main() -> None:
@@ -30,6 +30,10 @@ def main() -> None:
             figures += quarantine.replay(100_000 // scale)
         elif part == "lake":
             figures += lake.appending(600_000 // scale)
+        elif part == "as_of":
+            figures += as_of.as_of(40 // scale)
+        elif part == "unmerge":
+            figures += unmerge.unmerge(50 // scale)
         else:
             figures += spine.footprint(1_000_000 // scale)
     if options.quick:
