@@ -31,7 +31,9 @@ def as_of(people: int) -> list[Figure]:
             start_ms = end_ms - SPAN_MS + turn * each_round * gap_ms
             teller.send(
                 [
-                    teller.message({"userId": f"life-{person}", "anonymousId": f"device-{person}"}, start_ms + n * gap_ms)
+                    teller.message(
+                        {"userId": f"life-{person}", "anonymousId": f"device-{person}"}, start_ms + n * gap_ms
+                    )
                     for person in range(people)
                     for n in range(each_round)
                 ]
