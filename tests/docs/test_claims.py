@@ -12,6 +12,7 @@ from courtesy.event.cause import Cause
 from courtesy.http.app import OPERATIONS
 from courtesy.identity.resolve import RefusalReason
 from courtesy.runtime.settings import Settings
+from courtesy.standard.value import Reason
 from tests.docs.commands import commands
 from tests.docs.reference import FOLDER
 from tests.tidy.checkout import ROOT, place, text_files
@@ -67,7 +68,7 @@ def unknown_paths(text: str) -> set[str]:
 
 def unknown_reasons(text: str) -> set[str]:
     """Causes and reasons in shown answers that no answer can have."""
-    return _found(_REASON, text) - {*Cause, *RefusalReason, "alias"}
+    return _found(_REASON, text) - {*Cause, *RefusalReason, *Reason, "alias"}
 
 
 CHECKS = (unknown_settings, unknown_metrics, unknown_commands, unknown_paths, unknown_reasons)

@@ -347,7 +347,7 @@ TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
 
 CANARIES: dict[str, Canary] = {
     "message keys are forgotten": Canary(Parts(wire=Forgetful), "acknowledged", LOSSES),
-    "commits are lost": Canary(Parts(wire=Losing), "acknowledged"),
+    "commits are lost": Canary(Parts(wire=Losing), "acknowledged", Weather(unsure=0.02)),
     "an odd failure ends the appends": Canary(Parts(ingest=FallsSilent), "progress", Weather(odd=0.01)),
     "results are kept back": Canary(Parts(ingest=SaysYes), "answers"),
     "duplicates are not counted": Canary(Parts(wire=Miscounting), "counts", LOSSES),

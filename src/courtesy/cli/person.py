@@ -150,3 +150,27 @@ def split_person(
         return cut_view(await app.repairs.split(key, own, COMMAND_LINE, reason, dry=dry_run))
 
     print_json(with_app(settings_of(data=data, database=database), work))
+
+
+@person.command("erase")
+def erase_person(
+    kind: Kind,
+    value: Value,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    suppress: Annotated[
+        bool, typer.Option(help="Never store again what carries one of their identifiers; keeps salted hashes of them")
+    ] = True,
+    reason: ReasonOption = "",
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Erase a person from everywhere. It can't be undone."""
+    if not yes:
+        typer.confirm(f"Erase everything about {kind} {value}? It can't be undone.", abort=True)
+
+    async def work(app: App) -> dict[str, Any]:
+        done = await app.eraser.erase(app.people.key_of(kind, value), COMMAND_LINE, reason, suppress=suppress)
+        return {"person": str(done.person), "events": done.event_count, "quarantined": done.held_count,
+                "archived": done.archived}  # fmt: skip
+
+    print_json(with_app(settings_of(data=data, database=database), work))

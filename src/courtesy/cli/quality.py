@@ -68,8 +68,12 @@ def _standing(day: QualityDay) -> str:
     return str(day.standing)
 
 
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def _reason(reason: Reason) -> str:
-    people = "" if reason.people_count is None else f" of {reason.people_count:,} people"
-    touched = f": {reason.event_count:,} events{people}" if reason.event_count else ""
+    people = "" if reason.people_count is None else f" of {_count(reason.people_count, 'person', 'people')}"
+    touched = f": {_count(reason.event_count, 'event', 'events')}{people}" if reason.event_count else ""
     examples = f", such as {', '.join(reason.message_ids)}" if reason.message_ids else ""
     return f"{reason.part}: {reason.said}{touched}{examples}"

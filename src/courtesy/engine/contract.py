@@ -528,6 +528,10 @@ class Engine(Protocol):
         """All EVENT and GROUP records that the log has and that were appended for these people, in order."""
         ...
 
+    async def was_trimmed(self) -> bool:
+        """Whether anything was ever dropped from the log because it was old."""
+        ...
+
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         """All moves of the records that were ever moved away from, or to, any of the people, oldest first."""
         ...

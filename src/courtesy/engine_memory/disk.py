@@ -128,14 +128,10 @@ class Disk:
 
     def erase(self, erasure: Erasure) -> None:
         """Forget people, and keep what keeps them forgotten."""
-        people, keys = set(erasure.people), set(erasure.keys)
-        out, moved_in = set(erasure.moved_out), set(erasure.moved_in)
+        people, kept = set(erasure.people), set(erasure.kept)
+        others = {position for position, _ in erasure.others}
         self.log.forget(
-            lambda record: (
-                (record.person in people and record.position not in out)
-                or record.position in moved_in
-                or (record.person in erasure.groups and record.key in keys)
-            )
+            lambda record: record.position in others or (record.person in people and record.position not in kept)
         )
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people)
@@ -144,7 +140,7 @@ class Disk:
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1
-        pending = PendingErasure(self._erasure_count, sorted(people), sorted(moved_in), sorted(out))
+        pending = PendingErasure(self._erasure_count, sorted(people), sorted(others), sorted(kept))
         self.pending_erasures.append(pending)
 
     def status(self, now_ms: int) -> list[PartitionStatus]:

@@ -221,6 +221,9 @@ class MemoryEngine:
     async def history(self, people: Collection[PersonId]) -> list[Record]:
         return self._disk.log.history(people)
 
+    async def was_trimmed(self) -> bool:
+        return self._disk.log.was_trimmed
+
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         return self._disk.identity.moves_of(people)
 

@@ -19,6 +19,7 @@ class Log:
 
     def __init__(self, partition_count: int) -> None:
         self.head = Position(0)
+        self.was_trimmed = False
         self._partitions: list[list[Record]] = [[] for _ in range(partition_count)]
         self._people: dict[PersonId, list[Record]] = {}
 
@@ -122,6 +123,7 @@ class Log:
         records = self._partitions[partition]
         old = [each for each in records if each.position <= folded and each.received < received_before_ms]
         gone = {each.position for each in old}
+        self.was_trimmed = self.was_trimmed or bool(gone)
         self._partitions[partition] = _without(records, gone)
         for person in {each.person for each in old}:
             self._people[person] = _without(self._people[person], gone)

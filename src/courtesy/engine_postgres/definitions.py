@@ -21,10 +21,14 @@ INSERT INTO definition_history (version, kind, name, number, revision, body, cha
 VALUES (%s, %s, %s, %s, %s, %b, %s, %s)
 """
 _TRIM = """
-DELETE FROM log USING (
-    SELECT log.partition, log.position FROM log JOIN partition_state AS progress USING (partition)
-    WHERE log.position <= least(progress.folded, %s) AND log.received < %s LIMIT %s
-) AS old WHERE log.partition = old.partition AND log.position = old.position RETURNING 1
+WITH gone AS (
+    DELETE FROM log USING (
+        SELECT log.partition, log.position FROM log JOIN partition_state AS progress USING (partition)
+        WHERE log.position <= least(progress.folded, %s) AND log.received < %s LIMIT %s
+    ) AS old WHERE log.partition = old.partition AND log.position = old.position RETURNING 1
+),
+told AS (INSERT INTO log_trimmed SELECT true WHERE EXISTS (SELECT FROM gone) ON CONFLICT DO NOTHING)
+SELECT 1 FROM gone
 """
 
 

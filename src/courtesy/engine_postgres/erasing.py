@@ -14,10 +14,9 @@ FORGET_ALL = ""
 
 # Each takes the same parameters. What was appended for them and belongs to somebody else stays.
 _ERASE = (
-    "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(moved_out)s::bigint[])",
-    "DELETE FROM log USING moved WHERE moved.position = ANY(%(moved_in)s::bigint[])"
-    " AND log.position = moved.position AND log.person_id = moved.appended_for",
-    "DELETE FROM log WHERE person_id = ANY(%(groups)s::bigint[]) AND key = ANY(%(keys)s::bytea[])",
+    "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(kept)s::bigint[])",
+    "DELETE FROM log USING unnest(%(others)s::bigint[], %(appended_for)s::bigint[]) AS other (position, person_id)"
+    " WHERE log.position = other.position AND log.person_id = other.person_id",
     "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
@@ -56,10 +55,9 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
     given: dict[str, Any] = {
         "people": list(erasure.people),
         "identifiers": list(erasure.identifiers),
-        "moved_in": list(erasure.moved_in),
-        "moved_out": list(erasure.moved_out),
-        "groups": list(erasure.groups),
-        "keys": list(erasure.keys),
+        "others": [position for position, _ in erasure.others],
+        "appended_for": [person for _, person in erasure.others],
+        "kept": list(erasure.kept),
         "quarantined": list(erasure.quarantined),
         "at": erasure.note.at_ms,
     }
@@ -68,8 +66,8 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
     if erasure.suppress:
         await connection.execute(_SUPPRESS, given)
     await connection.execute(
-        "INSERT INTO erasure (people, positions, kept, at)"
-        " VALUES (%(people)s::bigint[], %(moved_in)s::bigint[], %(moved_out)s::bigint[], %(at)s)",
+        "INSERT INTO erasure (people, others, kept, at)"
+        " VALUES (%(people)s::bigint[], %(others)s::bigint[], %(kept)s::bigint[], %(at)s)",
         given,
     )
     await connection.execute(_NOTE, tuple(erasure.note))
@@ -86,11 +84,11 @@ class Erasing(Connected):
 
     async def pending_erasures(self) -> list[PendingErasure]:
         rows = await self._rows(
-            "SELECT number, people, positions, kept FROM erasure WHERE archived IS NULL ORDER BY number"
+            "SELECT number, people, others, kept FROM erasure WHERE archived IS NULL ORDER BY number"
         )
         return [
-            PendingErasure(number, [*map(PersonId, people)], [*map(Position, positions)], [*map(Position, kept)])
-            for number, people, positions, kept in rows
+            PendingErasure(number, [*map(PersonId, people)], [*map(Position, others)], [*map(Position, kept)])
+            for number, people, others, kept in rows
         ]
 
     async def archive_erased(self, number: int, at_ms: int) -> None:

@@ -187,6 +187,9 @@ class Repairing(Connected):
         )
         return [record_of(row) for row in rows]
 
+    async def was_trimmed(self) -> bool:
+        return bool(await self._rows("SELECT 1 FROM log_trimmed"))
+
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         numbers = list(people)
         rows = await self._rows(

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     SOURCE_PAUSED = "source_paused"
     NO_IDENTIFIER = "no_identifier"
+    FORGOTTEN = "forgotten"
     SCHEMA_BROKEN = "schema_broken"
     DUPLICATE = "duplicate"
     UNSTORABLE = "unstorable"
@@ -54,6 +55,7 @@ FATE: dict[Cause, Fate] = {
     Cause.CONSENT_ABSENT: Fate.SUPPRESSED,
     Cause.CONSENT_REFUSED: Fate.SUPPRESSED,
     Cause.SOURCE_PAUSED: Fate.SUPPRESSED,
+    Cause.FORGOTTEN: Fate.SUPPRESSED,
     Cause.DISCARDED: Fate.SUPPRESSED,
     Cause.SCHEMA_WARNED: Fate.STORED,
     Cause.SCHEMA_ALLOWED: Fate.STORED,
@@ -77,6 +79,7 @@ MEANING: dict[Cause, str] = {
     Cause.CONSENT_REFUSED: "`context.consent` refuses a category that the source asks for.",
     Cause.SOURCE_PAUSED: "The source is paused.",
     Cause.NO_IDENTIFIER: "No identifier is left: none was sent, or all are placeholders such as `null` or `0000`.",
+    Cause.FORGOTTEN: "It carries an identifier of somebody who was erased and is not to be stored again.",
     Cause.SCHEMA_BROKEN: "The event breaks the schema of its name, and that schema says `quarantine`.",
     Cause.DUPLICATE: "The same source sent the same `messageId` before.",
     Cause.UNSTORABLE: "The store refused this very event; the others of its batch are stored.",

@@ -10,6 +10,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code
 from courtesy.http.operation import Asked, Operation
 from courtesy.runtime.catalog import Scope
+from courtesy.runtime.erase import Erased
 from courtesy.runtime.repair import cut_view
 
 REASON_CHARS_MAX = 500
@@ -81,6 +82,40 @@ class CutView(msgspec.Struct, frozen=True):
     position: str | None
 
 
+class EraseQuery(msgspec.Struct, frozen=True):
+    """`suppress`: what carries one of their identifiers is never stored again; of the identifiers only salted hashes
+    stay. `reason` is kept with your key's name: do not name the person in it.
+    """
+
+    suppress: bool = True
+    reason: Reason = ""
+
+
+class ErasedView(msgspec.Struct, frozen=True):
+    """What was erased. `archived`: whether the lake has forgotten as well; if not, it is tried again until it has."""
+
+    person: str
+    identifiers: int
+    events: int
+    quarantined: int
+    archived: bool
+    position: str
+
+
+async def erase_person(asked: Asked[EraseQuery, None]) -> ErasedView:
+    """Everything about a person, gone."""
+    key = asked.app.people.key_of(asked.path["kind"], asked.path["value"])
+    done = await asked.app.eraser.erase(key, asked.by, asked.query.reason, suppress=asked.query.suppress)
+    return erased_view(done)
+
+
+def erased_view(done: Erased) -> ErasedView:
+    """What was erased, for people to read."""
+    return ErasedView(
+        str(done.person), done.identifier_count, done.event_count, done.held_count, done.archived, str(done.position)
+    )
+
+
 async def merge_people(asked: Asked[Any, PairBody]) -> dict[str, Any]:
     """Two people as one."""
     (a, b), body = _keys(asked, asked.body.other), asked.body
@@ -121,6 +156,19 @@ def _operation(verb: str, summary: str, doc: str, handle: Any, body: type[msgspe
 
 
 OPERATIONS = (
+    Operation(
+        "DELETE",
+        "/v1/people/{kind}/{value}",
+        "repair",
+        "Erase a person.",
+        erase_person,
+        doc="From log, states, timers, outbox, evidence, quarantine and lake. It can't be undone.",
+        scope=Scope.ADMIN,
+        query=EraseQuery,
+        answer=ErasedView,
+        codes=(Code.NOT_FOUND,),
+        path_docs={"kind": "The kind of an identifier of the person.", "value": "Its value, percent-encoded."},
+    ),
     _operation(
         "merge",
         "Make one person of two.",

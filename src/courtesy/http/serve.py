@@ -15,6 +15,7 @@ from courtesy.base.time import SystemClock
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.http.app import create
 from courtesy.runtime.app import App, make_app
+from courtesy.runtime.archive import LakeArchive, lake_archive
 from courtesy.runtime.process import PARENT_VARIABLE, die_with_parent, spare_the_collector, told
 from courtesy.runtime.telemetry import configure_logs, configure_traces
 
@@ -29,11 +30,12 @@ def asgi() -> Litestar:
     configure_logs(as_json=settings.log_format == "json")
     configure_traces(settings.otlp_endpoint, "http")
     clock = SystemClock()
-    app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock)
+    archive = lake_archive(settings, url)
+    app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock, archive)
     served = create(app)
     # Not lambdas: Litestar awaits what it can tell from outside to be asynchronous.
     served.on_startup.append(partial(_start, app))
-    served.on_shutdown.append(partial(_stop, app))
+    served.on_shutdown.append(partial(_stop, app, archive))
     spare_the_collector()
     return served
 
@@ -44,9 +46,11 @@ async def _start(app: App) -> None:
     app.ingest.start()
 
 
-async def _stop(app: App) -> None:
+async def _stop(app: App, archive: LakeArchive | None) -> None:
     await app.ingest.stop()
     await app.catalog.stop()
+    if archive is not None:
+        await archive.close()
     await app.engine.close()
 
 

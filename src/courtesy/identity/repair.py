@@ -82,29 +82,27 @@ class Repair:
 class Erasure:
     """Whom the store forgets, beside the records that tell the fold of it.
 
-    `people`: every number under which something of them lies. `moved_in`: records that were appended for others and are
-    theirs; `moved_out`: records that were appended for them, are somebody else's, and stay. `groups` and `keys`: the
-    records of those groups with those message keys are theirs. `quarantined`: numbers of held events of theirs.
-    `suppress`: whether their identifiers are never to be stored again.
+    `people`: every number under which something of them lies. `others`: records about them that were appended for
+    somebody else, a group say, with whom; `kept`: records that were appended for them and are somebody else's.
+    `quarantined`: numbers of held events of theirs. `suppress`: whether their identifiers are never to be stored again.
     """
 
     note: Note
     people: Collection[PersonId]
     identifiers: Collection[str]
-    moved_in: Collection[Position] = ()
-    moved_out: Collection[Position] = ()
-    groups: Collection[PersonId] = ()
-    keys: Collection[bytes] = ()
+    others: Collection[tuple[Position, PersonId]] = ()
+    kept: Collection[Position] = ()
     quarantined: Collection[int] = ()
     suppress: bool = True
 
 
 class PendingErasure(NamedTuple):
-    """An erasure that the archive beyond the log has not made yet."""
+    """An erasure that the archive beyond the log has not made yet: all records appended for `people`, but not those at
+    the positions in `kept`, and those at the positions in `others`."""
 
     number: int
     people: Sequence[PersonId]
-    positions: Sequence[Position]
+    others: Sequence[Position]
     kept: Sequence[Position]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg import expressions
-from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.expressions import And, BooleanExpression, Or
 
 from courtesy.base.ids import PersonId, Position, SourceId
 
@@ -36,6 +36,18 @@ def of_people(people: Collection[PersonId], up_to: Position | None = None) -> Fi
     if up_to is not None:
         plan = And(plan, _LessThanOrEqual("position", up_to))
         rows &= pc.field("position") <= up_to
+    return Filter(plan, rows)
+
+
+def about(people: Collection[PersonId], others: Collection[Position], kept: Collection[Position]) -> Filter:
+    """The rows of some people but for some positions, and those at other positions."""
+    plan: BooleanExpression = _In("person_id", set(people))
+    rows = pc.field("person_id").isin(list(people))
+    if kept:
+        rows &= ~pc.field("position").isin(list(kept))
+    if others:
+        plan = Or(plan, _In("position", set(others)))
+        rows |= pc.field("position").isin(list(others))
     return Filter(plan, rows)
 
 

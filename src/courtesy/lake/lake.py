@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from courtesy.base.ids import PARTITION_COUNT, PersonId, Position, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.engine.contract import StorageFull, Unavailable
-from courtesy.lake.filters import Filter, arrived_before, of_people
+from courtesy.lake.filters import Filter, about, arrived_before, of_people
 from courtesy.lake.lock import Turn, turn
 from courtesy.lake.place import Place, Settings, place_of
 from courtesy.lake.rewriting import compacted, fragmented, without
@@ -175,13 +175,16 @@ class Lake:
 
     # -- removing
 
-    async def erase(self, people: Collection[PersonId]) -> int:
-        """Remove all events of some people; how many. Afterwards no file in the lake's place holds any part of them.
+    async def erase(
+        self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
+    ) -> int:
+        """Remove all events that were appended for some people, and those at the positions in `others`, but not those
+        at the positions in `kept`; how many. Afterwards no file in the lake's place holds any part of them.
 
         Earlier snapshots, tags and branches are gone as well. Erase from the log first: events that are still there
         and not yet in the lake would come later. Safe to repeat; after an error repeat it.
         """
-        return await self._run(self._erase, of_people(people)) if people else 0
+        return await self._run(self._erase, about(people, others, kept)) if people else 0
 
     async def erase_where(self, source: SourceId | None, name: str | None, received_before_ms: int) -> int:
         """Remove the events that arrived before an instant, of one source and one name if given; as `erase`."""

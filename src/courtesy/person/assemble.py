@@ -64,8 +64,11 @@ def _apply(known: _Known, record: Record) -> None:
     given = input_of(record)
     who = record.person
     outcome = step(known.setdefault(who, PersonState(who)), given, EMPTY_CATALOG, record.received)
-    while outcome.forward is not None:
+    passed = {who}
+    # Only a store that lost something has people who became part of each other in a circle.
+    while outcome.forward is not None and outcome.forward.person not in passed:
         who, absorb = outcome.forward
+        passed.add(who)
         if absorb is not None:
             given = Absorb(decode_state(absorb))
         outcome = step(known.setdefault(who, PersonState(who)), given, EMPTY_CATALOG, record.received)

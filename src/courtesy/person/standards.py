@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from courtesy.standard.address import standard_address
@@ -14,6 +15,8 @@ from courtesy.standard.hints import Hints
 from courtesy.standard.name import Whole, standard_name
 from courtesy.standard.phone import standard_phone
 from courtesy.standard.value import Standard, as_plain
+
+REMEMBERED_MAX = 4_096
 
 # The traits of the tracking protocol that have a standard form, in the order in which they are shown.
 TRAITS = ("email", "phone", "name", "firstName", "lastName", "address", "birthday", "country", "currency")
@@ -31,7 +34,15 @@ def standard_traits(traits: Mapping[str, Any]) -> dict[str, Any]:
 def _standards(traits: Mapping[str, Any], hints: Hints) -> Iterator[tuple[str, Standard[Any]]]:
     for name in TRAITS:
         if name in traits:
-            yield name, _standard(name, traits[name], hints)
+            raw = traits[name]
+            # Only text is remembered: 1, 1.0 and True are one key of a cache, and an address is none.
+            yield name, _of_text(name, raw, hints) if type(raw) is str else _standard(name, raw, hints)
+
+
+# The same few people are read again and again; a phone number takes half a millisecond.
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _of_text(name: str, raw: str, hints: Hints) -> Standard[Any]:
+    return _standard(name, raw, hints)
 
 
 def _standard(name: str, raw: Any, hints: Hints) -> Standard[Any]:

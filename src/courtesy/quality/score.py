@@ -194,7 +194,7 @@ def _cause_reason(day: Observed, cause: Cause, count: int) -> Reason:
     example = f", for example: {some[0].detail}" if some else ""
     said = f"quarantined as {cause}: {MEANING[cause].rstrip('.')}{example}"
     message_ids = tuple(each.message_id for each in some if each.message_id)[:EXAMPLES_MAX]
-    return Reason(Part.VALID, said, count, len(named) if some else None, message_ids=message_ids)
+    return Reason(Part.VALID, said, count, len(named) or None, message_ids=message_ids)
 
 
 def _schema_reasons(day: Observed, warned_count: int) -> list[Reason]:

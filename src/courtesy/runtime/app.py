@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
+from courtesy.runtime.archive import LakeArchive, lake_archive
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.erase import Eraser
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
@@ -31,16 +33,17 @@ class App:
     ingest: Ingest
     people: People
     repairs: Repairs
+    eraser: Eraser
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
 
 
-def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
+def make_app(settings: Settings, engine: Engine, clock: Clock, archive: LakeArchive | None = None) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
-    history = History(engine)
+    history = History(engine, archive)
     return App(
         settings,
         clock,
@@ -49,6 +52,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
         ingest,
         People(engine, catalog, history),
         Repairs(engine, catalog, history, clock),
+        Eraser(engine, history, archive, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),
@@ -61,7 +65,8 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     clock = SystemClock()
     engine = PostgresEngine(url, clock, settings.partitions)
     await engine.open()
-    app = make_app(settings, engine, clock)
+    archive = lake_archive(settings, url)
+    app = make_app(settings, engine, clock, archive)
     try:
         await app.catalog.start()
         app.ingest.start()
@@ -69,4 +74,6 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     finally:
         await app.ingest.stop()
         await app.catalog.stop()
+        if archive is not None:
+            await archive.close()
         await engine.close()

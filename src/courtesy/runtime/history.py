@@ -44,7 +44,7 @@ class History:
 
     async def _all(self, people: Collection[PersonId]) -> Sequence[Record]:
         in_log = await self._engine.history(people)
-        if self._archive is None:
+        if self._archive is None or not await self._engine.was_trimmed():
             return in_log
         there = {record.position for record in in_log}
         archived = await self._archive.history(people, await self._engine.head())

@@ -6,7 +6,7 @@ store's identity epoch; an append begins by forgetting what others changed since
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import Append, Engine
@@ -53,6 +53,12 @@ class Identities:
         else:
             for key in changed:
                 self._owners.pop(key, None)
+
+    async def forgotten(self, append: Append, items: Iterable[Item]) -> set[str]:
+        """The identifiers among those of the items whose person was erased and is to stay so."""
+        cached = self._owners
+        unknown = {key for item in items for key in (*item.ids, *item.previous) if key not in cached}
+        return await append.suppressed(unknown) if unknown else set()
 
     async def view(self, append: Append, fresh: Sequence[Fresh]) -> View:
         """All that resolving these items may need to know."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -309,6 +309,7 @@ class Ingest:
     async def _append_once(self, tickets: list[_Ticket]) -> list[Receipt]:
         async with self._engine.appending() as append:
             await self._identities.refresh(append)
+            tickets = await self._without_forgotten(append, tickets)
             draft = _Draft()
             fresh = await self._drop_duplicates(append, tickets, draft)
             view = await self._identities.view(append, fresh)
@@ -330,6 +331,13 @@ class Ingest:
             Receipt(position, tuple(sorted(results)), stored)
             for results, stored in zip(draft.results, draft.stored, strict=True)
         ]
+
+    async def _without_forgotten(self, append: Append, tickets: list[_Ticket]) -> list[_Ticket]:
+        """The same, with a refusal in the place of each item that carries an identifier of somebody who was erased."""
+        forgotten = await self._identities.forgotten(append, (item for ticket in tickets for item in ticket.items))
+        if not forgotten:
+            return tickets
+        return [replace(ticket, items=[_unless_of(forgotten, item) for item in ticket.items]) for ticket in tickets]
 
     async def _drop_duplicates(self, append: Append, tickets: list[_Ticket], draft: _Draft) -> list[Fresh]:
         """Judge every item; those to be stored, in order."""
@@ -390,6 +398,14 @@ class Ingest:
                 if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
                     results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
+
+
+def _unless_of(forgotten: set[str], item: Item) -> Item:
+    given = item.given
+    if isinstance(given, Rejected) or forgotten.isdisjoint((*item.ids, *item.previous)):
+        return item
+    detail = "it carries an identifier of somebody who was erased"
+    return Item(Rejected(Cause.FORGOTTEN, detail, given.raw, given.event.id))
 
 
 def _hour(at_ms: int) -> int:

@@ -54,6 +54,7 @@ class Exporter:
         try:
             while await self.export_once() and not stop.is_set():
                 pass
+            await self.erase_pending()
         except CourtesyError as error:
             LAKE_FAILURES.inc()
             # An outage is told once, however long it lasts.
@@ -80,6 +81,12 @@ class Exporter:
         self._read = up_to
         LAKE_TIME.set((now_ms if is_all else records[-1].received) / SECOND_MS)
         return not is_all
+
+    async def erase_pending(self) -> None:
+        """Make the erasures that were cut short before the lake had made them. Raises Unavailable and StorageFull."""
+        for pending in await self._engine.pending_erasures():
+            await self._lake.erase(pending.people, pending.others, pending.kept)
+            await self._engine.archive_erased(pending.number, self._clock.now_ms())
 
     async def _next(self, start: Position) -> tuple[list[Record], bool]:
         """The records after a position that are written together, and whether these were all."""

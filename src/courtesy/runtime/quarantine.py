@@ -203,7 +203,8 @@ class Quarantine:
         tally = Tally()
         by_outcome: dict[tuple[Fate, Cause | None], list[Example]] = {}
         async for page in self._pages(selection, None, limit):
-            judged = [self._foreseen(each, fix, self._policy(each.source)) for each in page]
+            policy = self._policy(page[0].source)
+            judged = [self._foreseen(each, fix, policy) for each in page]
             seen = await self._seen([each.key for each in judged if isinstance(each, Accepted)])
             for held, each in zip(page, judged, strict=True):
                 example = _example(held, each, seen)

@@ -245,7 +245,7 @@ class Repairs:
         now = cut.repair.note.at_ms
         states = [*(piece.state for piece in cut.pieces), *cut.tombstones]
         return await append.write(
-            AppendBatch([_restore(state, now) for state in states], [], Changes(), [], [], now, repair=cut.repair)
+            AppendBatch([restore(state, now) for state in states], [], Changes(), [], [], now, repair=cut.repair)
         )
 
     # -- merging
@@ -357,7 +357,8 @@ def _about(body: bytes, person: PersonId) -> bytes:
     return msgspec.json.encode(told)
 
 
-def _restore(state: PersonState, now_ms: int) -> NewRecord:
+def restore(state: PersonState, now_ms: int) -> NewRecord:
+    """The record that has the fold put a state in place of what it had."""
     payload = encode_state(state)
     return NewRecord(state.person, RecordKind.RESTORE, now_ms, now_ms, SYSTEM_SOURCE, bytes(16), payload)
 

@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from babel import Locale
 from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
 from courtesy.standard.hints import NO_HINTS, Hints
 from courtesy.standard.number import NUMBER, number_of, plain_text
+from courtesy.standard.shipped import names_by_language
 from courtesy.standard.text import comparable, folded_width, text_or_reason
 from courtesy.standard.value import Confidence, Kind, Mark, Reason, Standard, refused
 
@@ -82,7 +82,7 @@ SHARED_SIGNS = {
     "lei": frozenset(("RON", "MDL")),
     "dinar": frozenset("RSD KWD BHD JOD TND DZD IQD LYD".split()),
 }
-_LANGUAGES = "en de fr es it pt nl sv da nb pl cs hu ro ru uk tr ar ja ko zh th hi".split()
+LANGUAGES = "en de fr es it pt nl sv da nb pl cs hu ro ru uk tr ar ja ko zh th hi".split()
 _MONEY = re.compile(rf"(?P<minus>[\-−–]\s*)?(?P<before>[^\d+\-−–]*?)\s*(?P<number>{NUMBER})\s*(?P<after>\D*)")
 
 
@@ -96,12 +96,6 @@ class MoneyParts(msgspec.Struct, frozen=True):
 @cache
 def _codes() -> frozenset[str]:
     return frozenset(get_global("all_currencies"))
-
-
-@cache
-def _names_in(language: str) -> dict[str, str]:
-    named = {comparable(name): code for code, name in Locale.parse(language).currencies.items()}
-    return {name: code for name, code in named.items() if get_currency_precision(code) >= 0}
 
 
 def standard_currency(raw: Any, hints: Hints = NO_HINTS) -> Standard[MoneyParts]:
@@ -162,7 +156,8 @@ def _code_of(word: str, hints: Hints) -> tuple[str | None, bool]:
     if word.strip().upper() in _codes():
         return word.strip().upper(), True
     names = (comparable(word), comparable(word).removesuffix("s"))
-    found = (_names_in(each).get(name) for each in _LANGUAGES for name in names)
+    tables = names_by_language("currency_names.tsv").values()
+    found = (table.get(name) for table in tables for name in names)
     return next(filter(None, found), None), True
 
 

@@ -6,6 +6,7 @@ from functools import cache
 
 from babel import Locale
 
+from courtesy.standard.shipped import names_by_language
 from courtesy.standard.text import comparable
 
 LANGUAGES = (
@@ -18,23 +19,11 @@ _MORE = {"sept": 9, "mrz": 3, "maerz": 3, "jaenner": 1, "janner": 1, "feber": 2}
 
 
 @cache
-def _months_in(language: str) -> dict[str, int]:
-    months = Locale.parse(language).months
-    return {
-        comparable(name): number
-        for context in ("format", "stand-alone")
-        for width in ("wide", "abbreviated")
-        for number, name in months[context][width].items()
-        if not comparable(name).isdigit()
-    }
-
-
-@cache
 def _months_anywhere() -> dict[str, frozenset[int]]:
     found: dict[str, set[int]] = {name: {number} for name, number in _MORE.items()}
-    for language in LANGUAGES:
-        for name, number in _months_in(language).items():
-            found.setdefault(name, set()).add(number)
+    for names in names_by_language("months.tsv").values():
+        for name, number in names.items():
+            found.setdefault(name, set()).add(int(number))
     return {name: frozenset(numbers) for name, numbers in found.items()}
 
 
@@ -44,8 +33,9 @@ def months_named(name: str, language: str | None) -> frozenset[int]:
     Listopad is October in Croatia and November in Poland.
     """
     word = comparable(name)
-    if language in LANGUAGES and word in (known := _months_in(language)):
-        return frozenset({known[word]})
+    known = names_by_language("months.tsv").get(language or "", {}).get(word)
+    if known is not None:
+        return frozenset({int(known)})
     return _months_anywhere().get(word, frozenset())
 
 

@@ -17,3 +17,10 @@ def lines_of(name: str) -> tuple[str, ...]:
 def words_of(name: str) -> frozenset[str]:
     """All words of a table."""
     return frozenset(word for line in lines_of(name) for word in line.split())
+
+
+@cache
+def names_by_language(name: str) -> dict[str, dict[str, str]]:
+    """A table of names: language, to comparable name, to value; languages in the order of the table."""
+    rows = (line.split("\t") for line in lines_of(name))
+    return {language: dict(pair.rsplit("=", 1) for pair in pairs) for language, *pairs in rows}

@@ -18,8 +18,13 @@ ALTER TABLE log_head ADD COLUMN suppressed bigint NOT NULL DEFAULT 0;
 CREATE TABLE erasure (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     people bigint[] NOT NULL,
-    positions bigint[] NOT NULL,
+    others bigint[] NOT NULL,
     kept bigint[] NOT NULL,
     at bigint NOT NULL,
     archived bigint
+);
+
+-- Has a row once anything was dropped from the log because it was old: from then on history needs the archive.
+CREATE TABLE log_trimmed (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton)
 );

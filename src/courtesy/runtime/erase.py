@@ -1,0 +1,186 @@
+"""Erasing a person: from every table, from the archive beyond the log, and from what waits to be mended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PersonId, Position
+from courtesy.base.time import Clock
+from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Unavailable
+from courtesy.event.event import decode_fact
+from courtesy.identity.repair import Erasure, Note
+from courtesy.identity.resolve import Changes
+from courtesy.identity.rules import split_identifier
+from courtesy.person.history import NO_CATALOGS, refold
+from courtesy.person.record import Record
+from courtesy.person.state import PersonState
+from courtesy.runtime.history import History
+from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
+
+HELD_PAGE = 500
+SHORT = 3
+"""Values shorter than this are not looked for in what is held: they would be found everywhere."""
+
+
+class ErasableArchive(Protocol):
+    """Where events are kept beyond the log."""
+
+    async def erase(
+        self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
+    ) -> int:
+        """Remove the records appended for these people but for `kept`, and those at `others`; safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased. `archived`: whether the archive has forgotten as well; if not, it will be tried again."""
+
+    person: PersonId
+    identifier_count: int
+    event_count: int
+    held_count: int
+    archived: bool
+    position: Position
+
+
+class Eraser:
+    """Erasures, of one process."""
+
+    def __init__(self, engine: Engine, history: History, archive: ErasableArchive | None, clock: Clock) -> None:
+        self._engine = engine
+        self._history = history
+        self._archive = archive
+        self._clock = clock
+
+    async def erase(self, key: str, by: str, reason: str, *, suppress: bool) -> Erased:
+        """Forget the person who owns an identifier. Holds afterwards: none of their identifiers, traits or events is in
+        log, states, timers, outbox, evidence, quarantine or archive. With `suppress` salted hashes of their identifiers
+        stay, and what carries one of them is not stored again.
+
+        Raises CourtesyError(NOT_FOUND) when nobody owns it.
+        """
+        for _ in range(SETTLE_TRIES):
+            async with self._engine.appending() as append:
+                reading = await self._read(key)
+                people = [reading.person, *reading.merged]
+                # What is folded already can't come back by a fold that had begun.
+                if not await self._engine.unfolded_kinds(people):
+                    note = Note("erase", reading.person, by, reason, self._clock.now_ms())
+                    found = await self._found(reading, note, suppress=suppress)
+                    batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=found.erasure)
+                    records = [restore(state, note.at_ms) for state in found.states]
+                    position = await append.write(batch._replace(records=records))
+                    break
+            await asyncio.sleep(SETTLE_EVERY_S)
+        else:
+            raise Unavailable("the person's latest events are not folded yet")
+        archived = await self.erase_archive()
+        return Erased(
+            reading.person,
+            len(reading.identifiers),
+            found.event_count,
+            len(found.erasure.quarantined),
+            archived,
+            position,
+        )
+
+    async def erase_archive(self) -> bool:
+        """Make the erasures that the archive has not made yet; whether all are. What fails is tried again later."""
+        for pending in await self._engine.pending_erasures():
+            if self._archive is not None:
+                try:
+                    await self._archive.erase(pending.people, pending.others, pending.kept)
+                except CourtesyError:
+                    return False
+            await self._engine.archive_erased(pending.number, self._clock.now_ms())
+        return True
+
+    async def _read(self, key: str) -> PersonReading:
+        reading = await self._engine.read_person(key)
+        if reading is None or not (reading.identifiers or reading.states or reading.tail):
+            kind, value = split_identifier(key)
+            raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}")
+        if any(each.identifier.startswith("group:") for each in reading.identifiers):
+            raise CourtesyError(Code.INVALID, "a group is no person, and is not erased")
+        return reading
+
+    async def _found(self, reading: PersonReading, note: Note, *, suppress: bool) -> _Found:
+        people = [reading.person, *reading.merged]
+        records = await self._history.of(people)
+        moves = {move.position: move for move in await self._engine.moves(people)}
+        groups, in_groups = await self._groups(records)
+        identifiers = [each.identifier for each in reading.identifiers]
+        held = await self._held(identifiers)
+        erasure = Erasure(
+            note,
+            people,
+            identifiers,
+            others=[*((each.position, each.person) for each in records if each.person not in people), *in_groups],
+            kept=[move.position for move in moves.values() if move.person not in people],
+            quarantined=held,
+            suppress=suppress,
+        )
+        return _Found(erasure, [*map(PersonState, people), *groups], len(records))
+
+    async def _groups(self, records: Iterable[Record]) -> tuple[list[PersonState], list[tuple[Position, PersonId]]]:
+        """The groups that these events were about, as they are without them, and where the events lie there."""
+        keys: dict[str, set[bytes]] = {}
+        for record in records:
+            group = _group_of(record)
+            if group is not None:
+                keys.setdefault(f"group:{group}", set()).add(record.key)
+        states: list[PersonState] = []
+        places: list[tuple[Position, PersonId]] = []
+        for name, own in keys.items():
+            reading = await self._engine.read_person(name)
+            if reading is not None:
+                history = list(await self._history.of([reading.person, *reading.merged]))
+                rest = [record for record in history if record.key not in own]
+                states.append(refold(reading.person, rest, NO_CATALOGS, self._clock.now_ms()))
+                places += [(record.position, record.person) for record in history if record.key in own]
+        return states, places
+
+    async def _held(self, identifiers: Sequence[str]) -> list[int]:
+        """Numbers of the rejected events that name one of the identifiers, in any case and however it is escaped."""
+        values = {split_identifier(each)[1].casefold() for each in identifiers}
+        values = {value for value in values if len(value) >= SHORT}
+        numbers: list[int] = []
+        before: int | None = None
+        while values and (page := await self._engine.quarantined(None, None, before, HELD_PAGE)):
+            numbers += [
+                each.number for each in page if _names(each.mended or each.raw, values) or _names(each.raw, values)
+            ]
+            before = page[-1].number
+        return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be erased, and the states that are left: of the person's numbers empty, of groups without them."""
+
+    erasure: Erasure
+    states: list[PersonState]
+    event_count: int
+
+
+def _group_of(record: Record) -> str | None:
+    try:
+        return decode_fact(record.payload).group
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def _names(content: bytes, values: Collection[str]) -> bool:
+    try:
+        text = msgspec.json.encode(msgspec.json.decode(content)).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = content.decode(errors="replace")
+    folded = text.casefold()
+    return any(value in folded for value in values)
