@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from bench import as_of, importing, lake, quarantine, spine, unmerge
+from bench import as_of, erase, importing, lake, quarantine, spine, unmerge
 from bench.results import Figure, write
 
-PARTS = ("accept", "fold", "read", "people", "quarantine", "lake", "as_of", "unmerge", "import")
+PARTS = ("accept", "fold", "read", "people", "quarantine", "lake", "as_of", "unmerge", "erase", "import")
 
 
 def main() -> None:
@@ -32,6 +32,8 @@ def main() -> None:
             figures += lake.appending(600_000 // scale)
         elif part == "as_of":
             figures += as_of.as_of(40 // scale)
+        elif part == "erase":
+            figures += erase.erase(1_000 // scale)
         elif part == "import":
             figures += importing.importing(5_000_000 // scale)
         elif part == "unmerge":

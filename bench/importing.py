@@ -1,4 +1,4 @@
-"""The import's figures: millions of rows by `courtesy import` into the store of a running server, people read meanwhile.
+"""The import's figures: millions of rows by `courtesy import` into a running server's store, people read meanwhile.
 
 The rows are what the simulated shop's customers do, of as many towns as it takes: a world of a town's size is simulated
 once and told of each town anew, with customers and orders of its own.
@@ -126,12 +126,17 @@ def _town() -> Iterator[list[Any]]:
     for raw in messages(2 * TOWN_ROWS, seed=1):
         if re.match(rb'\{"type":"(track|page|identify)"', bytes(raw)):
             call = decoder.decode(raw)
-            part = call.traits if call.type == "identify" else call.properties
-            yield [
-                call.timestamp or call.original_timestamp, call.type, call.event, call.user_id, call.anonymous_id,
-                part.email, part.order_id, part.product_id, part.category, part.price, part.quantity, part.revenue,
-                part.currency, part.path,
-            ]  # fmt: skip
+            if call.user_id or call.anonymous_id:
+                yield _row(call)
+
+
+def _row(call: _Call) -> list[Any]:
+    part = call.traits if call.type == "identify" else call.properties
+    return [
+        call.timestamp or call.original_timestamp, call.type, call.event, call.user_id, call.anonymous_id, part.email,
+        part.order_id, part.product_id, part.category, part.price, part.quantity, part.revenue, part.currency,
+        part.path,
+    ]  # fmt: skip
 
 
 def _write_town(file: TextIO, rows: list[list[Any]], number: int) -> None:
@@ -151,7 +156,7 @@ def _make_readers(server: Server) -> None:
 
 
 async def _import(server: Server, arguments: tuple[str, ...]) -> tuple[float, int, list[float]]:
-    """Seconds, peak of memory in bytes and the times of the reads (ms) of an import. Raises RuntimeError if it fails."""
+    """How long an import takes (s), its peak of memory (bytes), the times of reads (ms). RuntimeError if it fails."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(*command(*arguments), stdout=PIPE, stderr=PIPE)
     telling = asyncio.create_task(process.communicate())
