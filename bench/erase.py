@@ -21,18 +21,8 @@ ONE_IN = 5
 
 def erase(people: int) -> list[Figure]:
     """Every fifth of these people, one after the other, once all their events are in the lake."""
-    first_ms = SystemClock().now_ms() - HOUR_MS
     with serving("--http-workers", "1", "--fold-workers", "1") as server:
-        teller = Teller(server)
-        teller.send(
-            [
-                teller.message(
-                    {"userId": f"life-{person}", "anonymousId": f"device-{person}"}, first_ms + number * SECOND_MS
-                )
-                for person in range(people)
-                for number in range(EVENTS_EACH)
-            ]
-        )
+        _tell(Teller(server), people)
         _wait_in_lake(server, people * EVENTS_EACH)
         erased = range(0, people, ONE_IN)
         answers = ask_all(server, [Request("DELETE", f"/v1/people/user_id/life-{person}") for person in erased])
@@ -45,6 +35,17 @@ def erase(people: int) -> list[Figure]:
         Figure("erase_ms_p50", percentile(took, 0.5), "ms", len(took), note),
         Figure("erase_ms_p99", percentile(took, 0.99), "ms", len(took), note),
     ]
+
+
+def _tell(teller: Teller, people: int) -> None:
+    first_ms = SystemClock().now_ms() - HOUR_MS
+    teller.send(
+        [
+            teller.message({"userId": f"life-{who}", "anonymousId": f"device-{who}"}, first_ms + number * SECOND_MS)
+            for who in range(people)
+            for number in range(EVENTS_EACH)
+        ]
+    )
 
 
 def _wait_in_lake(server: Server, count: int) -> None:
