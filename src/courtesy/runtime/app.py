@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
+from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.history import History
+from courtesy.runtime.export import Exports
+from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
 from courtesy.runtime.quality import Judge
@@ -31,24 +33,27 @@ class App:
     ingest: Ingest
     people: People
     repairs: Repairs
+    exports: Exports
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
 
 
-def make_app(settings: Settings, engine: Engine, clock: Clock) -> App:
-    """Put the parts together; nothing runs yet."""
+def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
+    """Put the parts together; nothing runs yet. `archive`: where events are that the log has no more."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
-    history = History(engine)
+    history = History(engine, archive)
+    people = People(engine, catalog, history)
     return App(
         settings,
         clock,
         engine,
         catalog,
         ingest,
-        People(engine, catalog, history),
+        people,
         Repairs(engine, catalog, history, clock),
+        Exports(engine, catalog, people, history, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),
@@ -61,7 +66,8 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     clock = SystemClock()
     engine = PostgresEngine(url, clock, settings.partitions)
     await engine.open()
-    app = make_app(settings, engine, clock)
+    archive = LakeArchive(settings, url)
+    app = make_app(settings, engine, clock, archive if settings.has_lake else None)
     try:
         await app.catalog.start()
         app.ingest.start()
@@ -69,4 +75,5 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     finally:
         await app.ingest.stop()
         await app.catalog.stop()
+        await archive.close()
         await engine.close()

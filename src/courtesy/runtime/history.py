@@ -44,12 +44,17 @@ class History:
 
     async def _all(self, people: Collection[PersonId]) -> Sequence[Record]:
         in_log = await self._engine.history(people)
-        if self._archive is None:
+        if self._archive is None or await self._log_is_whole():
             return in_log
         there = {record.position for record in in_log}
         archived = await self._archive.history(people, await self._engine.head())
         older = [record for record in archived if record.position not in there]
         return sorted([*older, *in_log], key=lambda record: record.position)
+
+    async def _log_is_whole(self) -> bool:
+        """Whether nothing was ever dropped from the log, so that the archive, which answers slowly, knows no more."""
+        first = await self._engine.log_after(Position(0), 1)
+        return not first or first[0].position == 1
 
 
 def _owner_of(record: Record, last: Mapping[Position, Move]) -> PersonId:
