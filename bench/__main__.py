@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
-from bench import lake, quarantine, spine
+from bench import as_of, erase, importing, lake, quarantine, spine, unmerge
 from bench.results import Figure, write
 
-PARTS = ("accept", "fold", "read", "people", "quarantine", "lake")
+PARTS: dict[str, Callable[[int], list[Figure]]] = {
+    "accept": lambda share: spine.accept(300_000 // share, http_workers=2),
+    "fold": lambda share: spine.sustained(300_000 // share, http_workers=2, fold_workers=1),
+    "read": lambda share: spine.reading(20 // share),
+    "people": lambda share: spine.footprint(1_000_000 // share),
+    "quarantine": lambda share: quarantine.replay(100_000 // share),
+    "lake": lambda share: lake.appending(600_000 // share),
+    "as_of": lambda share: as_of.as_of(40 // share),
+    "unmerge": lambda share: unmerge.unmerge(50 // share),
+    "erase": lambda share: erase.erase(1_000 // share),
+    "import": lambda share: importing.importing(5_000_000 // share),
+}
+"""What measures each part, given that one of so many is enough."""
 
 
 def main() -> None:
@@ -16,22 +29,11 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts (all)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, to try it out; writes nothing")
     options = parser.parse_args()
-    scale = 10 if options.quick else 1
+    share = 10 if options.quick else 1
     figures: list[Figure] = []
     for part in options.parts or PARTS:
         print(f"measuring: {part}", flush=True)
-        if part == "accept":
-            figures += spine.accept(300_000 // scale, http_workers=2)
-        elif part == "fold":
-            figures += spine.sustained(300_000 // scale, http_workers=2, fold_workers=1)
-        elif part == "read":
-            figures += spine.reading(20 // scale or 2)
-        elif part == "quarantine":
-            figures += quarantine.replay(100_000 // scale)
-        elif part == "lake":
-            figures += lake.appending(600_000 // scale)
-        else:
-            figures += spine.footprint(1_000_000 // scale)
+        figures += PARTS[part](share)
     if options.quick:
         for figure in figures:
             print(f"{figure.name:28} {figure.value:14,.2f} {figure.unit}  {figure.note}")

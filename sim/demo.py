@@ -25,6 +25,7 @@ from sim.client import Connection
 from sim.clock import DAY_MS
 from sim.config import WorldConfig
 from sim.hooks import HookServer
+from sim.mending import mend
 from sim.server import LEARN_S, Server, command, create_key, free_port, serving
 from sim.truth import Delivery
 from sim.world import World
@@ -160,6 +161,7 @@ async def _shop(server: Server, options: argparse.Namespace) -> None:
     console.print(
         f"webhooks: {orders} signed calls for {len(live_orders)} orders of the last day, {hooks.forged_count} forged"
     )
+    await asyncio.to_thread(mend, server, world, console)
 
 
 async def _wait_hooks(hooks: HookServer, expected: int) -> None:
@@ -231,7 +233,8 @@ def _where_to_look(server: Server) -> None:
     for path, what in (
         ("/v1/status", "how far everything is folded"),
         ("/v1/counts", "what was received and what became of it"),
-        ("/v1/quarantine", "what was rejected, and why"),
+        ("/v1/quarantine/groups", "what was rejected, by what is wrong with it"),
+        ("/v1/sources/web/quality", "how good a source's data is, day by day"),
         ("/v1/identity/alarms", "identifiers that look shared"),
         ("/openapi.json", "everything else"),
     ):

@@ -41,6 +41,17 @@ class Server:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 -- see above
             return json.load(answer)
 
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON answer to an admin's request that changes something. Raises urllib.error.HTTPError for a refusal."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.admin_key}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 -- see above
+            return json.load(answer)
+
     def unfolded(self) -> int:
         """How many records wait to be folded."""
         return int(self.get("/v1/status")["unfolded"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,16 @@ from courtesy.base.time import SystemClock
 from courtesy.engine.contract import Engine, Lease
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.engine_postgres.embedded import EmbeddedPostgres
-from courtesy.event.accept import SourcePolicy
+from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import RecordKind
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.history import History
 from courtesy.runtime.importing import import_path
 from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.repair import Cut, Repairs
 from courtesy.source.summary import ImportSummary, Outcome
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -113,33 +118,52 @@ def database(postgres: EmbeddedPostgres, name: str) -> Iterator[str]:
 Import = Callable[..., Awaitable[ImportSummary]]
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open database of a data set, with a way in."""
+
+    engine: PostgresEngine
+    ingest: Ingest
+    clock: SystemClock
+
+    async def bring_in(self, path: Path, **more: Any) -> ImportSummary:
+        """Import a file or folder."""
+        return await import_path(self.ingest, self.engine, POLICY, path, None, self.clock, lambda _: None, **more)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """The database with that URL."""
+    clock = SystemClock()
+    engine = PostgresEngine(url, clock)
+    await engine.open()
+    rules = IdentityRules()
+    ingest = Ingest(engine, lambda: rules, clock)
+    ingest.start()
+    try:
+        yield Store(engine, ingest, clock)
+    finally:
+        await ingest.stop()
+        await engine.close()
+
+
+async def import_folder(
+    url: str, folder: str, also: Callable[[Import], Awaitable[None]] | None = None
+) -> tuple[ImportSummary, Found]:
+    """Import a data set, and whatever `also` imports, and read back what is stored."""
+    async with opened(url) as store:
+        summary = await store.bring_in(DATA / folder)
+        if also is not None:
+            await also(partial(store.bring_in, DATA / folder))
+        return summary, await look_into(store.engine)
+
+
 def imported(
     postgres: EmbeddedPostgres, folder: str, also: Callable[[Import], Awaitable[None]] | None = None
 ) -> tuple[ImportSummary, Found]:
-    """Import a data set, and whatever `also` imports, and read back what is stored."""
-
-    async def run(url: str) -> tuple[ImportSummary, Found]:
-        clock = SystemClock()
-        engine = PostgresEngine(url, clock)
-        await engine.open()
-        rules = IdentityRules()
-        ingest = Ingest(engine, lambda: rules, clock)
-        ingest.start()
-
-        async def bring_in(path: Path = DATA / folder, **more: Any) -> ImportSummary:
-            return await import_path(ingest, engine, POLICY, path, None, clock, lambda _: None, **more)
-
-        try:
-            summary = await bring_in()
-            if also is not None:
-                await also(bring_in)
-            return summary, await look_into(engine)
-        finally:
-            await ingest.stop()
-            await engine.close()
-
+    """A data set imported into a database that is gone afterwards."""
     with database(postgres, folder) as url:
-        return asyncio.run(run(url))
+        return asyncio.run(import_folder(url, folder, also))
 
 
 def ask(query: str) -> list[tuple[Any, ...]]:
@@ -170,11 +194,27 @@ def accounts_agree(summary: ImportSummary, found: Found) -> None:
     assert found.fates[Fate.RECEIVED] == sum(found.fates[fate] for fate in parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Grocer:
+    """The grocer's year in a database, imported once for all who look at it."""
+
+    url: str
+    summary: ImportSummary
+    found: Found
+
+
+@pytest.fixture(scope="module")
+def grocer(postgres: EmbeddedPostgres) -> Iterator[Grocer]:
+    """The whole year of the grocer, not folded."""
+    with database(postgres, "complete_journey") as url:
+        yield Grocer(url, *asyncio.run(import_folder(url, "complete_journey")))
+
+
 @pytest.mark.timeout(900)
-def test_a_year_of_a_grocer_is_imported_whole(postgres: EmbeddedPostgres) -> None:
+def test_a_year_of_a_grocer_is_imported_whole(grocer: Grocer) -> None:
     """Each line, targeting, redemption and survey is stored, each household one person with its money to the cent."""
     folder = DATA / "complete_journey"
-    summary, found = imported(postgres, "complete_journey")
+    summary, found = grocer.summary, grocer.found
     accounts_agree(summary, found)
     expected = {
         name: answer(f"SELECT count(*) FROM '{folder}/{file}.parquet'")[0]
@@ -198,6 +238,73 @@ def test_a_year_of_a_grocer_is_imported_whole(postgres: EmbeddedPostgres) -> Non
 
 
 _OF_HOUSEHOLDS = ("transactions", "campaigns", "coupon_redemptions", "demographics")
+
+
+@pytest.mark.timeout(900)
+def test_a_household_split_off_and_put_back_gives_the_same_bytes(grocer: Grocer) -> None:
+    """Twice, by a split and by an unmerge; nobody else's state is touched on the way, nor after it."""
+    busiest = f"SELECT household_id FROM '{DATA}/complete_journey/transactions.parquet' GROUP BY 1"
+    (household,) = answer(f"{busiest} ORDER BY count(*) DESC, 1 LIMIT 1")
+    asyncio.run(_split_off_and_put_back(grocer.url, str(household)))
+
+
+async def _split_off_and_put_back(url: str, household: str) -> None:
+    member, mail = f"user_id:{household}", "email:household@example.com"
+    async with opened(url) as store:
+        catalog = CatalogCache(store.engine, store.clock)
+        await catalog.refresh()
+        repairs = Repairs(store.engine, catalog, History(store.engine), store.clock)
+        worker = FoldWorker(store.engine, catalog.catalog, store.clock, "folder")
+        known_by_mail = {"context": {"traits": {"email": "household@example.com"}}}
+        for number, said in enumerate(
+            (
+                {"type": "track", "event": "Newsletter Opened", **known_by_mail},
+                {"type": "identify", "userId": household, "traits": {"email": "household@example.com"}},
+                {"type": "track", "event": "Newsletter Opened", "properties": {"value": 0.1}, **known_by_mail},
+                {"type": "track", "event": "Order Line Bought", "userId": household, "properties": {"quantity": 2}},
+            )
+        ):
+            raw = msgspec.json.encode({"messageId": f"live-{number}", **said})
+            draft = Draft(raw, POLICY, store.clock.now_ms(), None, str, None, live=True)
+            assert (await store.ingest.append([accept(draft)], POLICY)).stored_count == 1
+        before = await _folded(worker, url)
+        one = await _read(store.engine, member)
+        assert await _read(store.engine, mail) == one
+
+        async def split() -> Cut:
+            return await repairs.split(member, [mail], "tests", "a guest", dry=False)
+
+        async def unmerge() -> Cut:
+            return await repairs.unmerge(member, mail, "tests", "a guest", dry=False)
+
+        for apart in (split, unmerge):
+            cut = await apart()
+            assert sorted(piece.state.event_count for piece in cut.pieces)[0] == 2
+            between = await _folded(worker, url)
+            two = await _read(store.engine, member), await _read(store.engine, mail)
+            assert two[0] != two[1]
+            changed = {person for person in before | between if before.get(person) != between.get(person)}
+            assert changed == set(two)
+            await repairs.merge(member, mail, "tests", "it was theirs", dry=False)
+            assert await _folded(worker, url) == before
+            assert await _read(store.engine, mail) == one
+
+
+async def _folded(worker: FoldWorker, url: str) -> dict[int, bytes]:
+    """Everybody's state as it is stored, by a hash, once all is folded."""
+    await worker.claim()
+    while await worker.fold_once():
+        await worker.claim()
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        rows = await connection.execute("SELECT person_id, sha256(state) FROM person_state")
+        return dict(await rows.fetchall())
+
+
+async def _read(engine: Engine, identifier: str) -> PersonId:
+    """Whose identifier it is."""
+    reading = await engine.read_person(identifier)
+    assert reading is not None
+    return reading.person
 
 
 @pytest.mark.timeout(600)

@@ -66,6 +66,7 @@ class Eraser:
 
         Raises CourtesyError(NOT_FOUND) when nobody owns it.
         """
+        await self._history.prepare()
         for _ in range(SETTLE_TRIES):
             async with self._engine.appending() as append:
                 reading = await self._read(key)

@@ -26,6 +26,11 @@ class History:
         self._engine = engine
         self._archive = archive
 
+    async def prepare(self) -> None:
+        """Have the archive open, if it is needed at all: the first time takes a second, in which nobody should wait."""
+        if self._archive is not None and await self._engine.was_trimmed():
+            await self._archive.history([], Position(0))
+
     async def of(self, people: Collection[PersonId], at_ms: int | None = None) -> dict[Record, PersonId]:
         """Their EVENT and GROUP records in order, each with the one of `people` to whom it belongs.
 

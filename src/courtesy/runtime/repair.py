@@ -120,6 +120,7 @@ class Repairs:
     async def _apart(self, key: str, named: Sequence[str], choose: Choose, note: Note, *, dry: bool) -> Cut:
         if dry:
             return await self._plan(await self._read(key), named, choose, note)
+        await self._history.prepare()
         for _ in range(SETTLE_TRIES):
             async with self._engine.appending() as append:
                 reading = await self._read(key)

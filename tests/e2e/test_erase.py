@@ -1,0 +1,113 @@
+"""Erasing a person of a real server: afterwards every store is searched for everything that was known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from courtesy.engine_postgres.embedded import EmbeddedPostgres
+from sim.server import Server
+from tests.contract.lakes import folder_site
+from tests.e2e.asking import ask, tell, until
+from tests.e2e.hooks import receiver, subscribe
+from tests.e2e.processes import Running, run, running
+
+WHO = {"userId": "zzuser-771", "anonymousId": "zzdevice-772"}
+SECRETS = (
+    "zzuser-771", "zzdevice-772", "zzmail-773@example.com", "zzmail-773@EXAMPLE.com", "Zzname-774", "Zzcity-775",
+    "zzproduct-776", "zzuser-777",
+)  # fmt: skip
+"""Every identifier and value of the person who is erased; each occurs nowhere else."""
+
+TRAITS = {"email": "zzmail-773@example.com", "name": "Zzname-774", "address": {"city": "Zzcity-775"}}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Running]:
+    """A server that writes its lake every second."""
+    with running(tmp_path / "data", "--allow-private-webhooks", environment={"COURTESY_LAKE_EVERY_S": "1"}) as started:
+        yield started
+
+
+def _calls() -> list[dict[str, Any]]:
+    seen = {"type": "track", "event": "Seen", "properties": {"product": "zzproduct-776"}}
+    return [
+        {**seen, "anonymousId": WHO["anonymousId"], "messageId": "z1"},
+        {"type": "identify", **WHO, "traits": TRAITS, "messageId": "z2"},
+        {**seen, **WHO, "messageId": "z3"},
+        {"type": "group", **WHO, "groupId": "acme", "messageId": "z4"},
+        {"type": "alias", "userId": WHO["userId"], "previousId": "zzuser-777", "messageId": "z5"},
+        {**seen, "userId": "bob", "messageId": "b1", "properties": {"product": "tea"}},
+        {"type": "group", "userId": "bob", "groupId": "acme", "messageId": "b2"},
+        # Held: no event name, the address written otherwise.
+        {"type": "track", "userId": "zzuser-771", "properties": {"mail": "zzmail-773@EXAMPLE.com"}, "messageId": "z6"},
+    ]
+
+
+def tables(data: Path) -> dict[str, bytes]:
+    """Everything in the database, by table, as it is stored."""
+    found: dict[str, bytes] = {}
+    with EmbeddedPostgres(data) as postgres, psycopg.connect(postgres.url) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (name,) in names:
+            with connection.cursor().copy(f'COPY "{name}" TO STDOUT (FORMAT BINARY)') as copy:
+                found[name] = b"".join(bytes(block) for block in copy)
+    return found
+
+
+def whereabouts(data: Path) -> set[tuple[str, str]]:
+    """Which secret lies where: in a table, in a file of the lake or in a log of the server."""
+    stores = tables(data) | {str(path): content for path, content in _files(data).items()}
+    stores |= {path.name: path.read_bytes() for path in data.rglob("*.log")}
+    return {(secret, name) for name, content in stores.items() for secret in SECRETS if secret.encode() in content}
+
+
+def _files(data: Path) -> dict[str, bytes]:
+    """What the files of the lake hold, packed and unpacked."""
+    return folder_site("unused", data).contents()
+
+
+def _in_lake(data: Path, secret: str) -> bool:
+    return any(secret.encode() in content for content in _files(data).values())
+
+
+def _told(server: Server) -> None:
+    """Told, folded, taken apart and put back, so that every table has something."""
+    *good, held = _calls()
+    tell(server, good)
+    ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": [held]})
+    server.wait_folded()
+    for verb in ("unmerge", "merge"):
+        body = {"other": {"kind": "anonymous_id", "value": WHO["anonymousId"]}, "reason": "a look"}
+        path = f"/v1/people/user_id/{WHO['userId']}/{verb}"
+        assert ask(server.port, "POST", path, key=server.admin_key, body=body).status == 200
+        server.wait_folded()
+
+
+def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running) -> None:
+    """Tables and files of the lake held all of it before, and hold none of it afterwards, nor when they come again;
+    somebody else's events are there as before."""
+    data = shop.data
+    with receiver() as got:
+        server = shop.with_keys("shop")
+        subscribe(server, "seen", url=got.url, events=["Seen"])
+        until(lambda: ask(server.port, "GET", "/readyz").status == 200, "readiness")
+        _told(server)
+        until(lambda: (data / "lake").exists() and _in_lake(data, "zzproduct-776"), "the lake to have the events")
+        before = whereabouts(data)
+        assert {secret for secret, _ in before} == set(SECRETS)
+        assert {"log", "person_state", "identifier", "link", "quarantine", "moved"} & {name for _, name in before}
+        done = run("person", "erase", "email", "zzmail-773@example.com", "--yes", "--data", str(data))
+        assert done.returncode == 0, done.stderr
+        server.wait_folded()
+        assert whereabouts(data) == set()
+        again = [{**each, "messageId": f"again-{each['messageId']}"} for each in _calls()[:3]]
+        fates = ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": again}).json()["results"]
+        assert [each["cause"] for each in fates] == ["forgotten"] * 3
+        assert whereabouts(data) == set()
+        assert server.get("/v1/people/user_id/bob")["event_count"] == 2
+        assert server.get("/v1/groups/acme")["members"] == ["user_id:bob"]
