@@ -52,6 +52,11 @@ def draw_habits(chance: Random) -> Habits:
     )
 
 
+def note_of(message_id: str) -> str:
+    """What a client notes in a message, as a trait or a property."""
+    return f"note<{message_id}>"
+
+
 class Writer:
     """Writes the messages of one client of one source. `now_ms` tells the client's time, which may be wrong."""
 
@@ -67,6 +72,10 @@ class Writer:
         call = self._call()
         if self._chance.random() < 0.95:
             call["messageId"] = message_id
+        for name in ("traits", "properties"):
+            if name in call and call["type"] != "group":
+                # A value that nobody else has: after an erasure it must be nowhere.
+                call[name]["note"] = note_of(message_id)
         if self.source == IMPORTED:
             call["timestamp"] = to_iso(self._now_ms() - int(self._chance.uniform(3, 100) * DAY_MS))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
-from tests.sim.calls import CARTED, ORDERED
+from tests.sim.calls import CARTED, ORDERED, note_of
 from tests.sim.history import Filed, History, Remembered
 from tests.sim.model import Model
 from tests.sim.remote import Remote
@@ -64,6 +65,7 @@ class Rest:
     set_aside: list[Position]
     histories: dict[PersonId, dict[Record, PersonId]]
     then: list[tuple[Remembered, dict[str, Any] | None]]
+    text: str
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
@@ -108,7 +110,8 @@ def check_counts(rest: Rest) -> Found:
         answered, unsure = history.answered_count[source], history.unsure_count[source]
         if not answered <= fates[source, Fate.RECEIVED] <= answered + unsure:
             yield f"{source}: {fates[source, Fate.RECEIVED]} received, but {answered} answered and {unsure} perhaps"
-        if fates[source, Fate.STORED] != stored[source] or fates[source, Fate.QUARANTINED] != kept[source]:
+        held = kept[source] + history.erased_held[source]
+        if fates[source, Fate.STORED] != stored[source] or fates[source, Fate.QUARANTINED] != held:
             yield f"{source}: counted {fates}, but {stored[source]} are stored and {kept[source]} in quarantine"
 
 
@@ -181,10 +184,13 @@ def check_reads(rest: Rest) -> Found:
 
 def check_set_aside(rest: Rest) -> Found:
     """What was set aside is what was corrupted, no more and no less, each record once."""
-    rotten = {each.record.position for each in rest.history.filed if each.rotten}
+    erased = {person for erasure in rest.history.erasures for person in erasure.people}
+    rotten = {each.record.position for each in rest.history.left() if each.rotten}
     found = set(rest.set_aside)
+    # What was set aside as an erased person's is forgotten, though the event may be somebody else's by now.
+    told_with = {each.record.position for each in rest.history.left() if each.record.person in erased}
     yield from (f"set aside, but sound: {position}" for position in sorted(found - rotten))
-    yield from (f"corrupted, but not set aside: {position}" for position in sorted(rotten - found))
+    yield from (f"corrupted, but not set aside: {position}" for position in sorted(rotten - found - told_with))
     if len(found) != len(rest.set_aside):
         yield "a record was set aside twice"
 
@@ -215,6 +221,8 @@ def check_effects(rest: Rest) -> Found:
         if not each.rotten
     )
     rotten = {each.record.key for each in rest.history.filed if each.rotten}
+    # A report lies with whom the effect was of when it was claimed, and may be erased with them.
+    erased = {each.record.key for each in rest.history.filed if rest.history.is_gone(each)}
     for effect in rest.effects:
         name = effect.key.hex()
         trigger = triggers.get(effect.key)
@@ -223,6 +231,8 @@ def check_effects(rest: Rest) -> Found:
             yield f"{name}: nothing called for it"
         if effect.state not in (EffectState.DELIVERED, EffectState.FAILED) or len(settled) != 1:
             yield f"{name} is {effect.state} after {len(settled)} final settlements"
+        if effect.key in erased:
+            continue
         expected = {(effect.key, f"Webhook {str(effect.state).capitalize()}"): 1}
         if {what: n for what, n in reports.items() if what[0] == effect.key} != expected and effect.key not in rotten:
             yield f"{name} is {effect.state}, but reported as {[each for each in reports if each[0] == effect.key]}"
@@ -260,6 +270,9 @@ def _triggers(rest: Rest) -> dict[bytes, Filed]:
 def check_triggers(rest: Rest) -> Found:
     """What was always asked for came about; what waits for something not to happen came about unless it did."""
     keys = {each.key for each in rest.effects}
+    if rest.history.erasures:
+        # What somebody did who was cut apart since may have been erased with the other.
+        keys |= rest.history.effects.keys()
     for root, facts in rest.facts.items():
         events = [(each.record, msgspec.json.decode(each.record.payload)) for each in facts]
         live = [each for each in events if each[1].get("live", True) and each[1]["type"] == "track"]
@@ -356,7 +369,7 @@ def _by_hand_count(rest: Rest, person: PersonId) -> int:
 def check_assigned(rest: Rest) -> Found:
     """Every event in history is somebody's, exactly once, and whose the repairs made it."""
     found = Counter(record.position for records in rest.histories.values() for record in records)
-    facts = {each.record.position for each in rest.history.filed if each.record.kind in FACTS}
+    facts = {each.record.position for each in rest.history.left() if each.record.kind in FACTS}
     yield from (f"{position} is {n} people's" for position, n in found.items() if n != 1)
     yield from (f"{position} is nobody's" for position in sorted(facts - found.keys()))
     for root, records in rest.histories.items():
@@ -385,6 +398,21 @@ def check_known_then(rest: Rest) -> Found:
                 yield f"{each.kind} {each.value} as of {each.at_ms}: {name} {view[name]}, but was {each.view[name]}"
 
 
+def check_forgotten(rest: Rest) -> Found:
+    """Of who was erased nothing is left anywhere: no value that they told, and none of their identifiers but where
+    somebody else's events carry it, or where it came again later."""
+    history = rest.history
+    erased = [each for each in history.filed if history.is_gone(each) and each.record.kind in FACTS]
+    for each in erased:
+        message = history.sent.get(each.record.key)
+        if message is not None and note_of(message.message_id) in rest.text:
+            yield f"{message.message_id} was erased, but what it told is on the disk"
+    carried = {key for each in history.left() if each.record.kind in FACTS for key in history.carried_by(each.record)}
+    for key in sorted({key for erasure in history.erasures for key in erasure.identifiers} - carried):
+        if re.search(rf"(?<!\w){re.escape(key)}(?![\w.])", rest.text):
+            yield f"{key} was erased, but is on the disk"
+
+
 CHECKS: dict[str, Callable[[Rest], Found]] = {
     "acknowledged": check_acknowledged,
     "counts": check_counts,
@@ -404,6 +432,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "assigned": check_assigned,
     "restored": check_restored,
     "known_then": check_known_then,
+    "forgotten": check_forgotten,
 }
 
 """What is judged at rest, by name."""

@@ -45,6 +45,7 @@ class Weather:
     redefinitions: int = 0
     mendings: int = 0
     repairs: int = 0
+    erasures: int = 0
 
     @property
     def is_calm(self) -> bool:
@@ -86,6 +87,7 @@ def draw_weather(chance: Random) -> Weather:
         redefinitions=times(4),
         mendings=times(16),
         repairs=times(24),
+        erasures=times(2),
     )
 
 

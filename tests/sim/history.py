@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
-from courtesy.engine.contract import EffectState, FoldCommit, Lease, Settlement
+from courtesy.engine.contract import EffectState, FoldCommit, Lease, Quarantined, Settlement
 from courtesy.event.cause import Cause, Fate
-from courtesy.identity.repair import Repair
+from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
@@ -110,6 +110,10 @@ class History:
         self._loop = loop
         self._by_person: dict[PersonId, list[Filed]] = defaultdict(list)
         self.repairs: list[Repair] = []
+        self.erasures: list[Erasure] = []
+        self.suppressed: set[str] = set()
+        self.erased_held: Counter[SourceId] = Counter()
+        self._gone: dict[Position, Position] = {}
         self.remembered: list[Remembered] = []
         self._became: dict[PersonId, list[tuple[Position, PersonId | None]]] = defaultdict(list)
         self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
@@ -140,6 +144,8 @@ class History:
         cause = None if result is None or result.fate is Fate.DUPLICATE else result.cause
         if cause is Cause.UNSTORABLE and "RuntimeError: nobody foresaw" in str(result):
             return
+        if cause is Cause.FORGOTTEN and self.suppressed:
+            return
         if cause is not message.expected:
             self.fail("answers", f"{message.message_id}: expected {message.expected}, got {result}")
         elif message.expected is None and result is None:
@@ -163,6 +169,8 @@ class History:
         elif record.kind in FACTS:
             event = msgspec.json.decode(meant)
             self._carried[record.position] = (*event["ids"], *event.get("previous", ()))
+            if not self.suppressed.isdisjoint(self._carried[record.position]):
+                self.fail("forgotten", f"{event['id']} carries what must not be stored again")
         self.filed.append(Filed(record, forwarded, rotten))
         self._by_person[record.person].append(self.filed[-1])
         self.trace.note("filed", record.position, record.person, record.kind, record.key.hex(), "rot" * rotten)
@@ -216,6 +224,33 @@ class History:
             self._cut_s[repair.note.person] = self._loop.time()
         self.trace.note(repair.note.kind, repair.note.person, len(repair.moves), len(repair.undone), len(repair.cut))
 
+    def erase(self, erasure: Erasure, held: Collection[Quarantined]) -> None:
+        """People are forgotten, just before the records that tell of it are filed."""
+        at = Position(self.head + 1)
+        people, others = set(erasure.people), {position for position, _ in erasure.others}
+        for each in self.filed:
+            position, person = each.record.position, each.record.person
+            if position in others or (person in people and position not in erasure.kept):
+                self._gone.setdefault(position, at)
+            elif each.record.kind in FACTS and self.owner_of(each, at) in people:
+                self.fail("forgotten", f"{each.record.key.hex()} was not erased with {erasure.note.person}")
+        self.erasures.append(erasure)
+        for person in people:
+            self._join(person, None, at)
+        self.erased_held.update(each.source for each in held)
+        if erasure.suppress:
+            self.suppressed.update(erasure.identifiers)
+        self.trace.note("erase", erasure.note.person, len(people), len(others), len(held), erasure.suppress)
+
+    def is_gone(self, filed: Filed, head: Position | None = None) -> bool:
+        """Whether a record was erased, up to a position or at all."""
+        at = self._gone.get(filed.record.position)
+        return at is not None and (head is None or at <= head)
+
+    def left(self) -> list[Filed]:
+        """Every record that was not erased."""
+        return [each for each in self.filed if not self.is_gone(each)]
+
     def check_parted(self, repair: Repair, owners: Mapping[str, Owner]) -> None:
         """Each event of people who were cut apart is with whoever has the most telling of its identifiers."""
         head = Position(self.head + 1)
@@ -223,7 +258,7 @@ class History:
         roots = {self.root_of(person, head) for person in people}
         for each in self.filed:
             root = self.owner_of(each, head)
-            if each.record.kind in FACTS and root in roots and not each.rotten:
+            if each.record.kind in FACTS and root in roots and not each.rotten and not self.is_gone(each):
                 held = (owners.get(key) for key in self._carried[each.record.position])
                 person = next((own.person for own in held if own and not own.shared and own.person in roots), root)
                 if person != root:
@@ -252,7 +287,7 @@ class History:
         """All events up to a position that can be folded, by whose they were then."""
         found: dict[PersonId, list[Filed]] = defaultdict(list)
         for each in self.filed[:head]:
-            if each.record.kind in FACTS and not each.rotten:
+            if each.record.kind in FACTS and not each.rotten and not self.is_gone(each, head):
                 found[self.owner_of(each, head)].append(each)
         return found
 
@@ -270,6 +305,8 @@ class History:
     def is_clear(self, each: Remembered) -> bool:
         """Whether the clock tells what was known of a person when they were read from what came later."""
         ever = self.ever_with(PersonId(int(each.view["person"])))
+        if ever in (self.ever_with(person) for erasure in self.erasures for person in self._touched_by(erasure)):
+            return False
         told = [
             (filed.record.position, filed.record.received)
             for filed in self.filed
@@ -279,6 +316,10 @@ class History:
             (at, now_ms) for at, now_ms, people in self._learnt if people is None or ever in map(self.ever_with, people)
         ]
         return all((at <= each.seen) == (at_ms <= each.at_ms) for at, at_ms in told)
+
+    @staticmethod
+    def _touched_by(erasure: Erasure) -> set[PersonId]:
+        return {*erasure.people, *(person for _, person in erasure.others)}
 
     # -- folding
 

@@ -28,7 +28,19 @@ class Operator:
         self._chance = chance
 
     async def run(self) -> None:
-        """Repair now and then, as often as the weather says."""
+        """Repair and erase now and then, as often as the weather says."""
+        await asyncio.gather(self._repair(), self._erase())
+
+    async def _erase(self) -> None:
+        count = self._system.faults.weather.erasures
+        for _ in range(count):
+            await asyncio.sleep(self._chance.uniform(0, 2 * CHAOS_S / count))
+            keys, front = self._known(), self._system.any_front(self._chance)
+            if keys and front is not None:
+                key, suppress = self._chance.choice(keys), self._chance.random() < 0.4
+                await asyncio.wait([front.spawn(self._try(front.eraser.erase(key, BY, WHY, suppress=suppress)))])
+
+    async def _repair(self) -> None:
         count = self._system.faults.weather.repairs
         for _ in range(count):
             await asyncio.sleep(self._chance.uniform(0, 2 * CHAOS_S / count))
@@ -43,7 +55,7 @@ class Operator:
 
     def _known(self) -> list[str]:
         history = self._system.history
-        facts = [each.record for each in history.filed if each.record.kind in FACTS]
+        facts = [each.record for each in history.left() if each.record.kind in FACTS]
         return sorted({key for record in facts for key in history.carried_by(record)})
 
     async def _work(self, repairs: Repairs, keys: list[str]) -> Coroutine[Any, Any, Any]:
@@ -101,6 +113,8 @@ def _was_alone(history: History, repair_count: int, head: Position, people: set[
     """Whether since then two repairs were made, and nobody of the people did anything."""
     since = [each.record for each in history.filed[head:] if each.record.kind in FACTS]
     ever = {history.ever_with(person) for person in people}
-    return len(history.repairs) == repair_count + 2 and not any(
-        history.ever_with(each.person) in ever for each in since
+    return (
+        len(history.repairs) == repair_count + 2
+        and not history.erasures
+        and not any(history.ever_with(each.person) in ever for each in since)
     )

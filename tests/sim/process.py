@@ -19,6 +19,7 @@ from courtesy.identity.rules import IdentityRules
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
+from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
@@ -160,9 +161,10 @@ class Front(Process):
         rules = machine.parts.rules
         self.is_ready = False
         self.ingest = machine.parts.ingest(self._engine, lambda: rules(self._catalog.rules()), machine.clock)
-        past = Past(self._engine, machine.disk)
+        past = Past(self._engine, machine.disk.archive)
         self.people = People(self._engine, self._catalog, past)
         self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
+        self.eraser = Eraser(self._engine, past, machine.disk.archive, machine.clock)
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 

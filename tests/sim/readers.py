@@ -43,6 +43,7 @@ class Reader:
     async def _look(self) -> None:
         front = self._system.any_front(self._chance)
         known = [each for each in self._history.filed if not each.rotten and each.record.kind in FACTS]
+        known = [each for each in known if not self._history.is_gone(each)]
         if front is None or not known:
             return
         record = self._chance.choice(known).record
@@ -60,7 +61,8 @@ class Reader:
         try:
             view: dict[str, Any] = await reading
         except CourtesyError as error:
-            if error.code not in (Code.UNAVAILABLE, Code.STORAGE_FULL):
+            is_erased = error.code is Code.NOT_FOUND and self._history.erasures
+            if error.code not in (Code.UNAVAILABLE, Code.STORAGE_FULL) and not is_erased:
                 self._history.fail("read_your_writes", f"a known person was answered with {error!r}")
             return None
         return view

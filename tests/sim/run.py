@@ -22,6 +22,7 @@ from courtesy.engine.contract import Lease
 from courtesy.identity.rules import split_identifier
 from courtesy.person.record import RecordKind
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.erase import Eraser
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.people import People
 from tests.sim.calls import draw_habits
@@ -34,6 +35,7 @@ from tests.sim.operator import Operator
 from tests.sim.process import Front, Parts, Request, make_task
 from tests.sim.readers import Reader
 from tests.sim.refold import refolded
+from tests.sim.search import texts_of
 from tests.sim.system import SOURCES, START_MS, System
 
 REAL = Parts()
@@ -106,6 +108,7 @@ class _Run:
             effects=len(history.effects),
             reads=reader.read_count,
             repairs=len(history.repairs),
+            erasures=len(history.erasures),
             remembered=sum(map(history.is_clear, history.remembered)),
             steps=trace.count,
         )
@@ -208,14 +211,15 @@ class _Run:
     async def _gather(self, system: System) -> Rest:
         """Everything that the checks judge by."""
         history, engine, disk = system.history, system.engine, system.disk
-        past, readings = Past(engine, disk), {}
+        past, readings = Past(engine, disk.archive), {}
+        await Eraser(engine, past, disk.archive, system.clock).erase_archive()
         for person in history.people():
             reading = await engine.read_person(f"person:{person}")
             if reading is not None:
                 readings[person] = reading
         keys = {
             key
-            for each in history.filed
+            for each in history.left()
             if each.record.kind in (RecordKind.EVENT, RecordKind.GROUP)
             for key in _ids_of(each)
         }
@@ -228,7 +232,7 @@ class _Run:
             remote=system.remote,
             readings=readings,
             states=dict(disk.folding.states),
-            refolded=await refolded(history.filed, Random(f"{self._seed} refold")),
+            refolded=await refolded(history.left(), Random(f"{self._seed} refold")),
             effects=await engine.effects(None, ROWS_MAX),
             counts=await engine.counts(0, START_MS + 10_000 * DAY_MS),
             quarantined=await engine.quarantined(None, None, None, ROWS_MAX),
@@ -236,6 +240,7 @@ class _Run:
             set_aside=set_aside,
             histories={person: await past.of([person, *each.merged]) for person, each in readings.items()},
             then=await self._as_of_then(system, past),
+            text="\n".join(texts_of(disk)) if history.erasures else "",
             owners=owners,
             held=disk.identity.held(people),
         )

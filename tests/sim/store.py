@@ -23,7 +23,7 @@ from courtesy.engine.contract import (
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.event.cause import Cause
-from courtesy.identity.repair import Repair
+from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.runtime.catalog import SUBSCRIPTION
@@ -64,18 +64,39 @@ class WatchedGraph(IdentityGraph):
             self._history.check_parted(repair, self._owners)
 
 
-class WatchedDisk(Disk):
-    """A disk that tells the history of every record, and on which some are not what was written.
+class Archive:
+    """What outlives the log."""
 
-    It is the archive beyond the log as well: what is trimmed stays in it.
-    """
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    async def history(self, people: Collection[PersonId], up_to: Position) -> list[Record]:
+        """What it has of some people."""
+        return [each for each in self.records if each.person in people and each.position <= up_to]
+
+    async def erase(
+        self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
+    ) -> int:
+        """Forget these people's records but for `kept`, and those at `others`."""
+        left = [
+            each
+            for each in self.records
+            if each.position not in others and (each.person not in people or each.position in kept)
+        ]
+        gone_count = len(self.records) - len(left)
+        self.records = left
+        return gone_count
+
+
+class WatchedDisk(Disk):
+    """A disk that tells the history of every record, and on which some are not what was written."""
 
     graph: ClassVar[type[WatchedGraph]] = WatchedGraph
 
     def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
         super().__init__(partition_count)
         self.identity = self.graph(history, chance.choice((1, 3, 1_000)))
-        self._archive: list[Record] = []
+        self.archive = Archive()
         self._history = history
         self._faults = faults
         self._chance = chance
@@ -88,7 +109,7 @@ class WatchedDisk(Disk):
             self._history.file(stored, record.payload, rotten=rotten)
             written.append(stored)
             self._check_route(stored)
-        self._archive += [each for each in written if each.kind in FACTS]
+        self.archive.records += [each for each in written if each.kind in FACTS]
         super().add_records(written)
 
     def _check_route(self, record: Record) -> None:
@@ -100,9 +121,10 @@ class WatchedDisk(Disk):
         if owners and not any(owner.person == root or owner.shared for owner in owners.values()):
             self._history.fail("cache", f"{record.key.hex()} was put to {record.person}, but its identifiers: {owners}")
 
-    async def history(self, people: Collection[PersonId], up_to: Position) -> list[Record]:
-        """What the archive has of some people."""
-        return [each for each in self._archive if each.person in people and each.position <= up_to]
+    def erase(self, erasure: Erasure) -> None:
+        held = self.intake.quarantined(None, None, None, len(erasure.quarantined), None, set(erasure.quarantined))
+        super().erase(erasure)
+        self._history.erase(erasure, held)
 
 
 def _rot(record: Record, chance: Random) -> bytes:
