@@ -11,6 +11,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import from_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
+from courtesy.cli.exporting import export_person
 from courtesy.identity.rules import split_identifier
 from courtesy.runtime.app import App
 from courtesy.runtime.repair import cut_view
@@ -18,6 +19,7 @@ from courtesy.runtime.repair import cut_view
 COMMAND_LINE = "command line"
 
 person = typer.Typer(name="person", help="One person by any identifier.", no_args_is_help=True)
+person.command("export")(export_person)
 
 Kind = Annotated[str, typer.Argument(help="user_id, email, phone, device_id, anonymous_id, person, …")]
 Value = Annotated[str, typer.Argument(help="The identifier's value")]

@@ -11,7 +11,7 @@ import msgspec
 from courtesy import __version__
 from courtesy.base.errors import Code
 from courtesy.http.errors import Problem, status_of
-from courtesy.http.operation import JSON, NoQuery, Operation
+from courtesy.http.operation import HTML, JSON, NoQuery, Operation
 from courtesy.http.schemas import SCHEMAS
 from courtesy.runtime.catalog import Scope
 
@@ -156,7 +156,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     else:
         schema = _ref(operation.answer)
         phrase = HTTPStatus(operation.status).phrase
-        responses[str(operation.status)] = {"description": phrase, "content": {JSON: {"schema": schema}}}
+        told = {JSON: {"schema": schema}, **({HTML: {"schema": {"type": "string"}}} if operation.page else {})}
+        responses[str(operation.status)] = {"description": phrase, "content": told}
     problem = {JSON: {"schema": _ref(operation.problem or Problem)}}
     for number, codes in sorted(_errors(operation).items()):
         described: dict[str, Any] = {"description": ", ".join(sorted(codes)), "content": problem}

@@ -20,6 +20,7 @@ from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 
 JSON = "application/json"
+HTML = "text/html"
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +68,8 @@ class Operation:
     places. `tracking`: it belongs to the tracking protocol, whose clients come from any page and ask for its ways of
     saying no. `codes` are the errors that `handle` itself may raise, beside those that follow from the rest.
     `problem` is the body of its errors when it is not the usual one.
-    `request` and `response` describe, in the form of OpenAPI, bodies that `handle` reads or writes itself.
+    `page`: it also answers as HTML, when asked. `request` and `response` describe, in the form of OpenAPI, bodies that
+    `handle` reads or writes itself.
     """
 
     method: str
@@ -84,6 +86,7 @@ class Operation:
     codes: Sequence[Code] = ()
     tracking: bool = False
     problem: type[msgspec.Struct] | None = None
+    page: bool = False
     request: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
     path_docs: Mapping[str, str] = field(default_factory=dict)

@@ -273,7 +273,7 @@ async def explain(asked: Asked[WhyQuery, None]) -> dict[str, Any]:
     return await asked.app.people.why(asked.path["kind"], asked.path["value"], other)
 
 
-_PERSON_PATH = {
+PERSON_PATH = {
     "kind": "user_id, email, phone, device_id, anonymous_id, person, or the type of an external id.",
     "value": "The identifier's value, percent-encoded; it may hold anything, slashes too.",
 }
@@ -290,7 +290,7 @@ OPERATIONS = (
         query=PersonQuery,
         answer=PersonView,
         codes=(Code.NOT_FOUND, Code.CONFLICT),
-        path_docs=_PERSON_PATH,
+        path_docs=PERSON_PATH,
     ),
     Operation(
         "GET",
@@ -302,7 +302,7 @@ OPERATIONS = (
         query=EventsQuery,
         answer=EventsView,
         codes=(Code.NOT_FOUND,),
-        path_docs=_PERSON_PATH,
+        path_docs=PERSON_PATH,
     ),
     Operation(
         "GET",
@@ -315,7 +315,7 @@ OPERATIONS = (
         query=WhyQuery,
         answer=WhyView,
         codes=(Code.NOT_FOUND,),
-        path_docs=_PERSON_PATH,
+        path_docs=PERSON_PATH,
     ),
     Operation(
         "GET",

@@ -119,12 +119,34 @@ class Part:
 
 
 class Known(NamedTuple):
-    """A person before the cut: what they own alone, most telling first, and who owned each of it first."""
+    """A person before the cut: what they own alone, most telling first, and by whom it came: whoever owned it when they
+    became part of somebody, or the person. `heads`: whom each of the merged became part of, as it is known now."""
 
     person: PersonId
     merged: Collection[PersonId]
     identifiers: Sequence[str]
-    first_owners: Mapping[str, PersonId]
+    origins: Mapping[str, PersonId]
+    heads: Mapping[PersonId, PersonId]
+
+
+def origin_of(
+    person: PersonId,
+    changes: Sequence[OwnerChange],
+    merged: Collection[PersonId],
+    merges: Collection[tuple[PersonId, int]],
+) -> PersonId:
+    """The one of those merged into a person by whom an identifier came to them, or they themself.
+
+    `changes`: its former owners, the latest last. `merges`: who ever became part of another and when (ms UTC), so that
+    what a merge brought is told from what a correction gave.
+    """
+    origin = person
+    for change in reversed(changes):
+        if (change.person, change.until_ms) not in merges:
+            break
+        if change.person in merged:
+            origin = change.person
+    return origin
 
 
 def connected(identifiers: Iterable[str], links: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -202,7 +224,7 @@ def parted(known: Known, links: Sequence[Link], cut: Collection[Link]) -> list[P
 
     Identifiers that no link ever connected, for they were given by hand or came by a rule that is gone, stay together.
 
-    The number stays with the identifier that had it first and is the most telling. Whoever had a number of their own
+    The number stays with the most telling identifier that did not come by a merge. Whoever had a number of their own
     before the merge gets it back.
     """
     pairs = [(link.a, link.b) for link in links]
@@ -213,13 +235,15 @@ def parted(known: Known, links: Sequence[Link], cut: Collection[Link]) -> list[P
     if not parts:
         return [Part([], known.person, {known.person, *known.merged})]
     part_of = {key: part for part in parts for key in part.identifiers}
-    main = next((part_of[key] for key in known.identifiers if known.first_owners[key] == known.person), parts[0])
+    main = next((part_of[key] for key in known.identifiers if known.origins[key] == known.person), parts[0])
     main.person = known.person
     main.people.add(known.person)
     for person in sorted(known.merged):
-        own = next((key for key in known.identifiers if known.first_owners[key] == person), None)
+        own = next((key for key in known.identifiers if known.origins[key] == person), None)
         part = main if own is None else part_of[own]
         part.people.add(person)
+    for part in parts:
         if part.person is None:
-            part.person = person
+            own_heads = [person for person in sorted(part.people) if known.heads.get(person) not in part.people]
+            part.person = next(iter(own_heads), None)
     return [main, *(part for part in parts if part is not main)]

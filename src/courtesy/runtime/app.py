@@ -12,6 +12,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import LakeArchive, lake_archive
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.export import Exports
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
@@ -34,6 +35,7 @@ class App:
     people: People
     repairs: Repairs
     eraser: Eraser
+    exports: Exports
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
@@ -44,15 +46,17 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: LakeArch
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
+    people = People(engine, catalog, history)
     return App(
         settings,
         clock,
         engine,
         catalog,
         ingest,
-        People(engine, catalog, history),
+        people,
         Repairs(engine, catalog, history, clock),
         Eraser(engine, history, archive, clock),
+        Exports(engine, catalog, people, history, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),

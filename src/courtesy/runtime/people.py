@@ -68,7 +68,7 @@ class People:
         """
         reading = await self._read(kind, value, after)
         state = assemble(reading.person, reading.merged, reading.states, reading.tail)
-        names = self._source_names()
+        names = self.source_names()
         view = person_view(state, names)
         view["position"] = str(reading.head)
         view["merged_people"] = [str(person) for person in reading.merged]
@@ -98,16 +98,17 @@ class People:
         state = refold(person, records, NO_CATALOGS, at_ms)
         if not records or (kind not in (PERSON, GROUP) and key not in state.identifiers):
             raise CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
-        view = person_view(state, self._source_names())
+        view = person_view(state, self.source_names())
         view["as_of"] = to_iso(at_ms)
         view["position"] = str(records[-1].position)
         view["merged_people"] = [str(each) for each in merged]
-        view["identifiers"] = _carried_view(state, records, self._source_names())
+        view["identifiers"] = _carried_view(state, records, self.source_names())
         if kind == GROUP:
             view["members"] = sorted(state.members)
         return view
 
-    def _source_names(self) -> dict[Any, str]:
+    def source_names(self) -> dict[Any, str]:
+        """What each source is called, by its number."""
         names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
         return {**names, 0: "courtesy"}
 
@@ -143,11 +144,11 @@ class People:
         people = [reading.person, *reading.merged]
         limit = min(limit, RECORDS_MAX)
         records = await self._records_of(people, before, limit)
-        names = self._source_names()
+        names = self.source_names()
         wanted = (RecordKind.EVENT, RecordKind.GROUP)
         return {
             "person": str(reading.person),
-            "events": [_event_view(record, names) for record in records if record.kind in wanted],
+            "events": [event_view(record, names) for record in records if record.kind in wanted],
             "next_before": str(records[-1].position) if len(records) == limit else None,
         }
 
@@ -162,16 +163,16 @@ class People:
         """Why a person's identifiers are one person; with `other`, the chain of evidence between the two."""
         reading = await self._read(kind, value, None)
         evidence = await self._engine.identity_of(reading.person)
-        names = self._source_names()
+        names = self.source_names()
         view: dict[str, Any] = {
             "person": str(reading.person),
             "identifiers": [_identifier_view(each, names) for each in reading.identifiers],
-            "links": [_link_view(link, names) for link in evidence.links],
+            "links": [link_view(link, names) for link in evidence.links],
             "merges": [
                 {
                     "loser": str(each.loser),
                     "survivor": str(each.survivor),
-                    **_link_view(Link(each.a, each.b, each.evidence, each.reason), names),
+                    **link_view(Link(each.a, each.b, each.evidence, each.reason), names),
                 }
                 for each in evidence.merges
             ],
@@ -192,7 +193,7 @@ class People:
         }
         if other is not None:
             path = chain_between(self.key_of(kind, value), self.key_of(*other), evidence.links)
-            view["path"] = None if path is None else [_link_view(link, names) for link in path]
+            view["path"] = None if path is None else [link_view(link, names) for link in path]
             view["same_person"] = any(each.identifier == self.key_of(*other) for each in reading.identifiers)
         return view
 
@@ -229,7 +230,8 @@ def _carried_view(state: PersonState, records: Iterable[Record], names: dict[Any
     return view
 
 
-def _event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
+def event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
+    """An event whole, as it was accepted. Raises msgspec.DecodeError for a payload that is none."""
     body: dict[str, Any] = msgspec.json.decode(record.payload)
     return {
         "position": str(record.position),
@@ -249,7 +251,8 @@ def _event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
     }
 
 
-def _link_view(link: Link, names: dict[Any, str]) -> dict[str, Any]:
+def link_view(link: Link, names: dict[Any, str]) -> dict[str, Any]:
+    """A link with its evidence."""
     return {
         "a": link.a,
         "b": link.b,

@@ -24,10 +24,12 @@ from courtesy.identity.repair import (
     Known,
     Move,
     Note,
+    OwnerChange,
     Part,
     Repair,
     cut_around,
     cut_between,
+    origin_of,
     parted,
 )
 from courtesy.identity.resolve import Changes, Evidence, Link, Merge, Resolver, View
@@ -156,10 +158,13 @@ class Repairs:
             (each.identifier for each in reading.identifiers if not each.shared),
             key=lambda key: (rules.kind_of(split_identifier(key)[0]).priority, key),
         )
-        first = dict.fromkeys(own, reading.person)
-        for change in reversed(past.owners):
-            first[change.identifier] = change.person
-        return Known(reading.person, reading.merged, own, first)
+        former: dict[str, list[OwnerChange]] = {}
+        for change in past.owners:
+            former.setdefault(change.identifier, []).append(change)
+        merges = {(merge.loser, recorded_ms) for merge, recorded_ms, _ in past.merges}
+        origins = {key: origin_of(reading.person, former.get(key, ()), reading.merged, merges) for key in own}
+        heads = {merge.loser: merge.survivor for merge, _, undone_ms in past.merges if undone_ms is None}
+        return Known(reading.person, reading.merged, own, origins, heads)
 
     async def _pieces(
         self, reading: PersonReading, parts: Sequence[Part], now_ms: int

@@ -1,0 +1,186 @@
+"""The export of a person: one document with everything that is held of them, wherever it lies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from courtesy.base.ids import PersonId, SourceId
+from courtesy.base.time import Clock, to_iso
+from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
+from courtesy.identity.named import named_in
+from courtesy.identity.resolve import Link
+from courtesy.identity.rules import IdentityRules
+from courtesy.person.record import Record
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.history import History
+from courtesy.runtime.people import GROUP, People, event_view, link_view
+from courtesy.runtime.quarantine_view import as_text
+
+FORMAT = "courtesy.person/1"
+"""What the document calls its form. The number rises when a program that reads it would have to change."""
+
+HELD_PAGE = 500
+ALL = 2**31 - 1
+
+Document = dict[str, Any]
+
+
+class Exports:
+    """Makes exports, in one process."""
+
+    def __init__(self, engine: Engine, catalog: CatalogCache, people: People, history: History, clock: Clock) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._people = people
+        self._history = history
+        self._clock = clock
+
+    async def of(self, kind: str, value: str) -> Document:
+        """Everything that is held of a person, plain values ready for JSON.
+
+        It takes memory for this one person, whatever else the store holds. The events are those of the log and of the
+        lake. Held events that name one of the person's identifiers are found by reading all that is held. What comes
+        in meanwhile is in some parts and not in others; `person.position` says up to where it is surely in all.
+        Raises CourtesyError(NOT_FOUND).
+        """
+        person = await self._people.view(kind, value)
+        why = await self._people.why("person" if kind != GROUP else kind, _number_or(person, kind, value))
+        people = [PersonId(int(each)) for each in (person["person"], *person["merged_people"])]
+        identifiers = {f"{each['kind']}:{each['value']}" for each in person["identifiers"]}
+        names = self._people.source_names()
+        past = await self._engine.identity_history(people[0])
+        return {
+            "format": FORMAT,
+            "exported": to_iso(self._clock.now_ms()),
+            "person": person,
+            "links": why["links"],
+            "merges": why["merges"],
+            "refused": why["refused"],
+            "corrections": await self._corrections(people),
+            **_past_view(past, names),
+            "events": [_event(record, names) for record in await self._history.of(people)],
+            "effects": await self._effects(people),
+            "held": await self._held(identifiers, names),
+        }
+
+    async def _corrections(self, people: Iterable[PersonId]) -> list[Document]:
+        notes = [note for person in people for note in reversed(await self._engine.notes(person, ALL))]
+        return [
+            {"kind": note.kind, "by": note.by, "reason": note.reason, "at": to_iso(note.at_ms)}
+            for note in sorted(notes, key=lambda note: note.at_ms)
+        ]
+
+    async def _effects(self, people: Iterable[PersonId]) -> list[Document]:
+        effects = [each for person in people for each in await self._engine.effects(person, ALL)]
+        return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
+
+    async def _held(self, identifiers: Collection[str], names: dict[Any, str]) -> list[Document]:
+        rules, before = self._catalog.now.rules, None
+        countries = {number: source.country for number, source in self._catalog.now.sources.values()}
+        found: list[Document] = []
+        while page := await self._engine.quarantined(None, None, before, HELD_PAGE):
+            # Reading what is broken takes a while, and others want the loop meanwhile.
+            theirs = await asyncio.to_thread(_theirs, page, identifiers, rules, countries)
+            found += [_held_view(each, names) for each in theirs]
+            before = page[-1].number
+        return found[::-1]
+
+
+def _number_or(person: Document, kind: str, value: str) -> str:
+    """By number nobody else answers, should an identifier change hands meanwhile."""
+    return value if kind == GROUP else str(person["person"])
+
+
+def _theirs(
+    page: Iterable[Quarantined], identifiers: Collection[str], rules: IdentityRules, countries: Mapping[SourceId, str]
+) -> list[Quarantined]:
+    return [each for each in page if not _named(each, rules, countries.get(each.source, "")).isdisjoint(identifiers)]
+
+
+def _named(held: Quarantined, rules: IdentityRules, country: str) -> set[str]:
+    hints = () if not country else (("source_country", country),)
+    parts = (held.raw, held.mended, held.circumstances)
+    return set().union(*(named_in(rules, part, hints) for part in parts if part))
+
+
+def _past_view(past: IdentityHistory, names: dict[Any, str]) -> Document:
+    """Who else was taken for the owner of their identifiers, and merges that were undone."""
+    return {
+        "owners_before": [
+            {"identifier": each.identifier, "person": str(each.person), "until": to_iso(each.until_ms)}
+            for each in past.owners
+        ],
+        "merges_undone": [
+            {
+                "loser": str(each.loser),
+                "survivor": str(each.survivor),
+                **link_view(Link(each.a, each.b, each.evidence, each.reason), names),
+                "undone": to_iso(undone),
+            }
+            for each, _, undone in past.merges
+            if undone is not None
+        ],
+    }
+
+
+def _event(record: Record, names: dict[Any, str]) -> Document:
+    try:
+        return {**event_view(record, names), "unreadable": None}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text, _ = as_text(record.payload)
+        known = {"position": str(record.position), "at": to_iso(record.at), "received": to_iso(record.received)}
+        source = names.get(record.source, str(record.source))
+        return {**_NO_EVENT, **known, "source": source, "unreadable": text}
+
+
+_NO_EVENT: Document = {
+    "position": "0",
+    "at": "",
+    "received": "",
+    "source": "",
+    "message_id": None,
+    "type": None,
+    "name": None,
+    "group": None,
+    "identifiers": [],
+    "live": False,
+    "properties": {},
+    "traits": {},
+    "group_traits": {},
+    "context": {},
+}
+
+
+def _effect(each: EffectReading) -> Document:
+    return {
+        "key": each.key.hex(),
+        "kind": each.kind,
+        "target": each.target,
+        "state": str(each.state),
+        "attempts": each.attempt,
+        "cause": each.cause,
+        "detail": each.detail,
+        "created": to_iso(each.created_ms),
+        "settled": None if each.settled_ms is None else to_iso(each.settled_ms),
+    }
+
+
+def _held_view(held: Quarantined, names: dict[Any, str]) -> Document:
+    raw, encoding = as_text(held.raw)
+    mended, mended_encoding = (None, None) if held.mended is None else as_text(held.mended)
+    return {
+        "number": held.number,
+        "source": names.get(held.source, str(held.source)),
+        "received": to_iso(held.received_ms),
+        "cause": str(held.cause),
+        "detail": held.detail,
+        "message_id": held.message_id,
+        "raw": raw,
+        "raw_encoding": encoding,
+        "mended": mended,
+        "mended_encoding": mended_encoding,
+    }

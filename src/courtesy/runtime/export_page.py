@@ -1,0 +1,183 @@
+"""The readable export: one page without scripts or anything from elsewhere, in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+_STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
+table { border-collapse: collapse; width: 100%; margin: 1rem 0 }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ccc;
+  overflow-wrap: anywhere }
+th { white-space: nowrap }
+dl { margin: 0 } dt { font-weight: 600 } dd { margin: 0 0 .3rem 1rem }
+"""
+
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="robots" content="noindex">
+<title>What we hold about you</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>What we hold about you</h1>
+<p>Made on {exported}. All times are in UTC, like 2026-05-03T14:05:00.000Z: the date, then the time of day.
+The same content for programs is in the JSON file that belongs to this page.</p>
+"""
+
+_PARTY = {
+    "zero": "you told us",
+    "first": "we saw it ourselves",
+    "second": "a partner told us",
+    "third": "we got it from others",
+}
+_STATES = {
+    "waiting": "not sent yet",
+    "claimed": "being sent",
+    "delivered": "delivered",
+    "failed": "could not be delivered",
+}
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What HTML does not allow: control characters other than tab and line feed, and halves of characters."""
+
+Document = Mapping[str, Any]
+
+
+def page(document: Document) -> str:
+    """The page for a document of `Exports.of`. Whatever a value holds, it is shown as text and does nothing."""
+    return "".join(_parts(document))
+
+
+def _parts(document: Document) -> Iterator[str]:
+    person = document["person"]
+    yield _HEAD.format(style=_STYLE, exported=text_of(document["exported"]))
+    yield from _section("How we recognise you", _IDENTIFIERS, map(_identifier_row, person["identifiers"]))
+    yield from _section("What we know of you", _TRAITS, _trait_rows(person))
+    yield from _section("How we read some of it", _STANDARD, person["standard"].items())
+    yield from _section("Groups that you belong to", _GROUPS, _picked(person["groups"], "group", "first", "last"))
+    yield from _section("What you did, in numbers", _BEHAVIOURS, _behaviour_rows(person["events"]))
+    yield from _section("What we wait for", _WAITING, _picked(person["waiting"], "subscription", "due"))
+    yield from _section("Why we think that this is all you", _LINKS, _why_rows(document))
+    yield from _section("What we did not take for yours", _REFUSED, _picked(document["refused"], *_REFUSED_NAMES))
+    yield from _section("What we corrected by hand", _CORRECTED, _picked(document["corrections"], *_CORRECTED_NAMES))
+    yield from _section("Messages that we sent about you", _EFFECTS, map(_effect_row, document["effects"]))
+    yield from _section("What came in and is not counted yet", _HELD, map(_held_row, document["held"]))
+    yield from _section("Everything that you did, the oldest first", _EVENTS, map(_event_row, document["events"]))
+    yield "</body>\n</html>\n"
+
+
+_IDENTIFIERS = ("What", "Value", "Since", "Told by")
+_TRAITS = ("What", "Value", "Where it comes from", "Told by", "When")
+_STANDARD = ("What", "As we read it")
+_GROUPS = ("Group", "First", "Last")
+_BEHAVIOURS = ("What", "How often", "First", "Last", "Sums")
+_WAITING = ("For", "Until")
+_LINKS = ("This", "and this", "Because of", "Told by", "When")
+_REFUSED = ("What", "Why", "Told by", "When")
+_REFUSED_NAMES = ("identifier", "reason", "source", "at")
+_CORRECTED = ("What", "Why", "By whom", "When")
+_CORRECTED_NAMES = ("kind", "reason", "by", "at")
+_EFFECTS = ("To", "What became of it", "Tries", "When")
+_HELD = ("When", "Told by", "Why it waits", "What came")
+_EVENTS = ("When", "What", "Told by", "Details")
+
+
+def _section(title: str, head: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    yield f"<h2>{text_of(title)}</h2>\n"
+    is_empty = True
+    for row in rows:
+        if is_empty:
+            is_empty = False
+            yield f"<table>\n<thead><tr>{''.join(f'<th>{text_of(name)}</th>' for name in head)}</tr></thead>\n<tbody>\n"
+        yield f"<tr>{''.join(f'<td>{_value(cell)}</td>' for cell in row)}</tr>\n"
+    yield "<p>Nothing.</p>\n" if is_empty else "</tbody>\n</table>\n"
+
+
+def _value(value: Any) -> str:
+    """A value as HTML: lists and objects as lists, nothing as a dash."""
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            inside = "".join(f"<dt>{text_of(name)}</dt><dd>{_value(each)}</dd>" for name, each in value.items())
+            return f"<dl>{inside}</dl>" if inside else "–"
+        case list() | tuple():
+            return f"<ul>{''.join(f'<li>{_value(each)}</li>' for each in value)}</ul>" if value else "–"
+        case _:
+            return f"<bdi>{text_of(value)}</bdi>"
+
+
+def text_of(value: Any) -> str:
+    """Any value as the text of an element or an attribute: escaped, and of characters that HTML allows."""
+    return escape(_UNPRINTABLE.sub(_sign_of, str(value)))
+
+
+def _sign_of(found: re.Match[str]) -> str:
+    """The sign that stands for a control character (U+2400 and on), the replacement character for the others."""
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+
+def _picked(rows: Iterable[Document], *names: str) -> Iterator[list[Any]]:
+    return ([row[name] for name in names] for row in rows)
+
+
+def _identifier_row(each: Document) -> list[Any]:
+    told = f"{each['source']}, message {each['message_id']}"
+    return [each["kind"], each["value"], each["since"], told]
+
+
+def _trait_rows(person: Document) -> Iterator[list[Any]]:
+    """Each trait with where it comes from."""
+    origins = person["trait_origins"]
+    for path, value in _leaves(person["traits"], origins, ""):
+        origin = origins.get(path, {})
+        yield [path, value, _PARTY.get(origin.get("party", "")), origin.get("source"), origin.get("at")]
+
+
+def _leaves(traits: Document, origins: Document, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The values that have an origin of their own, by the paths under which origins are told."""
+    for name, value in traits.items():
+        path = prefix + name.replace("\\", "\\\\").replace(".", "\\.")
+        if isinstance(value, Mapping) and value and path not in origins:
+            yield from _leaves(value, origins, f"{path}.")
+        else:
+            yield path, value
+
+
+def _behaviour_rows(events: Mapping[str, Document]) -> Iterator[list[Any]]:
+    for name, each in events.items():
+        yield [name, each["count"], each["first"], each["last"], each["sums"]]
+
+
+def _why_rows(document: Document) -> Iterator[list[Any]]:
+    for each in (*document["links"], *document["merges"]):
+        yield [each["a"], each["b"], each["reason"], each["source"], each["at"]]
+
+
+def _effect_row(each: Document) -> list[Any]:
+    outcome = _STATES.get(each["state"], each["state"])
+    became = f"{outcome}: {each['cause']}" if each["cause"] else outcome
+    return [each["target"], became, each["attempts"], each["created"]]
+
+
+def _held_row(each: Document) -> list[Any]:
+    return [each["received"], each["source"], each["detail"], each["raw"]]
+
+
+def _event_row(each: Document) -> list[Any]:
+    parts = ("identifiers", "properties", "traits", "group", "group_traits", "context", "unreadable")
+    return [
+        each["at"],
+        each["name"] or each["type"],
+        each["source"],
+        {name: each[name] for name in parts if each[name]},
+    ]
