@@ -123,7 +123,7 @@ class History:
 
     def fail(self, checker: str, message: str) -> None:
         """Note that something is not as it must be."""
-        self.violations.append(Violation(checker, f"{message:.500}"))
+        self.violations.append(Violation(checker, f"{message:.3500}"))
 
     # -- clients
 

@@ -243,8 +243,13 @@ class IdentityGraph:
         return self._owners[identifier].person if change is None else change.person
 
     def _root_at(self, person: PersonId, at_ms: int) -> PersonId:
+        passed = {person}
         while (up := next((e for e in self._merges if e.merge.loser == person and e.held_at(at_ms)), None)) is not None:
             person = up.merge.survivor
+            if person in passed:
+                # A clock that was set back has two merges hold that undid one another.
+                break
+            passed.add(person)
         return person
 
     def bans_of(self, identifiers: Collection[str]) -> dict[str, set[str]]:

@@ -65,13 +65,13 @@ SELECT coalesce(
 )
 """
 _ROOT_AT = """
-WITH RECURSIVE up (person_id, depth) AS (
-    SELECT %(key)s::bigint, 0
+WITH RECURSIVE up (person_id, passed) AS (
+    SELECT %(key)s::bigint, ARRAY[%(key)s::bigint]
     UNION ALL
-    SELECT merge.survivor, up.depth + 1 FROM merge JOIN up ON merge.loser = up.person_id
-    WHERE recorded <= %(at)s AND (undone IS NULL OR undone > %(at)s)
+    SELECT merge.survivor, up.passed || merge.survivor FROM merge JOIN up ON merge.loser = up.person_id
+    WHERE recorded <= %(at)s AND (undone IS NULL OR undone > %(at)s) AND merge.survivor <> ALL(up.passed)
 )
-SELECT person_id FROM up ORDER BY depth DESC LIMIT 1
+SELECT person_id FROM up ORDER BY cardinality(passed) DESC LIMIT 1
 """
 _MERGED_AT = """
 WITH RECURSIVE part (person_id) AS (

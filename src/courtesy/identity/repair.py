@@ -238,12 +238,25 @@ def parted(known: Known, links: Sequence[Link], cut: Collection[Link]) -> list[P
     main = next((part_of[key] for key in known.identifiers if known.origins[key] == known.person), parts[0])
     main.person = known.person
     main.people.add(known.person)
+    home = {known.person: main}
+    for key in reversed(known.identifiers):
+        if known.origins[key] != known.person:
+            home[known.origins[key]] = part_of[key]
     for person in sorted(known.merged):
-        own = next((key for key in known.identifiers if known.origins[key] == person), None)
-        part = main if own is None else part_of[own]
-        part.people.add(person)
+        _home_of(person, known, home).people.add(person)
     for part in parts:
         if part.person is None:
             own_heads = [person for person in sorted(part.people) if known.heads.get(person) not in part.people]
             part.person = next(iter(own_heads), None)
     return [main, *(part for part in parts if part is not main)]
+
+
+def _home_of(person: PersonId, known: Known, home: Mapping[PersonId, Part]) -> Part:
+    """The part of somebody's own identifiers; who brought none is where they are of whom they became part."""
+    passed = {person}
+    while person not in home:
+        person = known.heads.get(person, known.person)
+        if person in passed:
+            return home[known.person]
+        passed.add(person)
+    return home[person]

@@ -38,7 +38,7 @@ from courtesy.person.assemble import assemble
 from courtesy.person.fold import merge
 from courtesy.person.history import CatalogHistory, catalog_history, refold
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
-from courtesy.person.state import PersonState, encode_state
+from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import SUBSCRIPTION, CatalogCache
 from courtesy.runtime.history import History
@@ -231,7 +231,8 @@ class Repairs:
             moves=moves,
             effects=await self._corrected(pieces, {reading.person, *reading.merged}),
         )
-        tombstones = [PersonState(each.loser, each.survivor) for each in repair.rejoined]
+        survivors = {each.loser: each.survivor for each in repair.rejoined} | _stuck(reading, home)
+        tombstones = [PersonState(loser, survivor) for loser, survivor in survivors.items()]
         return Cut(reading.person, pieces, cut, repair, tombstones)
 
     async def _corrected(self, pieces: Sequence[Piece], people: Collection[PersonId]) -> list[CorrectedEffect]:
@@ -351,6 +352,13 @@ def _check_whole(whole: PersonState, pieces: Sequence[Piece]) -> None:
             f"expected {whole.event_count} events in history, found {there.total()}: the rest was dropped from the log",
             hint="turn the lake on before the log is trimmed; what is gone can't be told apart",
         )
+
+
+def _stuck(reading: PersonReading, home: Mapping[PersonId, Piece]) -> dict[PersonId, PersonId]:
+    """Who became part of somebody but never handed over, for that record could not be folded; and whose they are."""
+    stored = map(decode_state, reading.states)
+    stuck = [state.person for state in stored if state.merged_into is None]
+    return {person: home[person].person for person in stuck if home[person].person != person}
 
 
 def _rejoined(each: Merge, survivor: PersonId, note: Note) -> Merge:
