@@ -391,9 +391,11 @@ def check_restored(rest: Rest) -> Found:
 def check_known_then(rest: Rest) -> Found:
     """Who is looked up as of an instant is as they were read then."""
     for each, view in rest.then:
-        if view is None and (each.carried or each.view["event_count"]):
-            yield f"{each.kind} {each.value} was read at {each.at_ms}, but is not known as of then"
-        for name in () if view is None else (*KNOWN_THEN, *(["members"] if each.kind == "group" else [])):
+        if view is None:
+            if each.carried or each.view["event_count"]:
+                yield f"{each.kind} {each.value} was read at {each.at_ms}, but is not known as of then"
+            continue
+        for name in (*KNOWN_THEN, *(["members"] if each.kind == "group" else [])):
             if each.view[name] != view[name]:
                 yield f"{each.kind} {each.value} as of {each.at_ms}: {name} {view[name]}, but was {each.view[name]}"
 

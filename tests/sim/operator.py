@@ -68,7 +68,8 @@ class Operator:
             return self._there_and_back(repairs, a, b)
         held = await self._held_with(a)
         if way < 0.8 and len(held) > 1:
-            return repairs.unmerge(*chance.sample(held, 2), BY, WHY, dry=chance.random() < 0.1)
+            one, other = chance.sample(held, 2)
+            return repairs.unmerge(one, other, BY, WHY, dry=chance.random() < 0.1)
         own = chance.sample(held, chance.randrange(1, len(held))) if len(held) > 1 else [a]
         return repairs.split(own[0], own, BY, WHY, dry=chance.random() < 0.1)
 
