@@ -379,7 +379,7 @@ class Timeless(WatchedDisk):
 
 
 class _KeepsEffects(Outbox):
-    def forget(self, people: Collection[PersonId], keys: Collection[bytes] = ()) -> None:
+    def forget(self, people: Collection[PersonId], keys: Collection[bytes]) -> None:
         pass
 
 
