@@ -20,6 +20,7 @@ from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.take_back import TakeBacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class App:
     people: People
     repairs: Repairs
     exports: Exports
+    take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
@@ -45,6 +47,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
     people = People(engine, catalog, history)
+    repairs = Repairs(engine, catalog, history, clock)
     return App(
         settings,
         clock,
@@ -52,8 +55,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
-        Repairs(engine, catalog, history, clock),
+        repairs,
         Exports(engine, catalog, people, history, clock),
+        TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),

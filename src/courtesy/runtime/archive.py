@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.engine.imported import Span
 from courtesy.person.record import Record
 from courtesy.runtime.settings import Settings
 
@@ -26,6 +27,16 @@ class LakeArchive:
         """The events appended for these people up to a position, in order. Raises what the lake raises."""
         lake = await asyncio.to_thread(self._opened)
         return [] if lake is None else await lake.history(people, up_to)
+
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        """For whom the events at these positions were appended."""
+        lake = await asyncio.to_thread(self._opened)
+        return set() if lake is None else await lake.people_in(spans)
+
+    async def forget(self, spans: Sequence[Span]) -> int:
+        """Rewrite the lake without the events at these positions; how many there were."""
+        lake = await asyncio.to_thread(self._opened)
+        return 0 if lake is None else await lake.erase_at(spans)
 
     def _opened(self) -> Lake | None:
         if self._lake is None:
