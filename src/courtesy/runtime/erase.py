@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
@@ -20,22 +19,12 @@ from courtesy.identity.rules import split_identifier
 from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record
 from courtesy.person.state import PersonState
-from courtesy.runtime.history import History
+from courtesy.runtime.history import Archive, History
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
 HELD_PAGE = 500
 SHORT = 3
 """Values shorter than this are not looked for in what is held: they would be found everywhere."""
-
-
-class ErasableArchive(Protocol):
-    """Where events are kept beyond the log."""
-
-    async def erase(
-        self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
-    ) -> int:
-        """Remove the records appended for these people but for `kept`, and those at `others`; safe to repeat."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +42,7 @@ class Erased:
 class Eraser:
     """Erasures, of one process."""
 
-    def __init__(self, engine: Engine, history: History, archive: ErasableArchive | None, clock: Clock) -> None:
+    def __init__(self, engine: Engine, history: History, archive: Archive | None, clock: Clock) -> None:
         self._engine = engine
         self._history = history
         self._archive = archive
