@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import Position
+from courtesy.base.ids import PersonId, Position
 from courtesy.channel.contract import Attempt, FailCause, Failed
 from courtesy.engine.contract import (
+    Append,
     AppendBatch,
     ClaimedEffect,
     FoldCommit,
@@ -25,17 +26,20 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine_memory.folding import Folding
+from courtesy.engine_memory.outbox import Outbox
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
+from courtesy.identity.repair import Move, Note
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import Record
 from courtesy.person.state import Stamp, encode_state
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.ingest import Ingest, Receipt
+from courtesy.runtime.repair import Cut, Repairs
 from tests.sim.faults import Weather
 from tests.sim.process import Parts
-from tests.sim.store import WatchedDisk, Wire, WiredAppend
+from tests.sim.store import WatchedDisk, WatchedGraph, Wire, WiredAppend
 
 
 class ForgetfulAppend(WiredAppend):
@@ -329,6 +333,66 @@ class Skips(WatchedDisk):
         super().add_records([each._replace(position=Position(each.position + each.position // 40)) for each in records])
 
 
+class ForgetsMoves(Repairs):
+    """Cuts people apart, and leaves their events where they were."""
+
+    async def _cut(self, *args: Any) -> Cut:
+        cut = await super()._cut(*args)
+        cut.repair = replace(cut.repair, moves=())
+        return cut
+
+
+class LeavesStates(Repairs):
+    """Cuts people apart, and finds the state of only one of them anew."""
+
+    async def _write(self, append: Append, cut: Cut) -> Position:
+        return await super()._write(append, replace(cut, pieces=cut.pieces[:1], tombstones=[]))
+
+
+class CutsAll(Repairs):
+    """Cuts every link there is, when it was asked to cut two apart."""
+
+    async def unmerge(self, a: str, b: str, by: str, reason: str, *, dry: bool) -> Cut:
+        note = Note("unmerge", PersonId(0), by, reason, 0)
+        return await self._apart(a, [a, b], lambda links, _: list(links), note, dry=dry)
+
+
+class _Unmoved(WatchedGraph):
+    def moves_of(self, people: Collection[PersonId]) -> list[Move]:
+        return []
+
+
+class Unmoved(WatchedDisk):
+    """Knows of no events that were given to others."""
+
+    graph = _Unmoved
+
+
+class _Timeless(WatchedGraph):
+    def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
+        person = self.person_named(identifier)
+        return None if person is None else (person, self.merged_into(person))
+
+
+class Timeless(WatchedDisk):
+    """Takes who somebody is for who they were."""
+
+    graph = _Timeless
+
+
+class _KeepsEffects(Outbox):
+    def forget(self, people: Collection[PersonId], keys: Collection[bytes]) -> None:
+        pass
+
+
+class KeepsEffects(WatchedDisk):
+    """Erases everything but the outbox."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.outbox = _KeepsEffects()
+
+
 def _logins_are_not_unique(rules: IdentityRules) -> IdentityRules:
     kinds = tuple(msgspec.structs.replace(kind, unique=False) for kind in rules.kinds)
     return msgspec.structs.replace(rules, kinds=kinds)
@@ -345,6 +409,7 @@ class Canary:
 
 ROT = Weather(rot=0.05, crash=0.002)
 LOSSES = Weather(lose=0.3, repeat=0.3, crash=0.01, unsure=0.02)
+REPAIRS = Weather(repairs=40)
 TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
 
 CANARIES: dict[str, Canary] = {
@@ -377,5 +442,11 @@ CANARIES: dict[str, Canary] = {
     "logins may be joined": Canary(Parts(rules=_logins_are_not_unique), "identity"),
     "leases fence nobody off": Canary(Parts(disk=Unfenced), "one_owner", TAKEOVERS),
     "trimming takes what is not folded": Canary(Parts(disk=TrimsAll), "trim", Weather(trims=8, outages=2)),
+    "events stay where they were": Canary(Parts(repairs=ForgetsMoves), "parted", REPAIRS),
+    "states stay as they were": Canary(Parts(repairs=LeavesStates), "restored", REPAIRS),
+    "too much is cut": Canary(Parts(repairs=CutsAll), "given_back", REPAIRS),
+    "moves are not read": Canary(Parts(disk=Unmoved), "assigned", REPAIRS),
+    "the past is forgotten": Canary(Parts(disk=Timeless), "known_then", REPAIRS),
+    "the outbox is not erased": Canary(Parts(disk=KeepsEffects), "forgotten", Weather(erasures=3)),
     "positions have holes": Canary(Parts(disk=Skips), "log"),
 }

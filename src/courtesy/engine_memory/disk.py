@@ -140,8 +140,8 @@ class Disk:
             lambda record: record.position in others or (record.person in people and record.position not in kept)
         )
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
-        self.folding.forget(people)
-        self.outbox.forget(people)
+        self.folding.forget(people, others)
+        self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))

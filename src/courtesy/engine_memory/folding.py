@@ -100,13 +100,15 @@ class Folding:
             self._change_timer(change)
         self._poisoned.extend(commit.poisoned)
 
-    def forget(self, people: Collection[PersonId]) -> None:
-        """Drop states, timers and what was set aside of these people."""
+    def forget(self, people: Collection[PersonId], others: Collection[Position]) -> None:
+        """Drop states, timers and what was set aside of these people, and what was set aside at `others`."""
         for person in people:
             self.states.pop(person, None)
         for person, timer in [key for key in self._timers if key[0] in people]:
             self._change_timer(TimerChange(person, timer, None))
-        self._poisoned = [each for each in self._poisoned if each.record.person not in people]
+        self._poisoned = [
+            each for each in self._poisoned if each.record.person not in people and each.record.position not in others
+        ]
 
     def forget_poisoned(self, is_gone: Callable[[Record], bool]) -> None:
         """Drop what was set aside of the records of which that is true."""

@@ -100,7 +100,12 @@ class IdentityGraph:
             key: [each for each in changes if each.person not in people] for key, changes in self._former.items()
         }
         self._links = {key: link for key, link in self._links.items() if not {link.a, link.b} & set(identifiers)}
-        self._merges = [each for each in self._merges if not {each.merge.loser, each.merge.survivor} & set(people)]
+        self._merges = [
+            each
+            for each in self._merges
+            if not {each.merge.loser, each.merge.survivor} & set(people)
+            and not {each.merge.a, each.merge.b} & set(identifiers)
+        ]
         self._refused = {
             key: each for key, each in self._refused.items() if key[0] not in identifiers and key[1] not in people
         }

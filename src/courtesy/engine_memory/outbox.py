@@ -93,10 +93,10 @@ class Outbox:
             if standing.state not in FINAL:
                 standing.effect = standing.effect._replace(person=each.person, body=each.body)
 
-    def forget(self, people: Collection[PersonId]) -> None:
-        """Drop the effects of these people, whatever became of them."""
+    def forget(self, people: Collection[PersonId], keys: Collection[bytes]) -> None:
+        """Drop the effects of these people, and those of these keys, whatever became of them."""
         for key, standing in list(self._effects.items()):
-            if standing.effect.person in people:
+            if standing.effect.person in people or key in keys:
                 if standing.state not in FINAL:
                     self._move(standing, None)
                 del self._effects[key]

@@ -17,10 +17,10 @@ _ERASE = (
     "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(kept)s::bigint[])",
     "DELETE FROM log USING unnest(%(others)s::bigint[], %(appended_for)s::bigint[]) AS other (position, person_id)"
     " WHERE log.position = other.position AND log.person_id = other.person_id",
-    "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[]) OR position = ANY(%(others)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
-    "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[]) OR key = ANY(%(effects)s::bytea[])",
     "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM owner_before WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
@@ -58,6 +58,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "others": [position for position, _ in erasure.others],
         "appended_for": [person for _, person in erasure.others],
         "kept": list(erasure.kept),
+        "effects": list(erasure.effects),
         "quarantined": list(erasure.quarantined),
         "at": erasure.note.at_ms,
     }

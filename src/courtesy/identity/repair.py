@@ -84,7 +84,8 @@ class Erasure:
 
     `people`: every number under which something of them lies. `others`: records about them that were appended for
     somebody else, a group say, with whom; `kept`: records that were appended for them and are somebody else's.
-    `quarantined`: numbers of held events of theirs. `suppress`: whether their identifiers are never to be stored again.
+    `effects`: keys of effects of others that their events started. `quarantined`: numbers of held events of theirs.
+    `suppress`: whether their identifiers are never to be stored again.
     """
 
     note: Note
@@ -92,6 +93,7 @@ class Erasure:
     identifiers: Collection[str]
     others: Collection[tuple[Position, PersonId]] = ()
     kept: Collection[Position] = ()
+    effects: Collection[bytes] = ()
     quarantined: Collection[int] = ()
     suppress: bool = True
 

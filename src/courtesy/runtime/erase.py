@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import Clock
 from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Unavailable
 from courtesy.event.event import decode_fact
@@ -17,12 +17,16 @@ from courtesy.identity.repair import Erasure, Note
 from courtesy.identity.resolve import Changes
 from courtesy.identity.rules import split_identifier
 from courtesy.person.history import NO_CATALOGS, refold
-from courtesy.person.record import Record
-from courtesy.person.state import PersonState
+from courtesy.person.record import Record, RecordKind
+from courtesy.person.state import PersonState, decode_state
+from courtesy.person.step import WEBHOOK
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
 HELD_PAGE = 500
+RECORDS_PAGE = 1_000
+EFFECTS_MAX = 1_000_000
+COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 SHORT = 3
 """Values shorter than this are not looked for in what is held: they would be found everywhere."""
 
@@ -59,11 +63,12 @@ class Eraser:
         for _ in range(SETTLE_TRIES):
             async with self._engine.appending() as append:
                 reading = await self._read(key)
-                people = [reading.person, *reading.merged]
+                people = {reading.person, *reading.merged}
+                former = await self._once_one_with(reading)
                 # What is folded already can't come back by a fold that had begun.
-                if not await self._engine.unfolded_kinds(people):
+                if not await self._engine.unfolded_kinds(people | former):
                     note = Note("erase", reading.person, by, reason, self._clock.now_ms())
-                    found = await self._found(reading, note, suppress=suppress)
+                    found = await self._found(reading, former, note, suppress=suppress)
                     batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=found.erasure)
                     records = [restore(state, note.at_ms) for state in found.states]
                     position = await append.write(batch._replace(records=records))
@@ -101,7 +106,24 @@ class Eraser:
             raise CourtesyError(Code.INVALID, "a group is no person, and is not erased")
         return reading
 
-    async def _found(self, reading: PersonReading, note: Note, *, suppress: bool) -> _Found:
+    async def _once_one_with(self, reading: PersonReading) -> set[PersonId]:
+        """The numbers of others under which something of them may lie, for they were one person once."""
+        people = {reading.person, *reading.merged}
+        past = await self._engine.identity_history(reading.person)
+        passed = {change.person for change in past.owners}
+        passed |= {person for move in await self._engine.moves(people) for person in (move.appended_for, move.person)}
+        found = set(passed)
+        for person in passed - people:
+            other = await self._engine.read_person(f"person:{person}")
+            if other is not None:
+                merges = (await self._engine.identity_history(other.person)).merges
+                found |= {other.person, *other.merged}
+                found |= {each for merge, _, _ in merges for each in (merge.loser, merge.survivor)}
+        return found - people
+
+    async def _found(
+        self, reading: PersonReading, former: Collection[PersonId], note: Note, *, suppress: bool
+    ) -> _Found:
         people = [reading.person, *reading.merged]
         records = await self._history.of(people)
         moves = {move.position: move for move in await self._engine.moves(people)}
@@ -112,12 +134,51 @@ class Eraser:
             note,
             people,
             identifiers,
-            others=[*((each.position, each.person) for each in records if each.person not in people), *in_groups],
+            others=[
+                *((each.position, each.person) for each in records if each.person not in people),
+                *in_groups,
+                *await self._copies(former, records, identifiers),
+            ],
             kept=[move.position for move in moves.values() if move.person not in people],
+            effects=await self._effects(former, records),
             quarantined=held,
             suppress=suppress,
         )
         return _Found(erasure, [*map(PersonState, people), *groups], len(records))
+
+    async def _copies(
+        self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]
+    ) -> list[tuple[Position, PersonId]]:
+        """Where copies of their events, and states with their facts, lie among the records of others."""
+        keys = {record.key for record in records}
+        stamps = {(record.at, tie_break(record.key)) for record in records}
+        found: list[tuple[Position, PersonId]] = []
+        restored: set[PersonId] = set()
+        async for record in self._all_of(former):
+            if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
+                is_last = record.kind is RecordKind.RESTORE and record.person not in restored
+                restored |= {record.person} if is_last else set()
+                is_theirs = not is_last and _has_facts(decode_state(record.payload), stamps, identifiers)
+            else:
+                is_theirs = record.kind in COPIES and record.key in keys
+            if is_theirs:
+                found.append((record.position, record.person))
+        return found
+
+    async def _all_of(self, people: Collection[PersonId]) -> AsyncIterator[Record]:
+        """All records of some people that the log has, newest first."""
+        before: Position | None = None
+        while people and (page := await self._engine.records_of(people, before, RECORDS_PAGE)):
+            for record in page:
+                yield record
+            before = page[-1].position
+
+    async def _effects(self, former: Collection[PersonId], records: Collection[Record]) -> list[bytes]:
+        """The keys of effects of others that their events started."""
+        known = {each.key: each.target for person in former for each in await self._engine.effects(person, EFFECTS_MAX)}
+        targets = set(known.values())
+        keys = {effect_key(record.key, f"{WEBHOOK}/{target}") for record in records for target in targets}
+        return sorted(keys & known.keys())
 
     async def _groups(self, records: Iterable[Record]) -> tuple[list[PersonState], list[tuple[Position, PersonId]]]:
         """The groups that these events were about, as they are without them, and where the events lie there."""
@@ -135,6 +196,12 @@ class Eraser:
                 rest = [record for record in history if record.key not in own]
                 states.append(refold(reading.person, rest, NO_CATALOGS, self._clock.now_ms()))
                 places += [(record.position, record.person) for record in history if record.key in own]
+                # What was found anew before told of all who were members then.
+                places += [
+                    (each.position, each.person)
+                    async for each in self._all_of([reading.person])
+                    if each.kind is RecordKind.RESTORE
+                ]
         return states, places
 
     async def _held(self, identifiers: Sequence[str]) -> list[int]:
@@ -158,6 +225,12 @@ class _Found:
     erasure: Erasure
     states: list[PersonState]
     event_count: int
+
+
+def _has_facts(state: PersonState, stamps: Collection[tuple[int, int]], identifiers: Collection[str]) -> bool:
+    """Whether a state holds facts of events with these stamps, or one of the identifiers."""
+    told = [*state.traits.values(), *state.recent]
+    return any((each.at, each.tie) in stamps for each in told) or not state.identifiers.keys().isdisjoint(identifiers)
 
 
 def _group_of(record: Record) -> str | None:
