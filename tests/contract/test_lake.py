@@ -22,6 +22,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.engine.contract import Unavailable
+from courtesy.engine.imported import Span
 from courtesy.lake import Lake, make_lake, place_of
 from courtesy.lake.lake import SNAPSHOT_KEPT_MS
 from courtesy.lake.place import TABLE, Place, catalog_url
@@ -415,6 +416,20 @@ async def test_old_events_of_a_source_and_a_name_are_removed(site: Site) -> None
     assert await lake.erase_where(None, None, NOW_MS - DAY_MS) == 2
     assert await all_of(lake, [ANN]) == [each for each in records if each.received == young]
     assert await lake.erase_where(None, None, old) == 0
+
+
+async def test_events_at_some_positions_are_found_and_removed(site: Site) -> None:
+    """Both ends included, in whatever order and however many spans they come; the others stay."""
+    lake = site.lake()
+    records = some_events(40)
+    await put(lake, records)
+    spans = [Span(each.position, each.position) for each in records[::2]]
+    assert await lake.people_in(spans) == {each.person for each in records[::2]}
+    assert await lake.people_in([]) == set()
+    assert await lake.erase_at(spans[::-1]) == 20
+    assert await lake.erase_at(spans) == 0
+    people = {each.person for each in records}
+    assert await all_of(lake, sorted(people)) == records[1::2]
 
 
 # -- when something is wrong

@@ -233,9 +233,10 @@ class BelievesClocks(Ingest):
         *,
         keep_keys: bool = False,
         held: Sequence[Quarantined] = (),
+        file: str | None = None,
     ) -> Receipt:
         taken = [item if isinstance(item, Rejected) else _as_stated(item) for item in items]
-        return await super().append(taken, policy, keep_keys=keep_keys, held=held)
+        return await super().append(taken, policy, keep_keys=keep_keys, held=held, file=file)
 
 
 def _as_stated(item: Accepted) -> Accepted:
@@ -254,8 +255,9 @@ class SaysYes(Ingest):
         *,
         keep_keys: bool = False,
         held: Sequence[Quarantined] = (),
+        file: str | None = None,
     ) -> Receipt:
-        receipt = await super().append(items, policy, keep_keys=keep_keys, held=held)
+        receipt = await super().append(items, policy, keep_keys=keep_keys, held=held, file=file)
         return replace(receipt, results=())
 
 

@@ -20,6 +20,7 @@ from courtesy.engine.contract import (
     StorageFull,
     Unavailable,
 )
+from courtesy.engine.imported import Span, Spans
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.event.cause import Cause
@@ -86,6 +87,14 @@ class Archive:
         gone_count = len(self.records) - len(left)
         self.records = left
         return gone_count
+
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        """For whom the records at these positions were appended."""
+        return {each.person for each in self.records if each.position in Spans(spans)}
+
+    async def forget(self, spans: Sequence[Span]) -> int:
+        """Forget the records at these positions."""
+        return await self.erase((), [each.position for each in self.records if each.position in Spans(spans)])
 
 
 class WatchedDisk(Disk):

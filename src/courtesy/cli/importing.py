@@ -17,7 +17,10 @@ from courtesy.event.event import Party
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Source
 from courtesy.runtime.importing import import_path
+from courtesy.runtime.settings import Settings
+from courtesy.runtime.take_back import TakenBack
 from courtesy.source import summary
+from courtesy.source.files import find_files, fingerprint
 from courtesy.source.guess import guess_mapping
 from courtesy.source.mapping import Format, Mapping, parse_mapping, write_mapping
 from courtesy.source.ready import ready_mapping, ready_mappings
@@ -48,10 +51,20 @@ def import_files(
     party: Annotated[Party, typer.Option(help="How far a new source is from the customer")] = Party.FIRST,
     format_: Annotated[Format | None, typer.Option("--format", help="What stdin or an odd file is")] = None,
     again: Annotated[bool, typer.Option("--again", help="Read a file once more that was imported before")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back; a file may be named by its SHA-256, too")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --undo: only say what would be")] = False,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Import a file, a folder or stdin. Stop and repeat it as you like: nothing is lost or added twice."""
+    """Import a file, a folder or stdin. Stop and repeat it as you like: nothing is lost or added twice.
+
+    With --undo what was imported is taken back as a whole, and may be imported again.
+    """
+    if dry_run and not undo:
+        raise CourtesyError(Code.INVALID, "expected --dry-run with --undo", place="--dry-run")
+    if undo:
+        _take_back(path, source, settings_of(data=data, database=database), dry=dry_run)
+        return
     chosen = _read_mapping(mapping)
     console = Console(stderr=True)
 
@@ -77,6 +90,18 @@ def import_files(
             )
 
     _tell(with_app(settings_of(data=data, database=database), work, make=True))
+
+
+def _take_back(path: str, source: str, settings: Settings, *, dry: bool) -> None:
+    files = find_files(Path(path)) if Path(path).exists() else []
+    marks = [fingerprint(file) for file in files] or [path]
+
+    async def work(app: App) -> list[TakenBack]:
+        return [await app.take_backs.take_back(mark, source, COMMAND_LINE, dry=dry) for mark in marks]
+
+    for told in with_app(settings, work):
+        verb = "would be taken back" if dry else "taken back" if told.finished else "not finished: run it again"
+        print(f"{told.name}: {told.events:,} events of {told.people:,} people, {verb}")
 
 
 def _bar(console: Console) -> Progress:

@@ -27,6 +27,7 @@ from typing import NamedTuple, Protocol
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
+from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -70,6 +71,7 @@ class Quarantined(NamedTuple):
 
     `raw` is the item as it came and never changes; `mended` is what became of it so far, None while nobody mended it.
     `circumstances` is what came beside it (`courtesy.event.held`), `signature` what is wrong without its values.
+    `file`: the fingerprint of the imported file that it came in, None for any other.
     """
 
     source: SourceId
@@ -82,6 +84,7 @@ class Quarantined(NamedTuple):
     signature: str = ""
     circumstances: bytes = b""
     mended: bytes | None = None
+    file: str | None = None
 
 
 class QuarantineGroup(NamedTuple):
@@ -97,14 +100,24 @@ class QuarantineGroup(NamedTuple):
     last_number: int
 
 
+class Imported(NamedTuple):
+    """What of an append is a file's: `runs` of its records, by the places of the first and the last in the batch, and
+    `counts`, which are among those of the batch."""
+
+    file: FileKey
+    runs: Sequence[tuple[int, int]]
+    counts: Sequence[Count]
+
+
 class AppendBatch(NamedTuple):
     """What one append writes. `keys`, none of them seen before, are remembered to recognise duplicates: those in
     `keep_keys` for ever. The held events of the numbers in `released` leave the quarantine; those in `held_again` stay
     under their number with another cause, detail, signature and mended form. A count may be negative, for what was
     counted before and met another fate now.
 
-    An `erasure` is made before anything else, a `repair` after `changes`. Both move the identity epoch, and after an
-    erasure `owners_changed_since` tells everybody to forget every owner."""
+    What is `imported` is remembered to be of its file. An `erasure` and what is `taken_back` are made before anything
+    else, a `repair` after `changes`. All three move the identity epoch, and after an erasure `owners_changed_since`
+    tells everybody to forget every owner."""
 
     records: Sequence[NewRecord]
     keys: Sequence[bytes]
@@ -117,6 +130,8 @@ class AppendBatch(NamedTuple):
     held_again: Sequence[Quarantined] = ()
     repair: Repair | None = None
     erasure: Erasure | None = None
+    imported: Sequence[Imported] = ()
+    taken_back: TakeBack | None = None
 
 
 class Append(Protocol):
@@ -360,13 +375,17 @@ class PartitionStatus(NamedTuple):
 
 
 class ImportProgress(NamedTuple):
-    """How far a file was imported. `fingerprint` is the SHA-256 of its bytes; `finished_ms` None while under way."""
+    """How far a file was imported. `fingerprint` is the SHA-256 of its bytes; `finished_ms` None while under way.
+
+    `taken_back_ms`: since when it is being taken back, None while it is not.
+    """
 
     fingerprint: str
     source: SourceId
     name: str
     row_count: int
     finished_ms: int | None
+    taken_back_ms: int | None = None
 
 
 class QualityRow(NamedTuple):
@@ -663,4 +682,24 @@ class Engine(Protocol):
 
     async def save_import(self, progress: ImportProgress) -> None:
         """Remember how far a file was imported."""
+        ...
+
+    async def imports(self) -> list[ImportProgress]:
+        """Every file that was ever imported and not taken back, by source and name."""
+        ...
+
+    async def import_spans(self, file: FileKey) -> list[Span]:
+        """Where in the log the events of a file lie, or lay before they were dropped; in order."""
+        ...
+
+    async def import_counts(self, file: FileKey) -> list[Count]:
+        """What is counted for a file; none that is 0. Empty for one that the store can't take back, or never saw."""
+        ...
+
+    async def spans_taken_back(self) -> list[Span]:
+        """The spans of all files that are being taken back: what is left there counts as gone."""
+        ...
+
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        """For whom the EVENT and GROUP records in some spans were appended, as far as the log still has them."""
         ...

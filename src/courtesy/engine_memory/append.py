@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from courtesy.base.ids import PersonId, Position
-from courtesy.engine.contract import AppendBatch, Count, Quarantined
+from courtesy.engine.contract import AppendBatch, Count, Imported, Quarantined
+from courtesy.engine.imported import TakeBack
 from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
 from courtesy.event.cause import Cause
@@ -27,6 +28,8 @@ class _Staged(NamedTuple):
     held_again: tuple[Quarantined, ...]
     repair: Repair | None
     erasure: Erasure | None
+    imported: tuple[Imported, ...]
+    taken_back: TakeBack | None
     now_ms: int
 
 
@@ -45,6 +48,8 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         tuple(batch.held_again),
         batch.repair,
         batch.erasure,
+        tuple(batch.imported),
+        batch.taken_back,
         batch.now_ms,
     )
 
@@ -97,6 +102,9 @@ class MemoryAppend:
             return
         if staged.erasure is not None:
             disk.erase(staged.erasure)
+        if staged.taken_back is not None:
+            disk.take_back(staged.taken_back)
+        disk.imports.put(staged.imported, Position(disk.log.head + 1))
         disk.intake.remember(staged.keys)
         disk.intake.count(staged.counts)
         disk.intake.quarantine(staged.quarantined)

@@ -1,11 +1,10 @@
-"""Definitions with every revision, and the progress of imports."""
+"""Definitions with every revision."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from courtesy.base.ids import SourceId
-from courtesy.engine.contract import Definition, ImportProgress, Revision
+from courtesy.engine.contract import Definition, Revision
 
 
 class Entry(NamedTuple):
@@ -18,12 +17,11 @@ class Entry(NamedTuple):
 
 
 class Definitions:
-    """What the company defined, and how far its files were imported."""
+    """What the company defined."""
 
     def __init__(self) -> None:
         self.version = 0
         self.history: list[Entry] = []
-        self.imports: dict[tuple[str, SourceId], ImportProgress] = {}
         self._in_force: dict[tuple[str, str], Definition] = {}
         self._last_number = 0
         self._last_revision: dict[tuple[str, str], int] = {}

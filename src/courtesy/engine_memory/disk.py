@@ -9,14 +9,19 @@ from hashlib import sha256
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
+from courtesy.engine.imported import TakeBack
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
+from courtesy.engine_memory.imports import Imports
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.identity.repair import Erasure, PendingErasure
-from courtesy.person.record import Record, RecordKind
+from courtesy.person.record import FACTS, Record, RecordKind
+
+COPIED = (*FACTS, RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
+"""The kinds in which an event may lie in the log."""
 
 
 def suppression_hash(identifier: str) -> bytes:
@@ -47,6 +52,7 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.definitions = Definitions()
+        self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
@@ -143,6 +149,22 @@ class Disk:
         self._erasure_count += 1
         pending = PendingErasure(self._erasure_count, sorted(people), sorted(others), sorted(kept))
         self.pending_erasures.append(pending)
+
+    def take_back(self, gone: TakeBack) -> None:
+        """Take back what of a file lies with some people, and with the last of it the file."""
+        people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
+
+        def is_gone(record: Record) -> bool:
+            return record.person in people and record.key in keys and record.kind in COPIED
+
+        self.log.forget(is_gone)
+        self.folding.forget_poisoned(is_gone)
+        self.intake.forget_keys(keys)
+        self.identity.take_back(gone, positions)
+        if gone.finished is not None:
+            self.intake.uncount(self.imports.counts(gone.finished))
+            self.intake.release_file(gone.finished)
+            self.imports.forget(gone.finished)
 
     def status(self, now_ms: int) -> list[PartitionStatus]:
         """How far each partition is folded, and by whom."""

@@ -31,6 +31,7 @@ from courtesy.engine.contract import (
     Settlement,
     Unavailable,
 )
+from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener
 from courtesy.engine_memory.folding import copied
@@ -317,10 +318,25 @@ class MemoryEngine:
         return self._disk.intake.forget(before_ms)
 
     async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:
-        return self._disk.definitions.imports.get((fingerprint, source))
+        return self._disk.imports.progress.get(FileKey(fingerprint, source))
 
     async def save_import(self, progress: ImportProgress) -> None:
-        self._disk.definitions.imports[progress.fingerprint, progress.source] = progress
+        self._disk.imports.progress[FileKey(progress.fingerprint, progress.source)] = progress
+
+    async def imports(self) -> list[ImportProgress]:
+        return sorted(self._disk.imports.progress.values(), key=lambda each: (each.source, each.name, each.fingerprint))
+
+    async def import_spans(self, file: FileKey) -> list[Span]:
+        return self._disk.imports.spans(file)
+
+    async def import_counts(self, file: FileKey) -> list[Count]:
+        return self._disk.imports.counts(file)
+
+    async def spans_taken_back(self) -> list[Span]:
+        return self._disk.imports.spans_taken_back()
+
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        return self._disk.log.people_in(Spans(spans))
 
 
 async def _wait(event: asyncio.Event, timeout_ms: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
 from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, Poisoned, TimerChange
+from courtesy.person.record import Record
 
 _NOWHERE = Position(0)
 _Due = tuple[int, PersonId, str]
@@ -108,6 +109,10 @@ class Folding:
         self._poisoned = [
             each for each in self._poisoned if each.record.person not in people and each.record.position not in others
         ]
+
+    def forget_poisoned(self, is_gone: Callable[[Record], bool]) -> None:
+        """Drop what was set aside of the records of which that is true."""
+        self._poisoned = [each for each in self._poisoned if not is_gone(each.record)]
 
     def poisoned(self, limit: int) -> list[Poisoned]:
         """What was set aside, newest first."""

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityHistory, IdentityReading
+from courtesy.engine.imported import TakeBack
 from courtesy.identity.repair import Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Changes, Evidence, Link, LinkRefusal, Merge, Owner, RefusalReason
 from courtesy.identity.rules import SOURCE_KIND
@@ -112,6 +113,28 @@ class IdentityGraph:
         self._notes = [each for each in self._notes if each.person not in people] + [note]
         self.epoch += 1
         self._changed.clear()
+
+    def take_back(self, gone: TakeBack, positions: Collection[Position]) -> None:
+        """Drop what only a file told of some people, and say what else told of the rest."""
+        for key in gone.identifiers:
+            owner = self._owners.pop(key, None)
+            if owner is not None:
+                self._held[owner.person].discard(key)
+            self._first_told.pop(key, None)
+            self._former.pop(key, None)
+        if gone.identifiers:
+            self.epoch += 1
+            self._changed.append((self.epoch, tuple(gone.identifiers)))
+        self._first_told.update(gone.evidence)
+        for link in gone.cut:
+            self._links.pop((link.a, link.b), None)
+        for link in gone.links:
+            self._links.setdefault((link.a, link.b), link)
+        self._moves = [move for move in self._moves if move.position not in positions]
+        for place, refused in list(self._refused.items()):
+            said = refused.latest.evidence
+            if place[1] in gone.people and said.source == gone.source and said.message_id in gone.messages:
+                del self._refused[place]
 
     def _repair(self, repair: Repair) -> None:
         at_ms = repair.note.at_ms

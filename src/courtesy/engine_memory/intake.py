@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from courtesy.base.ids import SourceId
 from courtesy.engine.contract import Count, Quarantined, QuarantineGroup
+from courtesy.engine.imported import FileKey
 from courtesy.event.cause import Cause, Fate
 
 _Bucket = tuple[SourceId, int, Fate, Cause | None]
@@ -35,11 +36,20 @@ class Intake:
             del self._seen[key]
         return len(old)
 
+    def forget_keys(self, keys: Iterable[bytes]) -> None:
+        """Forget some keys, those to be kept too."""
+        for key in keys:
+            self._seen.pop(key, None)
+
     def count(self, counts: Iterable[Count]) -> None:
         """Add to the sums."""
         for each in counts:
             bucket = each[:4]
             self._counts[bucket] = self._counts.get(bucket, 0) + each.event_count
+
+    def uncount(self, counts: Iterable[Count]) -> None:
+        """Take from the sums."""
+        self.count(each._replace(event_count=-each.event_count) for each in counts)
 
     def counted(self, from_ms: int, to_ms: int) -> list[Count]:
         """The sums of the hours that begin in a span, by hour, source, fate and cause."""
@@ -62,6 +72,11 @@ class Intake:
         """Keep those no longer."""
         for number in numbers:
             self._quarantined.pop(number, None)
+
+    def release_file(self, file: FileKey) -> None:
+        """Keep nothing that came in that file."""
+        own = [n for n, each in self._quarantined.items() if FileKey(each.file or "", each.source) == file]
+        self.release(own)
 
     def hold_again(self, rejected: Iterable[Quarantined]) -> None:
         """Keep those that are still there for another cause than before."""

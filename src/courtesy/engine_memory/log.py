@@ -9,6 +9,7 @@ from itertools import islice
 from operator import attrgetter
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, partition_of
+from courtesy.engine.imported import Spans
 from courtesy.person.record import FACTS, NewRecord, Record, RecordKind
 
 _position = attrgetter("position")
@@ -84,6 +85,15 @@ class Log:
         """All EVENT and GROUP records of some people, in order."""
         facts = (each for person in set(people) for each in self._people.get(person, []) if each.kind in FACTS)
         return sorted(facts, key=_position)
+
+    def people_in(self, spans: Spans) -> set[PersonId]:
+        """Whose EVENT and GROUP records lie in some spans."""
+        return {
+            each.person
+            for records in self._partitions
+            for each in records
+            if each.kind in FACTS and each.position in spans
+        }
 
     def forget(self, is_gone: Callable[[Record], bool]) -> None:
         """Drop the records of which that is true, folded or not."""

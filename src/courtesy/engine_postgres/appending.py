@@ -14,6 +14,7 @@ from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
+from courtesy.engine_postgres.importing import put_imported, take_back
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
 from courtesy.event.cause import Cause
@@ -47,8 +48,8 @@ INSERT INTO accept_count AS known (source_id, hour, fate, cause, event_count) VA
 ON CONFLICT (source_id, hour, fate, cause) DO UPDATE SET event_count = known.event_count + excluded.event_count
 """
 _PUT_QUARANTINED = """
-INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw, signature, circumstances, mended)
-VALUES (%s, %s, %s, %s, %s, %b, %s, %b, %b)
+INSERT INTO quarantine (source_id, cause, detail, received, message_id, raw, signature, circumstances, mended, file)
+VALUES (%s, %s, %s, %s, %s, %b, %s, %b, %b, %s)
 """
 _HOLD_AGAIN = "UPDATE quarantine SET cause = %s, detail = %s, signature = %s, mended = %b WHERE number = %s"
 
@@ -112,6 +113,8 @@ class PostgresAppend:
         connection = self._connection
         if batch.erasure is not None:
             await erase(connection, batch.erasure)
+        if batch.taken_back is not None:
+            await take_back(connection, batch.taken_back)
         if batch.keys:
             day = batch.now_ms // DAY_MS
             async with connection.cursor().copy("COPY seen (key, day) FROM STDIN (FORMAT BINARY)") as copy:
@@ -127,6 +130,8 @@ class PostgresAppend:
         if batch.held_again:
             await self._hold_again(batch.held_again)
         position = await put_records(connection, batch.records, self._partition_count)
+        if batch.imported:
+            await put_imported(connection, batch.imported, Position(position - len(batch.records) + 1))
         if batch.records:
             await connection.execute("NOTIFY courtesy_log")
         return position
@@ -142,8 +147,10 @@ class PostgresAppend:
             await put_repair(self._connection, repair)
         if batch.erasure is not None:
             await self._move_epoch([FORGET_ALL])
-        elif moves or repair is not None:
-            await self._move_epoch([*(changes.owners if moves else ()), *(repair.owners if repair else ())])
+            return
+        gone = batch.taken_back.identifiers if batch.taken_back is not None else ()
+        if moves or repair is not None or gone:
+            await self._move_epoch([*(changes.owners if moves else ()), *(repair.owners if repair else ()), *gone])
 
     async def _keep_owners(self, changes: Changes, now_ms: int) -> None:
         """Remember who owned what is about to get another owner."""
@@ -215,7 +222,7 @@ class PostgresAppend:
             await cursor.executemany(_PUT_COUNTS, rows)
 
     async def _put_quarantined(self, quarantined: Sequence[Quarantined]) -> None:
-        rows = [(*each[:6], each.signature, each.circumstances, each.mended) for each in quarantined]
+        rows = [(*each[:6], each.signature, each.circumstances, each.mended, each.file) for each in quarantined]
         async with self._connection.cursor() as cursor:
             await cursor.executemany(_PUT_QUARANTINED, rows)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from courtesy.base.ids import Position, SourceId
+from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS
-from courtesy.engine.contract import Definition, ImportProgress, Revision
+from courtesy.engine.contract import Definition, Revision
 from courtesy.engine_postgres.connection import Connected, Connection
 
 TRIM_CHUNK = 50_000
@@ -91,24 +91,6 @@ class Definitions(Connected):
 
     async def forget_keys(self, before_ms: int) -> int:
         return len(await self._rows("DELETE FROM seen WHERE day < %s RETURNING 1", before_ms // DAY_MS))
-
-    async def import_progress(self, fingerprint: str, source: SourceId) -> ImportProgress | None:
-        rows = await self._rows(
-            "SELECT fingerprint, source_id, name, row_count, finished FROM import_file"
-            " WHERE fingerprint = %s AND source_id = %s",
-            fingerprint,
-            source,
-        )
-        return ImportProgress(*rows[0]) if rows else None
-
-    async def save_import(self, progress: ImportProgress) -> None:
-        async with self._connection() as connection:
-            await connection.execute(
-                "INSERT INTO import_file (fingerprint, source_id, name, row_count, finished)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (fingerprint, source_id) DO UPDATE SET"
-                " name = excluded.name, row_count = excluded.row_count, finished = excluded.finished",
-                progress,
-            )
 
 
 async def _last_revision(connection: Connection, kind: str, name: str) -> int:

@@ -16,6 +16,7 @@ from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.exporting import Exporting
 from courtesy.engine_postgres.folding import Folding
+from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
@@ -24,7 +25,9 @@ from courtesy.engine_postgres.repairing import Repairing
 CONNECTION_COUNT = 8
 
 
-class PostgresEngine(Appending, Folding, Outbox, Reading, Repairing, Erasing, Definitions, Quality, Exporting):
+class PostgresEngine(
+    Appending, Folding, Outbox, Reading, Repairing, Erasing, Importing, Definitions, Quality, Exporting
+):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
     def __init__(

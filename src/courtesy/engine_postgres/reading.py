@@ -78,7 +78,8 @@ FROM link_refusal WHERE reason = 'other_person' GROUP BY identifier HAVING count
 ORDER BY 3 DESC, 1 LIMIT %s
 """
 _QUARANTINED = """
-SELECT source_id, cause, detail, received, message_id, raw, number, signature, circumstances, mended FROM quarantine
+SELECT source_id, cause, detail, received, message_id, raw, number, signature, circumstances, mended, file
+FROM quarantine
 WHERE (%(source)s::int IS NULL OR source_id = %(source)s::int)
   AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
   AND (%(before)s::bigint IS NULL OR number < %(before)s::bigint)

@@ -37,6 +37,7 @@ _TAGS = {
     "events": "The native way in, for servers and for history.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
+    "imports": "Files that were imported, and taking them back.",
     "sources": "Where events come from.",
     "keys": "API keys.",
     "identity": "Who is who.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +13,12 @@ from pyiceberg import expressions
 from pyiceberg.expressions import And, BooleanExpression, Or
 
 from courtesy.base.ids import PersonId, Position, SourceId
+from courtesy.engine.imported import Span, joined
 
 # Declared to the type checker as their serialised form, which is not how they are made.
 _In: Any = expressions.In
 _EqualTo: Any = expressions.EqualTo
+_GreaterThanOrEqual: Any = expressions.GreaterThanOrEqual
 _LessThan: Any = expressions.LessThan
 _LessThanOrEqual: Any = expressions.LessThanOrEqual
 
@@ -49,6 +51,21 @@ def about(people: Collection[PersonId], others: Collection[Position], kept: Coll
         plan = Or(plan, _In("position", set(others)))
         rows |= pc.field("position").isin(list(others))
     return Filter(plan, rows)
+
+
+def at_positions(spans: Sequence[Span]) -> Filter:
+    """The rows at some positions; not for no spans at all."""
+    few = joined(spans)
+    plan = And(_GreaterThanOrEqual("position", few[0].first), _LessThanOrEqual("position", few[-1].last))
+    return Filter(plan, _any_of(few))
+
+
+def _any_of(spans: Sequence[Span]) -> pc.Expression:
+    """Halved again and again, for a chain of thousands would be nested too deep."""
+    if len(spans) == 1:
+        return (pc.field("position") >= spans[0].first) & (pc.field("position") <= spans[0].last)
+    half = len(spans) // 2
+    return _any_of(spans[:half]) | _any_of(spans[half:])
 
 
 def arrived_before(source: SourceId | None, name: str | None, received_before_ms: int) -> Filter:

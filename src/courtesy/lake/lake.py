@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from courtesy.base.ids import PARTITION_COUNT, PersonId, Position, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.engine.contract import StorageFull, Unavailable
-from courtesy.lake.filters import Filter, about, arrived_before, of_people
+from courtesy.engine.imported import Span
+from courtesy.lake.filters import Filter, about, arrived_before, at_positions, of_people
 from courtesy.lake.lock import Turn, turn
 from courtesy.lake.place import Place, Settings, place_of
 from courtesy.lake.rewriting import compacted, fragmented, without
@@ -173,6 +174,16 @@ class Lake:
                     raise
         raise AssertionError("the last try returns or raises")
 
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        """Whose events lie at some positions of the log."""
+        return await self._run(self._people_in, at_positions(spans)) if spans else set()
+
+    def _people_in(self, wanted: Filter) -> set[PersonId]:
+        table = self._events().load()
+        files = live_files(table, wanted.plan)
+        people = dataset(table, files).to_table(columns=["person_id"], filter=wanted.rows).column(0)
+        return {PersonId(person) for person in people.unique().to_pylist()}
+
     # -- removing
 
     async def erase(
@@ -185,6 +196,10 @@ class Lake:
         and not yet in the lake would come later. Safe to repeat; after an error repeat it.
         """
         return await self._run(self._erase, about(people, others, kept)) if people else 0
+
+    async def erase_at(self, spans: Sequence[Span]) -> int:
+        """Remove the events at some positions of the log; as `erase`."""
+        return await self._run(self._erase, at_positions(spans)) if spans else 0
 
     async def erase_where(self, source: SourceId | None, name: str | None, received_before_ms: int) -> int:
         """Remove the events that arrived before an instant, of one source and one name if given; as `erase`."""

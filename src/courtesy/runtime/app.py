@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
-from courtesy.runtime.archive import LakeArchive, lake_archive
+from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
-from courtesy.runtime.history import History
+from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
 from courtesy.runtime.quality import Judge
@@ -21,6 +21,7 @@ from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.take_back import TakeBacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,19 @@ class App:
     repairs: Repairs
     eraser: Eraser
     exports: Exports
+    take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
 
 
-def make_app(settings: Settings, engine: Engine, clock: Clock, archive: LakeArchive | None = None) -> App:
+def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
     """Put the parts together; nothing runs yet."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
     people = People(engine, catalog, history)
+    repairs = Repairs(engine, catalog, history, clock)
     return App(
         settings,
         clock,
@@ -54,9 +57,10 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: LakeArch
         catalog,
         ingest,
         people,
-        Repairs(engine, catalog, history, clock),
+        repairs,
         Eraser(engine, history, archive, clock),
         Exports(engine, catalog, people, history, clock),
+        TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),

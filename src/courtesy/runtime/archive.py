@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.engine.imported import Span
 from courtesy.person.record import Record
 from courtesy.runtime.settings import Settings
 
@@ -43,6 +44,14 @@ class LakeArchive:
     ) -> int:
         """Remove the records appended for these people but for `kept`, and those at `others`; safe to repeat."""
         return await (await self._opened()).erase(people, others, kept)
+
+    async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
+        """For whom the events at these positions were appended."""
+        return await (await self._opened()).people_in(spans)
+
+    async def forget(self, spans: Sequence[Span]) -> int:
+        """Rewrite the lake without the events at these positions; how many there were."""
+        return await (await self._opened()).erase_at(spans)
 
 
 def _make(settings: Settings, url: str) -> Lake:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
@@ -21,7 +20,7 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
-from courtesy.runtime.history import History
+from courtesy.runtime.history import Archive, History
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
 HELD_PAGE = 500
@@ -30,16 +29,6 @@ EFFECTS_MAX = 1_000_000
 COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 SHORT = 3
 """Values shorter than this are not looked for in what is held: they would be found everywhere."""
-
-
-class ErasableArchive(Protocol):
-    """Where events are kept beyond the log."""
-
-    async def erase(
-        self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
-    ) -> int:
-        """Remove the records appended for these people but for `kept`, and those at `others`; safe to repeat."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +46,7 @@ class Erased:
 class Eraser:
     """Erasures, of one process."""
 
-    def __init__(self, engine: Engine, history: History, archive: ErasableArchive | None, clock: Clock) -> None:
+    def __init__(self, engine: Engine, history: History, archive: Archive | None, clock: Clock) -> None:
         self._engine = engine
         self._history = history
         self._archive = archive

@@ -48,7 +48,9 @@ Sleep = Callable[[float], Awaitable[None]]
 class Appends(Protocol):
     """The part of ingest that an import needs."""
 
-    async def append(self, items: Sequence[Item], policy: SourcePolicy, *, keep_keys: bool = False) -> Receipt:
+    async def append(
+        self, items: Sequence[Item], policy: SourcePolicy, *, keep_keys: bool = False, file: str | None = None
+    ) -> Receipt:
         """Store the items; durable when it returns."""
         ...
 
@@ -132,11 +134,11 @@ class _Store:
     clock: Clock
     sleep: Sleep
 
-    async def append(self, items: list[Item], place: str) -> Receipt:
+    async def append(self, items: list[Item], file: str, place: str) -> Receipt:
         """Append, patiently. Raises CourtesyError when the store stays away."""
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
-                return await self.ingest.append(items, self.policy, keep_keys=True)
+                return await self.ingest.append(items, self.policy, keep_keys=True, file=file)
             except CourtesyError as error:
                 if error.code not in _TEMPORARY:
                     raise
@@ -183,6 +185,10 @@ class _Import:
             return FileSummary(name, Outcome.LEFT_OUT, mapping, planned.reason)
         mark = await asyncio.to_thread(fingerprint, planned.file)
         saved = await self._store.progress_of(mark)
+        if saved is not None and saved.taken_back_ms is not None:
+            raise CourtesyError(
+                Code.CONFLICT, "this file is being taken back", hint="finish that with --undo first", place=name
+            )
         if saved is not None and saved.finished_ms is not None and not self._again:
             reason = f"these bytes were imported before, as {saved.name} with {saved.row_count} rows"
             self._pace.finish_file(planned.file)
@@ -191,7 +197,11 @@ class _Import:
         tally = _Tally(self._causes, self._examples)
         outcome, reason = Outcome.IMPORTED, ""
         try:
-            await self._rows(planned, ImportProgress(mark, self._store.policy.source, name, start, None), tally)
+            progress = ImportProgress(mark, self._store.policy.source, name, start, None)
+            if saved is None:
+                # Before anything of it is stored, so that it is known what to take back.
+                await self._store.save(progress)
+            await self._rows(planned, progress, tally)
         except CourtesyError as error:
             if error.code is not Code.UNREADABLE or not from_folder:
                 raise
@@ -265,7 +275,8 @@ class _Window:
             while len(self._under_way) >= WINDOW:
                 await self._answer()
             part = slice(start, start + APPEND_ITEMS)
-            append = self._store.append(batch.items[part], f"{self._file} after {self._durable_row_count} rows")
+            place = f"{self._file} after {self._durable_row_count} rows"
+            append = self._store.append(batch.items[part], self._saved.fingerprint, place)
             self._under_way.append(_UnderWay(asyncio.create_task(append), batch.numbers[part], 0))
         if self._under_way:
             self._under_way[-1].row_count += batch.row_count

@@ -7,7 +7,7 @@ hour `received = stored + quarantined + duplicate + suppressed` holds at every i
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
@@ -17,11 +17,13 @@ import structlog
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
-from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Quarantined, Unavailable
+from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Imported, Quarantined, Unavailable
+from courtesy.engine.imported import FileKey, runs_of
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy, circumstances_of
 from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.event.signature import signature_of
 from courtesy.identity.rules import IdentityRules
+from courtesy.person.record import NewRecord
 from courtesy.runtime.identities import Fresh, Identities
 from courtesy.runtime.item import Item, held_to, prepared
 from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
@@ -36,6 +38,8 @@ QUEUED_ITEMS_MAX = 50_000
 DETAIL_CHARS_MAX = 500
 
 log = structlog.get_logger("ingest")
+
+_Bucket = tuple[SourceId, int, Fate, Cause | None]
 
 
 class ItemResult(NamedTuple):
@@ -70,11 +74,12 @@ class _Ticket:
     keep_keys: bool
     done: asyncio.Future[Receipt]
     held: Sequence[Quarantined] = ()
+    file: str | None = None
 
     def part(self, first: int, end: int) -> _Ticket:
         """The items from `first` to before `end`, as a ticket with the same answer."""
         held = self.held[first:end]
-        return _Ticket(self.items[first:end], self.policy, self.keep_keys, self.done, held)
+        return _Ticket(self.items[first:end], self.policy, self.keep_keys, self.done, held, self.file)
 
 
 class RulesNow(Protocol):
@@ -106,17 +111,24 @@ class _Draft:
     held_again: list[Quarantined] = field(default_factory=list)
     results: list[list[ItemResult]] = field(default_factory=list)
     stored: list[int] = field(default_factory=list)
+    files: dict[bytes, FileKey] = field(default_factory=dict)
+    file_counts: defaultdict[FileKey, Counter[_Bucket]] = field(default_factory=lambda: defaultdict(Counter))
 
     def all_counts(self) -> list[Count]:
         """What to add to the store's counts, received included."""
-        received: Counter[tuple[SourceId, int]] = Counter(self.stored_hours)
-        for (source, hour, _, _), count in self.others.items():
-            received[source, hour] += count
         return [
-            *(Count(source, hour, Fate.RECEIVED, None, count) for (source, hour), count in received.items()),
-            *(Count(source, hour, Fate.STORED, None, count) for (source, hour), count in self.stored_hours.items()),
-            *(Count(*key, count) for key, count in self.others.items()),
+            *(Count(*key, count) for key, count in _with_received(self.stored_hours, self.others).items()),
             *(Count(*key, count) for key, count in self.moved.items() if count),
+        ]
+
+    def all_imported(self, records: Sequence[NewRecord]) -> list[Imported]:
+        """What of the records and the counts is a file's."""
+        if not self.file_counts:
+            return []
+        runs = runs_of([record.key for record in records], self.files)
+        return [
+            Imported(file, runs.get(file, ()), [Count(*key, count) for key, count in counts.items()])
+            for file, counts in self.file_counts.items()
         ]
 
     def move(self, held: Quarantined, cause: Cause, fate: Fate, now_cause: Cause | None) -> None:
@@ -124,6 +136,10 @@ class _Draft:
         hour = _hour(held.received_ms)
         self.moved[held.source, hour, Fate.QUARANTINED, cause] -= 1
         self.moved[held.source, hour, fate, now_cause] += 1
+        if held.file is not None:
+            counts = self.file_counts[FileKey(held.file, held.source)]
+            counts[held.source, hour, Fate.QUARANTINED, cause] -= 1
+            counts[held.source, hour, fate, now_cause] += 1
         if fate is not Fate.QUARANTINED:
             self.released.append(held.number)
 
@@ -172,8 +188,10 @@ class Ingest:
         *,
         keep_keys: bool = False,
         held: Sequence[Quarantined] = (),
+        file: str | None = None,
     ) -> Receipt:
-        """Store the items; durable when it returns. `keep_keys`: recognise them as duplicates for ever.
+        """Store the items; durable when it returns. `keep_keys`: recognise them as duplicates for ever. `file`: the
+        fingerprint of the file that they are imported from, remembered so that it can be taken back.
 
         `held`: the items are these from quarantine, judged again. Each leaves it, or stays for the cause that it has
         now, in the transaction that stores it; those that are not there any more are passed over. What was counted
@@ -194,6 +212,7 @@ class Ingest:
             keep_keys,
             asyncio.get_running_loop().create_future(),
             held,
+            file,
         )
         self._waiting.append(ticket)
         self._waiting_count += len(items)
@@ -313,9 +332,10 @@ class Ingest:
             draft = _Draft()
             fresh = await self._drop_duplicates(append, tickets, draft)
             view = await self._identities.view(append, fresh)
+            records = self._identities.records(view, fresh, self._rules_now())
             position = await append.write(
                 AppendBatch(
-                    records=self._identities.records(view, fresh, self._rules_now()),
+                    records=records,
                     keys=draft.keys,
                     changes=view.changes,
                     counts=draft.all_counts(),
@@ -324,6 +344,7 @@ class Ingest:
                     keep_keys=frozenset(draft.kept),
                     released=draft.released,
                     held_again=draft.held_again,
+                    imported=draft.all_imported(records),
                 )
             )
         self._identities.remember(view)
@@ -350,6 +371,8 @@ class Ingest:
             before = len(fresh)
             if ticket.held:
                 results = self._judge_held(ticket, seen, waiting, fresh, draft)
+            elif ticket.file is not None:
+                results = self._judge_file(ticket, FileKey(ticket.file, ticket.policy.source), seen, fresh, draft)
             else:
                 results = self._judge(ticket, seen, fresh, draft)
             stored = fresh[before:]
@@ -360,13 +383,23 @@ class Ingest:
             draft.stored.append(len(stored))
         return fresh
 
+    def _judge_file(
+        self, ticket: _Ticket, file: FileKey, seen: set[bytes], fresh: list[Fresh], draft: _Draft
+    ) -> list[ItemResult]:
+        """As `_judge`, remembering what is the file's."""
+        stored, others, before = Counter(draft.stored_hours), Counter(draft.others), len(fresh)
+        results = self._judge(ticket, seen, fresh, draft)
+        draft.files.update((given.key, file) for _, given in fresh[before:])
+        draft.file_counts[file].update(_with_received(draft.stored_hours - stored, draft.others - others))
+        return results
+
     def _judge(self, ticket: _Ticket, seen: set[bytes], fresh: list[Fresh], draft: _Draft) -> list[ItemResult]:
         """Put the items to be stored into `fresh` and their keys into `seen`; what became of the others."""
         results: list[ItemResult] = []
         for place, item in enumerate(ticket.items):
             given = item.given
             if isinstance(given, Rejected):
-                results.append(_refuse(draft, place, given, ticket.policy, self._clock.now_ms()))
+                results.append(_refuse(draft, place, given, ticket, self._clock.now_ms()))
             elif given.key in seen:
                 results.append(_repeat(draft, place, given))
             else:
@@ -394,6 +427,8 @@ class Ingest:
             else:
                 seen.add(given.key)
                 fresh.append((item, given))
+                if held.file is not None:
+                    draft.files[given.key] = FileKey(held.file, held.source)
                 draft.move(held, cause, Fate.STORED, None if item.remark is None else item.remark.cause)
                 if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
                     results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
@@ -408,12 +443,26 @@ def _unless_of(forgotten: set[str], item: Item) -> Item:
     return Item(Rejected(Cause.FORGOTTEN, detail, given.raw, given.event.id))
 
 
+def _with_received(
+    stored_hours: Counter[tuple[SourceId, int]], others: Counter[tuple[SourceId, int, Fate, Cause]]
+) -> Counter[_Bucket]:
+    """How many met which fate, and how many were received by that."""
+    counts: Counter[_Bucket] = Counter()
+    for (source, hour), count in stored_hours.items():
+        counts[source, hour, Fate.RECEIVED, None] += count
+        counts[source, hour, Fate.STORED, None] += count
+    for (source, hour, fate, cause), count in others.items():
+        counts[source, hour, Fate.RECEIVED, None] += count
+        counts[source, hour, fate, cause] += count
+    return counts
+
+
 def _hour(at_ms: int) -> int:
     return at_ms - at_ms % HOUR_MS
 
 
-def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, now_ms: int) -> ItemResult:
-    result = _refused(place, given)
+def _refuse(draft: _Draft, place: int, given: Rejected, ticket: _Ticket, now_ms: int) -> ItemResult:
+    result, policy = _refused(place, given), ticket.policy
     _, fate, cause, detail, message_id = result
     draft.others[policy.source, _hour(now_ms), fate, cause] += 1
     if fate is Fate.QUARANTINED:
@@ -428,6 +477,7 @@ def _refuse(draft: _Draft, place: int, given: Rejected, policy: SourcePolicy, no
                 given.raw,
                 signature=signature,
                 circumstances=given.circumstances,
+                file=ticket.file,
             )
         )
     return result

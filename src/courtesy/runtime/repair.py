@@ -140,7 +140,7 @@ class Repairs:
         return reading
 
     async def _plan(self, reading: PersonReading, named: Sequence[str], choose: Choose, note: Note) -> Cut:
-        known = await self._known(reading)
+        known = await self.known(reading)
         _check_named(known, named, reading)
         links = (await self._engine.identity_of(reading.person)).links
         cut = choose(links, known.identifiers)
@@ -148,10 +148,14 @@ class Repairs:
         if len(parts) < 2:
             raise CourtesyError(Code.CONFLICT, "nothing would be cut off: these identifiers are not linked")
         note = note._replace(person=reading.person, at_ms=self._clock.now_ms())
-        pieces, moves = await self._pieces(reading, parts, note.at_ms)
-        return await self._cut(reading, pieces, cut, note, moves)
+        whole = whole_of(reading)
+        assigned = await self._history.of({reading.person, *reading.merged})
+        pieces, moves = await self.pieces(parts, assigned, whole, note.at_ms)
+        _check_whole(whole, pieces)
+        return await self.corrected(reading, pieces, cut, note, moves)
 
-    async def _known(self, reading: PersonReading) -> Known:
+    async def known(self, reading: PersonReading) -> Known:
+        """What a person owns alone, and who owned it first."""
         past = await self._engine.identity_history(reading.person)
         rules = self._catalog.now.rules
         own = sorted(
@@ -166,16 +170,18 @@ class Repairs:
         heads = {merge.loser: merge.survivor for merge, _, undone_ms in past.merges if undone_ms is None}
         return Known(reading.person, reading.merged, own, origins, heads)
 
-    async def _pieces(
-        self, reading: PersonReading, parts: Sequence[Part], now_ms: int
+    async def pieces(
+        self, parts: Sequence[Part], assigned: Mapping[Record, PersonId], whole: PersonState, now_ms: int
     ) -> tuple[list[Piece], list[Move]]:
-        people = {reading.person, *reading.merged}
+        """Each part with its events of those that are `assigned`, and the events that change hands by that.
+
+        A part that was nobody yet gets a number. `whole` is the person as they are.
+        """
         fresh = iter(await self._engine.reserve_people(sum(part.person is None for part in parts)))
         for part in parts:
             if part.person is None:
                 part.person = PersonId(next(fresh))
                 part.people.add(part.person)
-        assigned = await self._history.of(people)
         by_part: list[list[Record]] = [[] for _ in parts]
         moves: list[Move] = []
         where = {key: number for number, part in enumerate(parts) for key in part.identifiers}
@@ -187,25 +193,25 @@ class Repairs:
                 own = parts[number].person
                 assert own is not None
                 moves.append(Move(record.position, record.person, own, now_ms))
-        whole = assemble(reading.person, reading.merged, reading.states, reading.tail)
-        catalogs = self._catalogs()
+        catalogs = self.catalogs()
         pieces = [
             Piece(part, records, _refolded(part, records, catalogs, now_ms, whole))
             for part, records in zip(parts, by_part, strict=True)
         ]
-        _check_whole(whole, pieces)
         return pieces, moves
 
-    def _catalogs(self) -> CatalogHistory:
+    def catalogs(self) -> CatalogHistory:
+        """The subscriptions, each from the instant since which it is as it is."""
         now = self._catalog.now
         return catalog_history(
             (now.revisions[SUBSCRIPTION, name].changed_ms, subscription)
             for name, subscription in now.subscriptions.items()
         )
 
-    async def _cut(
+    async def corrected(
         self, reading: PersonReading, pieces: list[Piece], cut: list[Link], note: Note, moves: Sequence[Move]
     ) -> Cut:
+        """What cutting somebody into these pieces comes to. Nothing is written."""
         past = await self._engine.identity_history(reading.person)
         home = {person: piece for piece in pieces for person in piece.part.people}
         held = [each for each, _, undone in past.merges if undone is None]
@@ -229,13 +235,13 @@ class Repairs:
             cut=cut,
             bans=[Ban(link.a, link.b) for link in cut],
             moves=moves,
-            effects=await self._corrected(pieces, {reading.person, *reading.merged}),
+            effects=await self._effects(pieces, {reading.person, *reading.merged}),
         )
         survivors = {each.loser: each.survivor for each in repair.rejoined} | _stuck(reading, home)
         tombstones = [PersonState(loser, survivor) for loser, survivor in survivors.items()]
         return Cut(reading.person, pieces, cut, repair, tombstones)
 
-    async def _corrected(self, pieces: Sequence[Piece], people: Collection[PersonId]) -> list[CorrectedEffect]:
+    async def _effects(self, pieces: Sequence[Piece], people: Collection[PersonId]) -> list[CorrectedEffect]:
         """The effects still waiting whose event belongs to another of the pieces than whose they are now."""
         waiting = await self._engine.waiting_effects(people)
         targets = {effect.target for effect in waiting}
@@ -369,6 +375,11 @@ def _about(body: bytes, person: PersonId) -> bytes:
     told = msgspec.json.decode(body)
     told["data"]["person"] = str(person)
     return msgspec.json.encode(told)
+
+
+def whole_of(reading: PersonReading) -> PersonState:
+    """A person as they are read."""
+    return assemble(reading.person, reading.merged, reading.states, reading.tail)
 
 
 def restore(state: PersonState, now_ms: int) -> NewRecord:

@@ -89,15 +89,20 @@ class Failing:
         self._stores = stores
 
     async def append(
-        self, items: Sequence[Accepted | Rejected], policy: SourcePolicy, *, keep_keys: bool = False
+        self,
+        items: Sequence[Accepted | Rejected],
+        policy: SourcePolicy,
+        *,
+        keep_keys: bool = False,
+        file: str | None = None,
     ) -> Receipt:
         """Append or fail; `stores` appends and fails, as when the answer is lost."""
         assert keep_keys
         self._after -= 1
         if self._after >= 0 or not self._errors:
-            return await self._inner.append(items, policy, keep_keys=keep_keys)
+            return await self._inner.append(items, policy, keep_keys=keep_keys, file=file)
         if self._stores:
-            await self._inner.append(items, policy, keep_keys=keep_keys)
+            await self._inner.append(items, policy, keep_keys=keep_keys, file=file)
         raise self._errors.pop(0)
 
 
