@@ -245,8 +245,8 @@ class _Found:
 
 def _has_facts(state: PersonState, stamps: Collection[tuple[int, int]], identifiers: Collection[str]) -> bool:
     """Whether a state holds facts of events with these stamps, or one of the identifiers."""
-    told = [*state.traits.values(), *state.recent]
-    return any((each.at, each.tie) in stamps for each in told) or not state.identifiers.keys().isdisjoint(identifiers)
+    told = {(each.at, each.tie) for each in state.traits.values()} | {(each.at, each.tie) for each in state.recent}
+    return not (told.isdisjoint(stamps) and state.identifiers.keys().isdisjoint(identifiers))
 
 
 def _group_of(record: Record) -> str | None:
