@@ -336,8 +336,8 @@ class Skips(WatchedDisk):
 class ForgetsMoves(Repairs):
     """Cuts people apart, and leaves their events where they were."""
 
-    async def _cut(self, *args: Any) -> Cut:
-        cut = await super()._cut(*args)
+    async def corrected(self, *args: Any) -> Cut:
+        cut = await super().corrected(*args)
         cut.repair = replace(cut.repair, moves=())
         return cut
 
