@@ -234,6 +234,9 @@ class History:
                 self._gone.setdefault(position, at)
             elif each.record.kind in FACTS and self.owner_of(each, at) in people:
                 self.fail("forgotten", f"{each.record.key.hex()} was not erased with {erasure.note.person}")
+        for (position, _), payload in erasure.emptied.items():
+            before = self.filed[position - 1]
+            self.filed[position - 1] = before._replace(record=before.record._replace(payload=payload))
         self.erasures.append(erasure)
         for person in people:
             self._join(person, None, at)
@@ -304,6 +307,8 @@ class History:
 
     def is_clear(self, each: Remembered) -> bool:
         """Whether the clock tells what was known of a person when they were read from what came later."""
+        if self.clock_was_set:
+            return False
         ever = self.ever_with(PersonId(int(each.view["person"])))
         if ever in (self.ever_with(person) for erasure in self.erasures for person in self._touched_by(erasure)):
             return False

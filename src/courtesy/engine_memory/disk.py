@@ -139,6 +139,7 @@ class Disk:
         self.log.forget(
             lambda record: record.position in others or (record.person in people and record.position not in kept)
         )
+        self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
         self.outbox.forget(people, set(erasure.effects))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -101,6 +101,13 @@ class Log:
             self._partitions[number] = [each for each in records if not is_gone(each)]
         for person, records in list(self._people.items()):
             self._people[person] = [each for each in records if not is_gone(each)]
+
+    def replace(self, payloads: Mapping[Position, bytes]) -> None:
+        """Put other payloads in place of those of some records."""
+        for records in (*self._partitions, *self._people.values()):
+            for place, each in enumerate(records):
+                if each.position in payloads:
+                    records[place] = each._replace(payload=payloads[each.position])
 
     def _span(self, after: Position, upto: Position) -> Iterator[Record]:
         """All records at `after < position <= upto`, newest first."""

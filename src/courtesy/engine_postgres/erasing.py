@@ -17,6 +17,10 @@ _ERASE = (
     "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(kept)s::bigint[])",
     "DELETE FROM log USING unnest(%(others)s::bigint[], %(appended_for)s::bigint[]) AS other (position, person_id)"
     " WHERE log.position = other.position AND log.person_id = other.person_id",
+    "UPDATE log SET payload = other.payload"
+    " FROM unnest(%(emptied)s::bigint[], %(emptied_of)s::bigint[], %(payloads)s::bytea[])"
+    " AS other (position, person_id, payload)"
+    " WHERE log.position = other.position AND log.person_id = other.person_id",
     "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[]) OR position = ANY(%(others)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
@@ -58,6 +62,9 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "others": [position for position, _ in erasure.others],
         "appended_for": [person for _, person in erasure.others],
         "kept": list(erasure.kept),
+        "emptied": [position for position, _ in erasure.emptied],
+        "emptied_of": [person for _, person in erasure.emptied],
+        "payloads": list(erasure.emptied.values()),
         "effects": list(erasure.effects),
         "quarantined": list(erasure.quarantined),
         "at": erasure.note.at_ms,

@@ -84,6 +84,7 @@ class Erasure:
 
     `people`: every number under which something of them lies. `others`: records about them that were appended for
     somebody else, a group say, with whom; `kept`: records that were appended for them and are somebody else's.
+    `emptied`: RESTORE records of others in which something of theirs lies, with what is to stand there instead.
     `effects`: keys of effects of others that their events started. `quarantined`: numbers of held events of theirs.
     `suppress`: whether their identifiers are never to be stored again.
     """
@@ -93,6 +94,7 @@ class Erasure:
     identifiers: Collection[str]
     others: Collection[tuple[Position, PersonId]] = ()
     kept: Collection[Position] = ()
+    emptied: Mapping[tuple[Position, PersonId], bytes] = field(default_factory=dict)
     effects: Collection[bytes] = ()
     quarantined: Collection[int] = ()
     suppress: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,7 +18,7 @@ from courtesy.identity.resolve import Changes
 from courtesy.identity.rules import split_identifier
 from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
-from courtesy.person.state import PersonState, Recent, Trait, decode_state
+from courtesy.person.state import PersonState, Recent, Trait, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
@@ -130,6 +130,9 @@ class Eraser:
         groups, in_groups = await self._groups(records)
         identifiers = [each.identifier for each in reading.identifiers]
         held = await self._held(identifiers)
+        copies = await self._copies(former, records, identifiers)
+        # Who they are now stands in for what is taken out of their past, so that the log still comes to the same.
+        others = map(decode_state, (await self._engine.states(former)).values()) if copies.emptied else ()
         erasure = Erasure(
             note,
             people,
@@ -137,32 +140,36 @@ class Eraser:
             others=[
                 *((each.position, each.person) for each in records if each.person not in people),
                 *in_groups,
-                *await self._copies(former, records, identifiers),
+                *copies.places,
             ],
             kept=[move.position for move in moves.values() if move.person not in people],
+            emptied=copies.emptied,
             effects=await self._effects(former, records),
             quarantined=held,
             suppress=suppress,
         )
-        return _Found(erasure, [*map(PersonState, people), *groups], len(records))
+        return _Found(erasure, [*map(PersonState, people), *groups, *others], len(records))
 
     async def _copies(
         self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]
-    ) -> list[tuple[Position, PersonId]]:
+    ) -> _Copies:
         """Where copies of their events, and states with their facts, lie among the records of others."""
         keys = {record.key for record in records}
         stamps = {(record.at, tie_break(record.key)) for record in records}
-        found: list[tuple[Position, PersonId]] = []
-        restored: set[PersonId] = set()
+        found = _Copies()
         async for record in self._all_of(former):
             if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
-                is_last = record.kind is RecordKind.RESTORE and record.person not in restored
-                restored |= {record.person} if is_last else set()
-                is_theirs = not is_last and _has_facts(decode_state(record.payload), stamps, identifiers)
-            else:
-                is_theirs = record.kind in COPIES and record.key in keys
-            if is_theirs:
-                found.append((record.position, record.person))
+                state = decode_state(record.payload)
+                if not _has_facts(state, stamps, identifiers):
+                    continue
+                if record.kind is RecordKind.RESTORE:
+                    # That somebody was their own, or whose part, still counts for what came after it.
+                    empty = encode_state(PersonState(state.person, state.merged_into))
+                    found.emptied[record.position, record.person] = empty
+                else:
+                    found.places.append((record.position, record.person))
+            elif record.kind in COPIES and record.key in keys:
+                found.places.append((record.position, record.person))
         return found
 
     async def _all_of(self, people: Collection[PersonId]) -> AsyncIterator[Record]:
@@ -218,9 +225,18 @@ class Eraser:
         return numbers
 
 
+@dataclass(slots=True)
+class _Copies:
+    """What tells of somebody among the records of others: those to be dropped, and those to be emptied, by place."""
+
+    places: list[tuple[Position, PersonId]] = field(default_factory=list)
+    emptied: dict[tuple[Position, PersonId], bytes] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is to be erased, and the states that are left: of the person's numbers empty, of groups without them."""
+    """What is to be erased, and the states that are left: of the person's numbers empty, of groups without them, of
+    others as they were."""
 
     erasure: Erasure
     states: list[PersonState]
