@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import HOUR_MS, ManualClock
-from courtesy.engine.contract import Engine
+from courtesy.engine.contract import AppendBatch, EffectState, Engine, Settlement
 from courtesy.event.accept import Draft, SourcePolicy, accept
+from courtesy.identity.resolve import Changes, Evidence, Merge
 from courtesy.person.assemble import assemble
 from courtesy.person.catalog import Subscription
 from courtesy.person.state import PersonState, encode_state
@@ -219,3 +220,45 @@ async def test_what_was_moved_away_is_not_erased(engine: Engine, clock: ManualCl
         await world.fold()
         records = await world.engine.records_of([PersonId(each) for each in range(1, 9_000)], None, 100)
         assert [each for each in records if b"device-1" in each.payload or b"ann" in each.payload] == []
+
+
+async def test_what_others_had_of_them_is_erased(engine: Engine, clock: ManualClock) -> None:
+    """States that were handed over or found anew while they were one, and effects that went out, are gone with them;
+    the others stay as they were."""
+    secret = {"properties": {"note": "secret-7"}, "traits": {"note": "secret-8"}}
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1") | secret, by_ann("a1"), login("link"), seen("d2") | secret)
+        for effect in await engine.claim_effects("webhook", clock.now_ms(), HOUR_MS, 10):
+            settled = Settlement(effect.key, effect.attempt, EffectState.DELIVERED, "", "", clock.now_ms())
+            assert await engine.settle(settled)
+        await world.repairs.split(ANN, ["email:ann@example.com"], "eve", "", dry=False)
+        await world.fold()
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        ann, before = (await world.state(ANN)).person, encode_state(await world.state(ANN))
+        effect_count = len(await engine.effects(ann, 10))
+        await world.eraser.erase(DEVICE, "eve", "asked to", suppress=False)
+        await world.fold()
+        payloads = b" ".join(record.payload for record in await engine.log_after(Position(0), 1_000))
+        assert b"secret" not in payloads
+        assert encode_state(await world.state(ANN)) == before
+        assert len(await engine.effects(ann, 10)) < effect_count
+
+
+async def test_a_look_back_into_a_circle_ends(engine: Engine, clock: ManualClock) -> None:
+    """After a clock was set back, two merges that undo one another may seem to hold at one instant."""
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1"), by_ann("a1"))
+        device, ann = (await world.state(DEVICE)).person, (await world.state(ANN)).person
+        await world.repairs.merge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        clock.set(NOW_MS + 3 * HOUR_MS)
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        clock.set(NOW_MS + 2 * HOUR_MS)
+        changes = Changes(merges=[Merge(ann, device, ANN, DEVICE, Evidence(SHOP, "m", NOW_MS), "as told")])
+        async with engine.appending() as append:
+            await append.write(AppendBatch([], [], changes, [], [], clock.now_ms()))
+        found = await engine.person_at(f"person:{ann}", clock.now_ms())
+        assert found is not None
+        assert found[0] in (ann, device)

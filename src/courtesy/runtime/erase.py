@@ -18,7 +18,7 @@ from courtesy.identity.resolve import Changes
 from courtesy.identity.rules import split_identifier
 from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
-from courtesy.person.state import PersonState, Recent, Trait, decode_state, encode_state
+from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
@@ -245,8 +245,8 @@ class _Found:
 
 def _has_facts(state: PersonState, stamps: Collection[tuple[int, int]], identifiers: Collection[str]) -> bool:
     """Whether a state holds facts of events with these stamps, or one of the identifiers."""
-    told: list[Trait | Recent] = [*state.traits.values(), *state.recent]
-    return any((each.at, each.tie) in stamps for each in told) or not state.identifiers.keys().isdisjoint(identifiers)
+    told = {(each.at, each.tie) for each in state.traits.values()} | {(each.at, each.tie) for each in state.recent}
+    return not (told.isdisjoint(stamps) and state.identifiers.keys().isdisjoint(identifiers))
 
 
 def _group_of(record: Record) -> str | None:
