@@ -48,6 +48,17 @@ async def test_old_folded_records_are_dropped_and_counted(engine: Engine) -> Non
     assert await log_of(engine, ANN) == log[3:]
 
 
+async def test_records_are_dropped_one_by_one_but_only_folded_ones(engine: Engine) -> None:
+    """Those that are named; what is not folded stays, and what is gone already does not count."""
+    await write(engine, *records(3), record(BOB, "b1"))
+    log = await log_of(engine, ANN)
+    await engine.commit_fold(commit(await lease_of(engine), log[1].position, states=[(ANN, b"")]))
+    assert await engine.drop([log[0], log[2]]) == 1
+    assert await log_of(engine, ANN) == log[1:]
+    assert await engine.drop([log[0], log[2], *await log_of(engine, BOB)]) == 0
+    assert await engine.drop([]) == 0
+
+
 async def test_what_is_not_folded_is_never_dropped(engine: Engine) -> None:
     """However old it is, and though others of its partition are folded."""
     await write(engine, *records(4))

@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position
-from courtesy.base.time import DAY_MS, HOUR_MS
+from courtesy.base.time import DAY_MS, HOUR_MS, ManualClock
 from courtesy.engine.contract import Unavailable
 from courtesy.engine.imported import Span
 from courtesy.lake import Lake, make_lake, place_of
@@ -30,6 +30,8 @@ from courtesy.lake.rewriting import OPEN_DEPTH, depth
 from courtesy.lake.rows import KINDS
 from courtesy.lake.table import POSITION, live_files
 from courtesy.person.record import Record, RecordKind, hand_over_payload
+from courtesy.runtime.lake import LakeRetention
+from courtesy.runtime.retention import Rule
 from tests.contract.builders import ANN, BOB, NOW_MS, SHOP, TILL
 from tests.contract.conftest import Databases
 from tests.contract.lakes import LakeSettings, Site, all_of, close, event, folder_site, put, s3_site
@@ -416,6 +418,21 @@ async def test_old_events_of_a_source_and_a_name_are_removed(site: Site) -> None
     assert await lake.erase_where(None, None, NOW_MS - DAY_MS) == 2
     assert await all_of(lake, [ANN]) == [each for each in records if each.received == young]
     assert await lake.erase_where(None, None, old) == 0
+
+
+async def test_old_events_are_let_go_of_once_a_day(site: Site) -> None:
+    """Each rule by its own days; asked again on the same day it does not touch the lake, on the next it does."""
+    clock = ManualClock(NOW_MS + HOUR_MS)
+    lake = site.lake()
+    await put(lake, [event(n + 1, ANN, name="Searched", received=NOW_MS - n * DAY_MS) for n in range(6)])
+    rules = [Rule(None, "Searched", 3), Rule(TILL, None, 1)]
+    retention = LakeRetention(lake, lambda: rules, clock)
+    assert await retention.let_go() == 2
+    await put(lake, [event(9, ANN, name="Searched", received=NOW_MS - 9 * DAY_MS)])
+    assert await retention.let_go() == 0
+    clock.advance(DAY_MS)
+    assert await retention.let_go() == 2
+    assert [each.position for each in await all_of(lake, [ANN])] == [1, 2, 3]
 
 
 async def test_events_at_some_positions_are_found_and_removed(site: Site) -> None:

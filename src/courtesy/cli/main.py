@@ -16,6 +16,7 @@ from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
+from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
 from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
@@ -34,6 +35,7 @@ keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(person)
 cli.add_typer(quarantine)
+cli.add_typer(retention)
 cli.add_typer(schema)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)

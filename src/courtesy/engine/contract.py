@@ -654,6 +654,10 @@ class Engine(Protocol):
         """
         ...
 
+    async def drop(self, records: Sequence[Record]) -> int:
+        """Drop these records from the log, but none that is not folded; how many."""
+        ...
+
     async def log_after(self, position: Position, limit: int) -> list[Record]:
         """Records of all kinds after a position, in order, at most `limit`; maybe fewer though more follow.
 

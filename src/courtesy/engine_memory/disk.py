@@ -181,6 +181,11 @@ class Disk:
             self.folding.owner_of(partition, now_ms),
         )
 
+    def drop(self, records: Sequence[Record]) -> int:
+        """Drop those of the records that are folded; how many."""
+        gone = {each.position for each in records if each.position <= self.folding.folded(each.partition)}
+        return self.log.forget(lambda record: record.position in gone)
+
     def trim(self, received_before_ms: int, up_to: Position | None) -> int:
         """Drop folded records that arrived before an instant, up to a position if given; how many."""
         limit = self.log.head if up_to is None else up_to

@@ -305,6 +305,9 @@ class MemoryEngine:
     async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
         return self._disk.trim(received_before_ms, up_to)
 
+    async def drop(self, records: Sequence[Record]) -> int:
+        return self._disk.drop(records)
+
     async def log_after(self, position: Position, limit: int) -> list[Record]:
         return self._disk.log.all_after(position, limit)
 

@@ -95,12 +95,14 @@ class Log:
             if each.kind in FACTS and each.position in spans
         }
 
-    def forget(self, is_gone: Callable[[Record], bool]) -> None:
-        """Drop the records of which that is true, folded or not."""
+    def forget(self, is_gone: Callable[[Record], bool]) -> int:
+        """Drop the records of which that is true, folded or not; how many."""
+        before = sum(map(len, self._partitions))
         for number, records in enumerate(self._partitions):
             self._partitions[number] = [each for each in records if not is_gone(each)]
         for person, records in list(self._people.items()):
             self._people[person] = [each for each in records if not is_gone(each)]
+        return before - sum(map(len, self._partitions))
 
     def replace(self, payloads: Mapping[Position, bytes]) -> None:
         """Put other payloads in place of those of some records."""

@@ -1,11 +1,14 @@
-"""Definitions and their history, retention, and the progress of imports."""
+"""Definitions and their history, and what upkeep drops."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import Definition, Revision
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.person.record import Record
 
 TRIM_CHUNK = 50_000
 
@@ -29,6 +32,12 @@ WITH gone AS (
 ),
 told AS (INSERT INTO log_trimmed SELECT true WHERE EXISTS (SELECT FROM gone) ON CONFLICT DO NOTHING)
 SELECT 1 FROM gone
+"""
+_DROP = """
+DELETE FROM log USING partition_state AS progress, unnest(%b::smallint[], %b::bigint[]) AS gone (partition, position)
+WHERE log.partition = gone.partition AND log.position = gone.position
+  AND progress.partition = gone.partition AND gone.position <= progress.folded
+RETURNING 1
 """
 
 
@@ -88,6 +97,10 @@ class Definitions(Connected):
             dropped += chunk
             if chunk < TRIM_CHUNK:
                 return dropped
+
+    async def drop(self, records: Sequence[Record]) -> int:
+        places = [record.partition for record in records], [record.position for record in records]
+        return len(await self._rows(_DROP, *places))
 
     async def forget_keys(self, before_ms: int) -> int:
         return len(await self._rows("DELETE FROM seen WHERE day < %s RETURNING 1", before_ms // DAY_MS))

@@ -27,6 +27,7 @@ from courtesy.http import (
     quality,
     quarantine,
     repair,
+    retention,
     standards,
     tracking,
 )
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,
+    *retention.OPERATIONS,
     *standards.OPERATIONS,
     *definitions.OPERATIONS,
     *event_schemas.OPERATIONS,

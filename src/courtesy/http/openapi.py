@@ -41,6 +41,7 @@ _TAGS = {
     "sources": "Where events come from.",
     "keys": "API keys.",
     "identity": "Who is who.",
+    "retention": "How long events are kept.",
     "schemas": "What events should look like.",
     "subscriptions": "Webhooks that are called when a person does something.",
     "quarantine": "Rejected events: what is wrong with them, mending, replaying, discarding.",

@@ -25,12 +25,12 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
     EVERY_SOURCE,
     EventCheck,
     EventSchema,
     SchemaBook,
-    Subject,
     book_of,
     check_of,
     compile_schema,
@@ -46,6 +46,7 @@ NAME_CHARS_MAX = 100
 SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscription"
 FIX = "fix"
 SCHEMA = "schema"
+RETENTION = "retention"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -125,6 +126,7 @@ class Definitions:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     fixes: dict[str, SavedFix] = field(default_factory=dict)
     schemas: dict[str, EventCheck] = field(default_factory=dict)
+    retention: dict[str, Retention] = field(default_factory=dict)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -157,6 +159,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.fixes[each.name] = msgspec.json.decode(each.body, type=SavedFix)
         elif each.kind == SCHEMA:
             _add_schema(out.schemas, each)
+        elif each.kind == RETENTION:
+            out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
@@ -337,24 +341,38 @@ class CatalogCache:
         Raises CourtesyError: INVALID for a name that is not `<source>/<event name>` or a schema that is none,
         NOT_FOUND for a source that is not there.
         """
-        about = subject(name)
-        await self._check_subject(about)
+        await self._check_source(subject(name).source)
         compile_schema(declared.schema)
         known = self._definitions.schemas.get(name)
         if known is None or known.declared != declared:
             await self._define(SCHEMA, name, msgspec.json.encode(declared), by, SCHEMA_NAME_CHARS_MAX)
         return self._definitions.schemas[name]
 
-    async def _check_subject(self, about: Subject) -> None:
+    async def _check_source(self, source: str) -> None:
         await self.refresh()
         sources = self._definitions.sources
-        if about.source != EVERY_SOURCE and about.source not in sources:
-            hint = nearest(about.source, sources) or "`*` is every source"
-            raise CourtesyError(Code.NOT_FOUND, f"no source named {about.source!r:.120}", hint=hint, place="name")
+        if source != EVERY_SOURCE and source not in sources:
+            hint = nearest(source, sources) or "`*` is every source"
+            raise CourtesyError(Code.NOT_FOUND, f"no source named {source!r:.120}", hint=hint, place="name")
 
     async def remove_schema(self, name: str, by: str) -> None:
         """Hold no event against it any more; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(SCHEMA, name, by)
+
+    async def define_retention(self, name: str, rule: Retention, by: str) -> None:
+        """Say how long the events of a `<source>/<event name>` are kept. Raises CourtesyError: INVALID for another
+        name, NOT_FOUND for a source that is not there."""
+        await self._check_source(about(name).source)
+        await self._define(RETENTION, name, msgspec.json.encode(rule), by, SCHEMA_NAME_CHARS_MAX)
+
+    async def remove_retention(self, name: str, by: str) -> None:
+        """Remove such a rule. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(RETENTION, name, by)
+
+    def retention(self) -> list[Rule]:
+        """The rules of retention in force."""
+        now = self._definitions
+        return rules_of(now.retention, {name: number for name, (number, _) in now.sources.items()})
 
     async def _remove(self, kind: str, name: str, by: str) -> None:
         await self.refresh()

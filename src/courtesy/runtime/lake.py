@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -12,6 +13,7 @@ from courtesy.base.time import MINUTE_MS, SECOND_MS, Clock
 from courtesy.engine.contract import Engine
 from courtesy.lake import Lake
 from courtesy.person.record import Record
+from courtesy.runtime.retention import Rule
 from courtesy.runtime.telemetry import LAKE_FAILURES, LAKE_ROWS, LAKE_TIME, TRACER
 
 PAGE_RECORDS = 20_000
@@ -112,6 +114,38 @@ class Exporter:
             except CourtesyError as error:
                 LAKE_FAILURES.inc()
                 log.warning("lake_not_tidied", cause=error.message)
+
+
+class LakeRetention:
+    """Lets go of old events in a lake: each rule once a day, for it rewrites files and ends earlier snapshots."""
+
+    def __init__(self, lake: Lake, rules_now: Callable[[], list[Rule]], clock: Clock) -> None:
+        self._lake = lake
+        self._rules_now = rules_now
+        self._clock = clock
+        self._done: dict[Rule, int] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again until `stop` is set; a rule under way is brought to its end."""
+        while not stop.is_set():
+            try:
+                await self.let_go()
+            except CourtesyError as error:
+                LAKE_FAILURES.inc()
+                log.warning("retention_waits", cause=error.message)
+            await _pause(stop, TIDY_EVERY_MS / SECOND_MS)
+
+    async def let_go(self) -> int:
+        """Remove what the rules let go of by now; how many events. Raises Unavailable and StorageFull."""
+        rules = self._rules_now()
+        self._done = {rule: cutoff_ms for rule, cutoff_ms in self._done.items() if rule in rules}
+        removed = 0
+        for rule in rules:
+            cutoff_ms = rule.cutoff_ms(self._clock.now_ms())
+            if self._done.get(rule) != cutoff_ms:
+                removed += await self._lake.erase_where(rule.source, rule.name, cutoff_ms)
+                self._done[rule] = cutoff_ms
+        return removed
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

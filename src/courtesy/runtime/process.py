@@ -30,6 +30,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.quality import Judge
+from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 
@@ -65,7 +66,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         channels = {WEBHOOK: make_webhook(settings)}
         configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
         beside = [
-            asyncio.create_task(_upkeep(engine, settings, stop), name="upkeep"),
+            asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
@@ -77,15 +78,16 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         await engine.close()
 
 
-async def _upkeep(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
-    clock = SystemClock()
+async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, stop: asyncio.Event) -> None:
+    clock, retention = SystemClock(), LogRetention(engine)
     while not stop.is_set():
         try:
             now = clock.now_ms()
             trimmed = await _trim(engine, settings, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
-            if trimmed or forgotten:
-                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten)
+            let_go = await retention.run(catalog.retention(), now)
+            if trimmed or forgotten or let_go:
+                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten, records_let_go=let_go)
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)
         try:
@@ -118,16 +120,21 @@ async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:
     """Write what is accepted to the lake, and keep it in order, until told to stop."""
     # Only this process pays for what the lake stands on: a second of imports, and memory.
     from courtesy.lake import make_lake
-    from courtesy.runtime.lake import Exporter
+    from courtesy.runtime.lake import Exporter, LakeRetention
 
     clock = SystemClock()
     store = make_lake(settings, url)
     assert store is not None, "the supervisor starts this process when there is a lake"
     engine = PostgresEngine(url, clock, settings.partitions, connection_count=2)
     await engine.open()
+    catalog = CatalogCache(engine, clock)
     try:
+        await catalog.start()
+        letting_go = asyncio.create_task(LakeRetention(store, catalog.retention, clock).run(stop), name="retention")
         await Exporter(engine, store, clock, settings.lake_every_s).run(stop)
+        await letting_go
     finally:
+        await catalog.stop()
         await store.close()
         await engine.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from courtesy.engine.contract import ImportProgress
+from courtesy.runtime.fold import FoldWorker
 from tests.unit.http.test_people import store
 from tests.unit.http.world import NOW_MS, World, serving, track
 from tests.unit.runtime.world import call
@@ -11,12 +12,18 @@ FILE = "f" * 64
 
 
 async def bring_in(world: World) -> None:
-    """Ann's visit, and a file in which she and Bob buy."""
+    """Ann's visit, and a file in which she and Bob buy; all is folded."""
     await store(world, track("a"))
     policy = world.app.catalog.policy("shop")
     rows = [call(f"f{who}", policy=policy, live=False, userId=who, event="Bought") for who in ("ann", "bob")]
     await world.app.ingest.append(rows, policy, keep_keys=True, file=FILE)
     await world.app.engine.save_import(ImportProgress(FILE, policy.source, "sales.csv", 2, NOW_MS))
+    app = world.app
+    worker = FoldWorker(app.engine, app.catalog.catalog, app.clock, "folder")
+    await worker.claim()
+    while await worker.fold_once():
+        pass
+    await worker.release()
 
 
 async def test_a_file_is_listed_previewed_and_taken_back() -> None:
