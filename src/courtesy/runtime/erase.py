@@ -53,10 +53,11 @@ class Eraser:
         self._clock = clock
 
     async def erase(self, key: str, by: str, reason: str, *, suppress: bool) -> Erased:
-        """Forget the person who owns an identifier. Holds afterwards: none of their traits or events is in log, states,
-        timers, outbox, evidence, quarantine or archive, nor any of their identifiers, but where events that are somebody
-        else's carry it. With `suppress` salted hashes of their identifiers
-        stay, and what carries one of them is not stored again.
+        """Forget the person who owns an identifier.
+
+        Holds afterwards: none of their traits or events is in log, states, timers, outbox, evidence, quarantine or
+        archive, nor any of their identifiers, but where events that are somebody else's carry it. With `suppress` salted
+        hashes of their identifiers stay, and what carries one of them is not stored again.
 
         Raises CourtesyError(NOT_FOUND) when nobody owns it.
         """
