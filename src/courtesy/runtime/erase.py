@@ -56,8 +56,8 @@ class Eraser:
         """Forget the person who owns an identifier.
 
         Holds afterwards: none of their traits or events is in log, states, timers, outbox, evidence, quarantine or
-        archive, nor any of their identifiers, but where events that are somebody else's carry it. With `suppress` salted
-        hashes of their identifiers stay, and what carries one of them is not stored again.
+        archive, nor any of their identifiers, but where events that are somebody else's carry it. With `suppress`
+        salted hashes of their identifiers stay, and what carries one of them is not stored again.
 
         Raises CourtesyError(NOT_FOUND) when nobody owns it.
         """
