@@ -51,7 +51,7 @@ def _records(count: int) -> Iterator[Record]:
     policy = SourcePolicy(SHOP)
     people: dict[object, PersonId] = {}
     for position, message in enumerate(messages(count, 1), 1):
-        passed = accept(Draft(bytes(message), policy, now_ms, None, lambda: "", None, live=False))
+        passed = accept(Draft(bytes(message), policy, now_ms, None, lambda _: "", None, live=False))
         if isinstance(passed, Rejected):
             raise RuntimeError(f"the workload was refused: {passed.detail}")
         person = people.setdefault(passed.claims[:1], PersonId(len(people) + 1))

@@ -48,7 +48,9 @@ class World:
         """Store calls of the shop one by one, and fold them; the last receipt."""
         for each in calls:
             given = {"type": "track", "event": "Product Viewed"} | each
-            draft = Draft(msgspec.json.encode(given), SourcePolicy(SHOP), self.clock.now_ms(), None, str, None, True)
+            draft = Draft(
+                msgspec.json.encode(given), SourcePolicy(SHOP), self.clock.now_ms(), None, bytes.decode, None, True
+            )
             receipt = await self.ingest.append([accept(draft)], SourcePolicy(SHOP))
         await self.fold()
         return receipt
@@ -169,7 +171,7 @@ async def test_after_an_erasure_nothing_is_left(engine: Engine, clock: ManualClo
             {"messageId": "g2", "userId": "bob", "type": "group", "groupId": "acme"},
         )
         raw = b'{"type": "track", "userId": "\\u0061nn@EXAMPLE.com", "email": "Ann@Example.com"}'
-        await world.ingest.append([accept(Draft(raw, bad, NOW_MS, None, lambda: "held", None, True))], bad)
+        await world.ingest.append([accept(Draft(raw, bad, NOW_MS, None, lambda _: "held", None, True))], bad)
         bob = encode_state(await world.state("user_id:bob"))
         ann = (await world.state(ANN)).person
         done = await world.eraser.erase(ANN, "eve", "asked to", suppress=True)

@@ -264,6 +264,7 @@ class WiredAppend:
         self.position = Position(0)
         self._wire = wire
         self._inner = inner
+        self.has_suppressed = inner.has_suppressed
 
     async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
         await self._wire.reach("owners_changed_since")

@@ -137,6 +137,11 @@ class AppendBatch(NamedTuple):
 class Append(Protocol):
     """One append under way; made by `Engine.appending`."""
 
+    @property
+    def has_suppressed(self) -> bool:
+        """Whether there is anybody who asked to be forgotten."""
+        ...
+
     async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
         """The present identity epoch, and the identifiers whose known owner changed after `epoch`, maybe a few more.
 

@@ -75,6 +75,10 @@ class MemoryAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         return self._disk.identity.held(people)
 
+    @property
+    def has_suppressed(self) -> bool:
+        return bool(self._disk.suppressed)
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return {key for key in identifiers if suppression_hash(key) in self._disk.suppressed}
 

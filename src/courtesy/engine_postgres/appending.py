@@ -22,7 +22,12 @@ from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 
 EPOCHS_KEPT = 10_000
 
-_LOCK_HEAD = "SELECT position, identity_epoch, suppressed FROM log_head FOR UPDATE"
+_LOCK_HEAD = """
+SELECT position, identity_epoch, suppressed, set_config('synchronous_commit', 'off', true) FROM log_head FOR UPDATE
+"""
+_FLUSH = "SELECT pg_logical_emit_message(true, 'courtesy', '')"
+"""Something small to commit: what was committed before it is on the disk when it is."""
+
 _PUT_OWNERS = """
 INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since)
 SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[])
@@ -60,8 +65,9 @@ class PostgresAppend:
     def __init__(self, connection: Connection, epoch: int, suppressed_count: int, partition_count: int) -> None:
         self._connection = connection
         self._epoch = epoch
-        self._suppressed_count = suppressed_count
         self._partition_count = partition_count
+        self.has_suppressed = suppressed_count > 0
+        self.has_written = False
 
     async def owners_changed_since(self, epoch: int) -> tuple[int, Collection[str] | None]:
         if epoch == self._epoch:
@@ -98,7 +104,7 @@ class PostgresAppend:
         return held
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
-        return await suppressed_of(self._connection, identifiers) if self._suppressed_count else set()
+        return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()
 
     async def bans(self, identifiers: Collection[str]) -> dict[str, set[str]]:
         return await bans_of(self._connection, identifiers)
@@ -111,6 +117,7 @@ class PostgresAppend:
 
     async def write(self, batch: AppendBatch) -> Position:
         connection = self._connection
+        self.has_written = True
         if batch.erasure is not None:
             await erase(connection, batch.erasure)
         if batch.taken_back is not None:
@@ -244,6 +251,8 @@ class Appending(Connected):
 
     @asynccontextmanager
     async def appending(self) -> AsyncIterator[PostgresAppend]:
+        """One append, durable when the context is left; the lock on the head is given back as soon as its order among
+        the others is settled."""
         async with self._append_lock:
             with translated():
                 connection = await self._connection_for_append()
@@ -252,7 +261,11 @@ class Appending(Connected):
                         cursor = await connection.execute(_LOCK_HEAD)
                         row = await cursor.fetchone()
                         assert row is not None
-                        yield PostgresAppend(connection, row[1], row[2], self.partition_count)
+                        append = PostgresAppend(connection, row[1], row[2], self.partition_count)
+                        yield append
+                    # The next one may go on while this one's part of the disk is written.
+                    if append.has_written:
+                        await connection.execute(_FLUSH)
                 except (psycopg.Error, asyncio.CancelledError):
                     await self._drop_append_connection()
                     raise

@@ -62,7 +62,7 @@ class SourcePolicy:
     country: str = ""
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A call that passed: its event without identifiers (`ids` is empty until resolved), and what it claims to be."""
 
     event: Event
@@ -84,18 +84,18 @@ class Rejected:
     circumstances: bytes = b""
 
 
-class Draft(msgspec.Struct):
+class Draft(msgspec.Struct, gc=False):
     """One call on its way through the steps. (Like `Accepted` a Struct because one is made 5 times faster.)
 
-    The first fields are given: the item as it came, and what its batch says for all its items. `fallback_id` gives a
-    message id to an item that has none; `forced_type` is what the path of the request says.
+    The first fields are given: the item as it came, and what its batch says for all its items. `fallback_id` makes a
+    message id for an item that has none; `forced_type` is what the path of the request says.
     """
 
     raw: bytes
     policy: SourcePolicy
     received_ms: int
     batch_sent_at: Scalar
-    fallback_id: Callable[[], str]
+    fallback_id: Callable[[bytes], str]
     forced_type: EventType | None
     live: bool
     batch_context: msgspec.Raw = EMPTY
@@ -285,7 +285,7 @@ def _find_message_id(draft: Draft) -> None:
         raise Refusal(Cause.MESSAGE_ID_TOO_LONG, f"expected at most {MESSAGE_ID_CHARS_MAX} characters, got {len(sent)}")
     if sent is not None and "\0" in sent:
         raise Refusal(Cause.WRONG_TYPE, "expected a messageId without the character U+0000")
-    draft.message_id = sent if sent is not None else draft.fallback_id()
+    draft.message_id = sent if sent is not None else draft.fallback_id(draft.raw)
 
 
 def _find_name(draft: Draft) -> None:
@@ -520,7 +520,7 @@ def judge_again(
             policy,
             received_ms,
             beside.sent_at,
-            lambda: fallback_id,
+            lambda _: fallback_id,
             beside.type,
             live and beside.live,
             beside.context,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from courtesy.event.event import EventType
 from courtesy.event.held import same_id
 from courtesy.http.split import children, members
 from courtesy.http.wire import BadBody
+from courtesy.runtime.ingest import TURN_ITEMS
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -143,11 +143,27 @@ def accept_all(
     """What accept says of each item, in order."""
     sent_at, context, integrations = envelope.sent_at, envelope.context, envelope.integrations
     return [
-        accept(
-            Draft(item, policy, received_ms, sent_at, partial(own_id, item), forced_type, live, context, integrations)
-        )
+        accept(Draft(item, policy, received_ms, sent_at, own_id, forced_type, live, context, integrations))
         for item in envelope.items
     ]
+
+
+async def accept_by_turns(
+    turn: Callable[[], Awaitable[None]],
+    envelope: Envelope,
+    policy: SourcePolicy,
+    received_ms: int,
+    *,
+    forced_type: EventType | None = None,
+    live: bool = True,
+) -> list[Accepted | Rejected]:
+    """What `accept_all` says, with a `turn` awaited before every `TURN_ITEMS` items."""
+    accepted: list[Accepted | Rejected] = []
+    for at in range(0, len(envelope.items), TURN_ITEMS):
+        await turn()
+        part = msgspec.structs.replace(envelope, items=envelope.items[at : at + TURN_ITEMS])
+        accepted += accept_all(part, policy, received_ms, forced_type=forced_type, live=live)
+    return accepted
 
 
 def own_id(item: bytes) -> str:

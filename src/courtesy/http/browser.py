@@ -10,7 +10,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http.auth import keys_of, write_keys_in
-from courtesy.http.body import Envelope, accept_all, write_key_of
+from courtesy.http.body import Envelope, accept_by_turns, write_key_of
 from courtesy.http.errors import INTERNAL, RETRY_AFTER_S, log_bug
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation
@@ -117,7 +117,9 @@ async def _store_pixel(asked: Asked[PixelQuery, None]) -> None:
     policy = await asked.door.writer((*write_keys_in(headers_of(asked)), *keys_of(named)))
     envelope = Envelope((content,))
     app = asked.app
-    items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=TYPES.get(asked.path["type"]))
+    items = await accept_by_turns(
+        app.ingest.turn, envelope, policy, app.clock.now_ms(), forced_type=TYPES.get(asked.path["type"])
+    )
     count_fates(await app.ingest.append(items, policy))
 
 

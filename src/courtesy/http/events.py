@@ -18,7 +18,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.accept import EVENT_BYTES_MAX, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
 from courtesy.http.auth import Headers, write_keys_in
-from courtesy.http.body import BYTE_ORDER_MARK, Envelope, accept_all, open_call, open_items
+from courtesy.http.body import BYTE_ORDER_MARK, Envelope, accept_by_turns, open_call, open_items
 from courtesy.http.errors import answer_to, problem_of
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, Operation
@@ -97,8 +97,11 @@ class _Progress:
 
     async def store(self, items: Sequence[bytes], numbers: Sequence[int] | None = None) -> None:
         """Store some items; `numbers` are their lines."""
-        accepted = accept_all(Envelope(items), self.policy, self.app.clock.now_ms(), live=self.live)
-        receipt = await self.app.ingest.append(accepted, self.policy)
+        ingest = self.app.ingest
+        accepted = await accept_by_turns(
+            ingest.turn, Envelope(items), self.policy, self.app.clock.now_ms(), live=self.live
+        )
+        receipt = await ingest.append(accepted, self.policy)
         count_fates(receipt)
         for each in receipt.results:
             self.fates[each.fate] += 1

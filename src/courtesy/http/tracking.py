@@ -16,7 +16,7 @@ from courtesy.event.accept import BATCH_BYTES_MAX, Rejected, SourcePolicy
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType
 from courtesy.http.auth import Headers, keys_of, write_keys_in
-from courtesy.http.body import Envelope, accept_all, open_batch, open_call, rescue_batch, write_key_of
+from courtesy.http.body import Envelope, accept_by_turns, open_batch, open_call, rescue_batch, write_key_of
 from courtesy.http.errors import Problem
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, Operation
@@ -122,7 +122,9 @@ async def _store(
     asked: Sending, envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
 ) -> Accepted:
     app = asked.app
-    items = accept_all(envelope, policy, app.clock.now_ms(), forced_type=forced_type, live=asked.query.live)
+    items = await accept_by_turns(
+        app.ingest.turn, envelope, policy, app.clock.now_ms(), forced_type=forced_type, live=asked.query.live
+    )
     receipt = await app.ingest.append(items, policy)
     count_fates(receipt)
     results = [Result(each.place, each.fate, each.cause, each.detail, each.message_id) for each in receipt.results]

@@ -385,4 +385,9 @@ def _items(rows: Rows, ids: list[str], renderer: Renderer, policy: SourcePolicy,
 def _accepted(call: Rendered, policy: SourcePolicy, now_ms: int) -> Item:
     if call.problem is not None:
         return Rejected(call.problem.cause, call.problem.detail, call.raw, call.message_id)
-    return accept(Draft(call.raw, policy, now_ms, None, str, None, False))
+    return accept(Draft(call.raw, policy, now_ms, None, _no_id, None, False))
+
+
+def _no_id(_: bytes) -> str:
+    """Every row is rendered with a message id."""
+    return ""

@@ -34,6 +34,9 @@ COMPANY_MS = 2
 whatever comes in while an append is under way goes with the next one."""
 
 APPEND_ITEMS_MAX = 5_000
+TURN_ITEMS = 100
+"""How many items are accepted between two turns of the loop: some 2 ms."""
+
 QUEUED_ITEMS_MAX = 50_000
 DETAIL_CHARS_MAX = 500
 
@@ -160,6 +163,7 @@ class Ingest:
         self._runner: asyncio.Task[None] | None = None
         self._stopping = False
         self._identities = Identities(engine)
+        self._turns = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to append what is handed in."""
@@ -181,6 +185,15 @@ class Ingest:
         while self._waiting:
             _fail(self._waiting.popleft(), Unavailable("the server is stopping"))
 
+    async def turn(self) -> None:
+        """Come back when an append under way has gone on: call it before each `TURN_ITEMS` items are accepted.
+
+        An append is answered by its store some ten times, under the lock that all others wait for; if each answer lay
+        until a dozen bodies were accepted, every process would wait. So one body at a time takes its turn of the loop.
+        """
+        async with self._turns:
+            await asyncio.sleep(0)
+
     async def append(
         self,
         items: Sequence[Accepted | Rejected],
@@ -200,31 +213,41 @@ class Ingest:
         Raises Unavailable or StorageFull when nothing is known to be stored (handing in again is safe), and
         CourtesyError(TOO_MANY) when too much is waiting already.
         """
+        self._take_room(len(items))
+        try:
+            ready = await self._prepared(items, policy.source)
+            if self._stopping:
+                raise Unavailable("the server is stopping")
+        except BaseException:
+            self._waiting_count -= len(items)
+            raise
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Ticket(ready, policy, keep_keys, done, held, file))
+        self._arrived.set()
+        return await done
+
+    def _take_room(self, count: int) -> None:
         if self._stopping:
             raise Unavailable("the server is stopping")
-        if self._waiting_count + len(items) > QUEUED_ITEMS_MAX and self._waiting:
+        if self._waiting_count and self._waiting_count + count > QUEUED_ITEMS_MAX:
             raise CourtesyError(
                 Code.TOO_MANY, f"{self._waiting_count} events are waiting to be stored", hint="send again in a second"
             )
-        ticket = _Ticket(
-            self._prepared(items, policy.source),
-            policy,
-            keep_keys,
-            asyncio.get_running_loop().create_future(),
-            held,
-            file,
-        )
-        self._waiting.append(ticket)
-        self._waiting_count += len(items)
-        self._arrived.set()
-        return await ticket.done
+        self._waiting_count += count
 
-    def _prepared(self, items: Sequence[Accepted | Rejected], source: SourceId) -> list[Item]:
+    async def _prepared(self, items: Sequence[Accepted | Rejected], source: SourceId) -> list[Item]:
         rules = self._rules_now()
         checks = self._schemas_now().of(source)
-        if not checks:
-            return [prepared(item, rules) for item in items]
-        return [held_to(prepared(item, rules), checks) for item in items]
+        done: list[Item] = []
+        for at in range(0, len(items), TURN_ITEMS):
+            if at:
+                await self.turn()
+            part = items[at : at + TURN_ITEMS]
+            if checks:
+                done += [held_to(prepared(item, rules), checks) for item in part]
+            else:
+                done += [prepared(item, rules) for item in part]
+        return done
 
     async def _run(self) -> None:
         while True:
@@ -355,6 +378,8 @@ class Ingest:
 
     async def _without_forgotten(self, append: Append, tickets: list[_Ticket]) -> list[_Ticket]:
         """The same, with a refusal in the place of each item that carries an identifier of somebody who was erased."""
+        if not append.has_suppressed:
+            return tickets
         forgotten = await self._identities.forgotten(append, (item for ticket in tickets for item in ticket.items))
         if not forgotten:
             return tickets

@@ -46,7 +46,9 @@ def judge(
 ) -> Accepted | Rejected:
     """What accept says of a call, given as bytes or as a value."""
     raw = call if isinstance(call, bytes) else json.dumps(call).encode()
-    return accept(Draft(raw, policy, NOW, sent_at, lambda: "made-up", forced, live, _raw(context), _raw(integrations)))
+    return accept(
+        Draft(raw, policy, NOW, sent_at, lambda _: "made-up", forced, live, _raw(context), _raw(integrations))
+    )
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -23,7 +23,7 @@ POLICY = SourcePolicy(SourceId(1))
 def proposed(*items: dict[str, Any]) -> list[list[str]]:
     """Fixes proposed for some items that are rejected alike, those only that would have the first accepted."""
     raws = [msgspec.json.encode(item) for item in items]
-    judged = accept(Draft(raws[0], POLICY, NOW_MS, None, lambda: "id", None, True))
+    judged = accept(Draft(raws[0], POLICY, NOW_MS, None, lambda _: "id", None, True))
     assert isinstance(judged, Rejected)
     helpful = []
     for each in propose(judged.cause, judged.detail, raws):

@@ -20,7 +20,7 @@ NOW_MS = 1_763_780_645_000
 def signature(item: Any) -> str:
     """The signature of what accept says of an item."""
     raw = item if isinstance(item, bytes) else msgspec.json.encode(item)
-    judged = accept(Draft(raw, SourcePolicy(SourceId(1)), NOW_MS, None, lambda: "id", None, True))
+    judged = accept(Draft(raw, SourcePolicy(SourceId(1)), NOW_MS, None, lambda _: "id", None, True))
     assert isinstance(judged, Rejected)
     return signature_of(judged.cause, judged.detail)
 

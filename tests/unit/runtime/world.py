@@ -164,7 +164,7 @@ def call(
     """A judged call; a track call of user `ann` unless the fields, named as on the wire, say otherwise."""
     given: dict[str, Any] = {"type": "track", "event": "Product Viewed", "messageId": message_id, "userId": "ann"}
     raw = msgspec.json.encode(given | fields)
-    return accept(Draft(raw, policy, at, None, lambda: "no id", None, live))
+    return accept(Draft(raw, policy, at, None, lambda _: "no id", None, live))
 
 
 def visit(message_id: str, anonymous_id: str, **fields: Any) -> Accepted | Rejected:

@@ -33,7 +33,7 @@ def check(schema: dict[str, Any], name: str = "shop/Bought") -> EventCheck:
 def event(**fields: Any) -> Event:
     """An accepted event."""
     raw = msgspec.json.encode({"type": "track", "event": "Bought", "userId": "ann", "messageId": "m1"} | fields)
-    accepted = accept(Draft(raw, SourcePolicy(SourceId(1)), 1_000, None, str, None, True))
+    accepted = accept(Draft(raw, SourcePolicy(SourceId(1)), 1_000, None, bytes.decode, None, True))
     assert isinstance(accepted, Accepted)
     return accepted.event
 

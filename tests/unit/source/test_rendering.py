@@ -102,7 +102,7 @@ def test_identifiers_are_claimed_by_accept() -> None:
     """What the mapping calls an e-mail address or a card is one to the rest of the system."""
     rendering = render(table(e=["e@x.example"], c=["77"]), identifiers={"email": "e", "card": "c"}, outputs=[TRACK])
     policy = SourcePolicy(SourceId(1), traits_identify=False)
-    accepted = accept(Draft(rendering.calls[0].raw, policy, 1_900_000_000_000, None, str, None, False))
+    accepted = accept(Draft(rendering.calls[0].raw, policy, 1_900_000_000_000, None, bytes.decode, None, False))
     assert isinstance(accepted, Accepted)
     assert accepted.claims == (Claim("email", "e@x.example"), Claim("card", "77"))
     assert not accepted.event.live
@@ -271,4 +271,4 @@ def test_any_cells_become_calls_that_accept_takes_or_refuses(rows: list[tuple[An
     )
     assert len(rendering.calls) == len(rows)
     for call in rendering.calls:
-        accept(Draft(call.raw, SourcePolicy(SourceId(1)), 1_900_000_000_000, None, str, None, False))
+        accept(Draft(call.raw, SourcePolicy(SourceId(1)), 1_900_000_000_000, None, bytes.decode, None, False))
