@@ -27,7 +27,8 @@ from courtesy.person.record import Record, RecordKind
 
 _BY_IDENTIFIER = "(SELECT person_id FROM identifier WHERE identifier = %s)"
 _BY_PERSON = "coalesce((SELECT root FROM merged_person WHERE person_id = %s), %s)"
-# One statement, so one snapshot and one round trip. Its parts share columns; `part` tells which a row belongs to.
+# One statement, so one snapshot and one round trip. Its parts share columns; `part` tells which a row belongs to. The
+# tail is asked for person by person: before a table's first ANALYZE a plain join would scan the whole log.
 _PERSON = """
 WITH root AS (SELECT {root} AS person_id),
 everyone AS (
@@ -45,11 +46,13 @@ UNION ALL
 SELECT 2, everyone.person_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, state, NULL, NULL, NULL
 FROM everyone LEFT JOIN person_state USING (person_id)
 UNION ALL
-SELECT 3, person_id, position, log.partition, kind, at, received, source_id, key, payload, NULL, NULL, NULL
+SELECT 3, person_id, tail.*, NULL, NULL, NULL
 FROM everyone
 JOIN partition_state AS progress ON progress.partition = {partition}
-JOIN log USING (person_id)
-WHERE log.position > progress.folded
+CROSS JOIN LATERAL (
+    SELECT position, log.partition, kind, at, received, source_id, key, payload FROM log
+    WHERE log.person_id = everyone.person_id AND position > progress.folded ORDER BY position
+) AS tail
 """
 _PERSON_COUNT = f"""
 SELECT count(DISTINCT person_id) FROM identifier

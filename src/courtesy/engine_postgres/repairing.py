@@ -83,9 +83,11 @@ WITH RECURSIVE part (person_id) AS (
 SELECT person_id FROM part ORDER BY person_id
 """
 _UNFOLDED_KINDS = f"""
-SELECT DISTINCT log.kind FROM unnest(%b::bigint[]) AS one (person_id)
+SELECT DISTINCT tail.kind FROM unnest(%b::bigint[]) AS one (person_id)
 JOIN partition_state AS progress ON progress.partition = {PARTITION_OF.format(person="one.person_id")}
-JOIN log USING (person_id) WHERE log.position > progress.folded
+CROSS JOIN LATERAL (
+    SELECT kind FROM log WHERE log.person_id = one.person_id AND position > progress.folded ORDER BY position
+) AS tail
 """
 _BANS = "SELECT a, b FROM ban WHERE a = ANY(%b::text[]) OR b = ANY(%b::text[])"
 

@@ -16,7 +16,7 @@ from courtesy.person.record import Record
 from courtesy.runtime.retention import Rule
 from courtesy.runtime.telemetry import LAKE_FAILURES, LAKE_ROWS, LAKE_TIME, TRACER
 
-PAGE_RECORDS = 20_000
+PAGE_RECORDS = 5_000
 BATCH_RECORDS = 200_000
 BATCH_BYTES = 64 << 20
 """How much is read before it is written: some hundred MB of memory, and at twenty thousand events a second one commit
