@@ -30,15 +30,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, to try it out; writes nothing")
     options = parser.parse_args()
     share = 10 if options.quick else 1
-    figures: list[Figure] = []
     for part in options.parts or PARTS:
         print(f"measuring: {part}", flush=True)
-        figures += PARTS[part](share)
-    if options.quick:
+        figures = PARTS[part](share)
+        if not options.quick:
+            write(figures)
         for figure in figures:
-            print(f"{figure.name:28} {figure.value:14,.2f} {figure.unit}  {figure.note}")
-    else:
-        write(figures)
+            print(f"{figure.name:28} {figure.value:14,.2f} {figure.unit}  {figure.note}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 PATH = Path(__file__).parent / "results.json"
 
 
@@ -34,7 +31,7 @@ def commit() -> str:
 
 
 def write(figures: list[Figure]) -> None:
-    """Put the figures into the file beside those of other benchmarks, and print them as a table."""
+    """Put the figures into the file beside those of other benchmarks."""
     known = json.loads(PATH.read_text()) if PATH.exists() else {}
     for figure in figures:
         known[figure.name] = {
@@ -45,7 +42,3 @@ def write(figures: list[Figure]) -> None:
             "note": figure.note,
         }
     PATH.write_text(json.dumps(dict(sorted(known.items())), indent=2, ensure_ascii=False) + "\n")
-    table = Table("figure", "value", "unit", "n", "note")
-    for figure in figures:
-        table.add_row(figure.name, f"{figure.value:,.2f}", figure.unit, f"{figure.n:,}", figure.note)
-    Console(width=160).print(table)
