@@ -77,13 +77,15 @@ class Databases:
         return urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
     @contextmanager
-    def fresh(self) -> Iterator[str]:
-        """The URL of a new, empty, migrated database, gone afterwards."""
+    def fresh(self, of: str | None = None) -> Iterator[str]:
+        """The URL of a new, empty, migrated database, gone afterwards. `of`: the URL of another (closed) that it is to
+        be a copy of."""
         self._made_count += 1
         name = f"test_{self._made_count}"
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER courtesy")
         with self._server() as server:
-            server.execute(create.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
+            template = _TEMPLATE if of is None else urlsplit(of).path[1:]
+            server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
             yield self._url_of(name)
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

@@ -25,6 +25,7 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
+from courtesy.runtime.register import Register
 from courtesy.runtime.repair import Repairs
 from tests.contract.builders import NOW_MS, SHOP
 
@@ -69,7 +70,7 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(engine: Engine, clock: ManualClock) -> AsyncIterator[World]:
+async def world_of(engine: Engine, clock: ManualClock, register: Register | None = None) -> AsyncIterator[World]:
     """A world over the engine under test."""
     catalog = CatalogCache(engine, clock)
     await catalog.refresh()
@@ -85,7 +86,7 @@ async def world_of(engine: Engine, clock: ManualClock) -> AsyncIterator[World]:
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, None, clock),
+            Eraser(engine, history, None, clock, register),
             People(engine, catalog, history),
         )
     finally:

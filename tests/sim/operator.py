@@ -116,6 +116,6 @@ def _was_alone(history: History, repair_count: int, head: Position, people: set[
     ever = {history.ever_with(person) for person in people}
     return (
         len(history.repairs) == repair_count + 2
-        and not (history.erasures or history.clock_was_set)
+        and not history.erasures
         and not any(history.ever_with(each.person) in ever for each in since)
     )

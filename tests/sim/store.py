@@ -38,6 +38,7 @@ READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read
     {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
     | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "pending_erasures"}
+    | {"suppression_hashes", "owned_as"}
 )
 """Calls that need no room."""
 

@@ -14,6 +14,7 @@ from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_a
 from courtesy.cli.exporting import export_person
 from courtesy.identity.rules import split_identifier
 from courtesy.runtime.app import App
+from courtesy.runtime.erase import Erased
 from courtesy.runtime.repair import cut_view
 
 COMMAND_LINE = "command line"
@@ -171,8 +172,21 @@ def erase_person(
         typer.confirm(f"Erase everything about {kind} {value}? It can't be undone.", abort=True)
 
     async def work(app: App) -> dict[str, Any]:
-        done = await app.eraser.erase(app.people.key_of(kind, value), COMMAND_LINE, reason, suppress=suppress)
-        return {"person": str(done.person), "events": done.event_count, "quarantined": done.held_count,
-                "archived": done.archived}  # fmt: skip
+        return _told(await app.eraser.erase(app.people.key_of(kind, value), COMMAND_LINE, reason, suppress=suppress))
 
     print_json(with_app(settings_of(data=data, database=database), work))
+
+
+@person.command("erase-again")
+def erase_again(data: DataOption = None, database: DatabaseOption = None) -> None:
+    """After a backup was restored: erase whoever was erased since it was made, by the register in the data folder."""
+
+    async def work(app: App) -> dict[str, Any]:
+        return {"erased": [_told(each) for each in await app.eraser.erase_again(COMMAND_LINE)]}
+
+    print_json(with_app(settings_of(data=data, database=database), work))
+
+
+def _told(done: Erased) -> dict[str, Any]:
+    return {"person": str(done.person), "events": done.event_count, "quarantined": done.held_count,
+            "archived": done.archived}  # fmt: skip

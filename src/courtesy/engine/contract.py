@@ -572,6 +572,15 @@ class Engine(Protocol):
         """Corrections that were made to a person or to anybody, newest first."""
         ...
 
+    async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
+        """What is kept of identifiers whose person is forgotten, in the same order: 32 bytes each, salted. They stay
+        the same for as long as the store is there, in its backups too."""
+        ...
+
+    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
+        """The identifiers that somebody owns and whose suppression hash is one of these. Looks at every identifier."""
+        ...
+
     async def pending_erasures(self) -> list[PendingErasure]:
         """Erasures that the archive beyond the log has not made yet, oldest first."""
         ...

@@ -33,7 +33,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine_memory.append import MemoryAppend
-from courtesy.engine_memory.disk import Disk, Listener
+from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
 from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
@@ -236,6 +236,12 @@ class MemoryEngine:
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         return self._disk.identity.notes(person, limit)
+
+    async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
+        return [suppression_hash(key) for key in identifiers]
+
+    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
+        return sorted(key for key in self._disk.identity.known() if suppression_hash(key) in hashes)
 
     async def pending_erasures(self) -> list[PendingErasure]:
         return list(self._disk.pending_erasures)

@@ -225,6 +225,10 @@ class IdentityGraph:
         """Everybody who became part of a person, directly or through others, by id."""
         return sorted(self._merged.get(person, ()))
 
+    def known(self) -> Collection[str]:
+        """All identifiers that somebody owns."""
+        return self._owners.keys()
+
     def evidence_of(self, person: PersonId) -> IdentityReading:
         """Links among a person's identifiers, merges into them, and what was refused to them, in order of time."""
         people = {person, *self._merged.get(person, ())}
@@ -240,9 +244,9 @@ class IdentityGraph:
     def history_of(self, person: PersonId) -> IdentityHistory:
         """Earlier owners of what a person holds, and the merges into them, undone ones too."""
         people = {person, *self._merged.get(person, ())}
-        former = [change for key in self._held.get(person, ()) for change in self._former.get(key, ())]
+        former = [change for key in sorted(self._held.get(person, ())) for change in self._former.get(key, ())]
         return IdentityHistory(
-            sorted(former, key=lambda change: change.until_ms),
+            former,
             [(each.merge, each.recorded_ms, each.undone_ms) for each in self._merges if each.merge.survivor in people],
         )
 

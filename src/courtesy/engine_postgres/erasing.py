@@ -51,6 +51,14 @@ _SUPPRESSED = """
 SELECT identifier FROM suppression_salt, unnest(%b::text[]) AS identifier
 WHERE sha256(salt || convert_to(identifier, 'UTF8')) IN (SELECT hash FROM suppression)
 """
+_HASHES = """
+SELECT sha256(salt || convert_to(identifier, 'UTF8')) FROM suppression_salt,
+    unnest(%b::text[]) WITH ORDINALITY AS given (identifier, number) ORDER BY number
+"""
+_OWNED_AS = """
+SELECT identifier FROM identifier, suppression_salt
+WHERE sha256(salt || convert_to(identifier, 'UTF8')) = ANY(%b::bytea[]) ORDER BY identifier
+"""
 _NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %s, %s, %s, %s)"
 
 
@@ -89,6 +97,12 @@ async def suppressed_of(connection: Connection, identifiers: Collection[str]) ->
 
 class Erasing(Connected):
     """The engine's side of what is still to be forgotten elsewhere."""
+
+    async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
+        return [row[0] for row in await self._rows(_HASHES, list(identifiers))]
+
+    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
+        return [row[0] for row in await self._rows(_OWNED_AS, list(hashes))]
 
     async def pending_erasures(self) -> list[PendingErasure]:
         rows = await self._rows(

@@ -51,7 +51,8 @@ _NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %
 
 _OWNERS_BEFORE = """
 SELECT before.identifier, before.person_id, before.shared, before.until
-FROM owner_before AS before JOIN identifier USING (identifier) WHERE identifier.person_id = %s ORDER BY before.until
+FROM owner_before AS before JOIN identifier USING (identifier) WHERE identifier.person_id = %s
+ORDER BY identifier, before.number
 """
 _MERGES_BEFORE = """
 SELECT loser, survivor, a, b, source_id, message_id, at, reason, recorded, undone FROM merge
@@ -60,7 +61,7 @@ ORDER BY number
 """
 _OWNER_AT = """
 SELECT coalesce(
-    (SELECT person_id FROM owner_before WHERE identifier = %(key)s AND until > %(at)s ORDER BY until LIMIT 1),
+    (SELECT person_id FROM owner_before WHERE identifier = %(key)s AND until > %(at)s ORDER BY number LIMIT 1),
     (SELECT person_id FROM identifier WHERE identifier = %(key)s)
 )
 """

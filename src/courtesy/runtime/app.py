@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
@@ -18,6 +19,7 @@ from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import People
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.settings import Settings
@@ -58,7 +60,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         ingest,
         people,
         repairs,
-        Eraser(engine, history, archive, clock),
+        Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),

@@ -10,7 +10,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
-from courtesy.base.time import Clock
+from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Unavailable
 from courtesy.event.event import decode_fact
 from courtesy.identity.repair import Erasure, Note
@@ -21,6 +21,7 @@ from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.history import Archive, History
+from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
 HELD_PAGE = 500
@@ -46,11 +47,19 @@ class Erased:
 class Eraser:
     """Erasures, of one process."""
 
-    def __init__(self, engine: Engine, history: History, archive: Archive | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        history: History,
+        archive: Archive | None,
+        clock: Clock,
+        register: Register | None = None,
+    ) -> None:
         self._engine = engine
         self._history = history
         self._archive = archive
         self._clock = clock
+        self._register = register
 
     async def erase(self, key: str, by: str, reason: str, *, suppress: bool) -> Erased:
         """Forget the person who owns an identifier.
@@ -72,6 +81,7 @@ class Eraser:
                     note = Note("erase", reading.person, by, reason, self._clock.now_ms())
                     found = await self._found(reading, former, note, suppress=suppress)
                     batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=found.erasure)
+                    await self._enter(found.erasure)
                     records = [restore(state, note.at_ms) for state in found.states]
                     position = await append.write(batch._replace(records=records))
                     break
@@ -87,6 +97,35 @@ class Eraser:
             archived,
             position,
         )
+
+    async def _enter(self, erasure: Erasure) -> None:
+        """Tell the register, before anything is erased: what it has and the store has not is erased again."""
+        if self._register is not None:
+            hashes = await self._engine.suppression_hashes(erasure.identifiers)
+            told = tuple(each.hex() for each in hashes)
+            await self._register.add(Entry(erasure.note.at_ms, told, erasure.suppress))
+
+    async def erase_again(self, by: str) -> list[Erased]:
+        """Erase whoever was erased before and is here again, because the store was restored from a backup.
+
+        Who came back by themself after an erasure without suppression stays: nothing of them is older than it.
+        """
+        entries = [] if self._register is None else await self._register.entries()
+        again: list[Erased] = []
+        for entry in entries:
+            for key in await self._engine.owned_as([bytes.fromhex(each) for each in entry.hashes]):
+                if await self._engine.read_person(key) is not None and await self._is_from_before(key, entry):
+                    reason = f"erased at {to_iso(entry.at_ms)}, and back from a backup"
+                    again.append(await self.erase(key, by, reason, suppress=entry.suppress))
+        return again
+
+    async def _is_from_before(self, key: str, entry: Entry) -> bool:
+        if entry.suppress:
+            return True
+        reading = await self._read(key)
+        await self._history.prepare()
+        records = await self._history.of([reading.person, *reading.merged])
+        return any(record.received <= entry.at_ms for record in records)
 
     async def erase_archive(self) -> bool:
         """Make the erasures that the archive has not made yet; whether all are. What fails is tried again later."""

@@ -22,6 +22,9 @@ BATCH_BYTES = 64 << 20
 """How much is read before it is written: some hundred MB of memory, and at twenty thousand events a second one commit
 for each turn."""
 
+LATE_MS = 30 * SECOND_MS
+"""How old events may be before the lake is in a hurry for them: it is to be at most a minute behind."""
+
 TIDY_EVERY_MS = 10 * MINUTE_MS
 
 log = structlog.get_logger("lake")
@@ -34,11 +37,20 @@ class Exporter:
     drops nothing that lies behind. When the lake can't be reached the events wait in the log.
     """
 
-    def __init__(self, engine: Engine, lake: Lake, clock: Clock, every_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        lake: Lake,
+        clock: Clock,
+        every_s: float,
+        set_urgent: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`set_urgent` is told whether events are late; while none are, others may go first."""
         self._engine = engine
         self._lake = lake
         self._clock = clock
         self._every_s = every_s
+        self._set_urgent = set_urgent
         self._read = Position(0)
         self._waits = False
 
@@ -82,6 +94,8 @@ class Exporter:
         # With no event in it a batch leaves no trace in the lake, and is not to be read again.
         self._read = up_to
         LAKE_TIME.set((now_ms if is_all else records[-1].received) / SECOND_MS)
+        if is_all:
+            self._set_urgent(False)
         return not is_all
 
     async def erase_pending(self) -> None:
@@ -99,6 +113,7 @@ class Exporter:
             if not page:
                 return records, True
             records += page
+            self._set_urgent(self._clock.now_ms() - records[0].received > LATE_MS)
             size_bytes += sum(len(record.payload) for record in page)
         return records, False
 

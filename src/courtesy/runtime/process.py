@@ -29,6 +29,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
@@ -131,7 +132,8 @@ async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:
     try:
         await catalog.start()
         letting_go = asyncio.create_task(LakeRetention(store, catalog.retention, clock).run(stop), name="retention")
-        await Exporter(engine, store, clock, settings.lake_every_s).run(stop)
+        set_urgent(False)
+        await Exporter(engine, store, clock, settings.lake_every_s, set_urgent).run(stop)
         await letting_go
     finally:
         await catalog.stop()
