@@ -248,6 +248,38 @@ async def test_what_others_had_of_them_is_erased(engine: Engine, clock: ManualCl
         assert len(await engine.effects(ann, 10)) < effect_count
 
 
+async def test_what_went_out_is_not_forgotten_with_somebody_else(engine: Engine, clock: ManualClock) -> None:
+    """After an erasure the outbox still knows what the events of others started while they were one with the erased,
+    or a wait that is found anew could send it again; it is erased with those whose events they are."""
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1"), by_ann("a1"), login("l1"), seen("d2"), by_ann("a2"))
+        started = await engine.claim_effects("webhook", clock.now_ms(), HOUR_MS, 10)
+        assert len(started) == 4
+        for effect in started:
+            settled = Settlement(effect.key, effect.attempt, EffectState.DELIVERED, "", "", clock.now_ms())
+            assert await engine.settle(settled)
+        await world.fold()
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        ann, device = (await world.state(ANN)).person, (await world.state(DEVICE)).person
+        # What either did after the login went out in the name of one of the two.
+        in_their_name = started[-1].person
+        assert in_their_name in (ann, device)
+        erased, others, left, other = (
+            (ANN, b'"d', device, DEVICE) if in_their_name == ann else (DEVICE, b'"a', ann, ANN)
+        )
+        theirs = {effect.key for effect in started if b'"messageId":' + others in effect.body}
+        await world.eraser.erase(erased, "eve", "", suppress=False)
+        await world.fold()
+        kept = await engine.effects(None, 10)
+        assert {(each.key, each.person, each.state) for each in kept} == {
+            (key, left, EffectState.DELIVERED) for key in theirs
+        }
+        await world.eraser.erase(other, "eve", "", suppress=False)
+        await world.fold()
+        assert await engine.effects(None, 10) == []
+
+
 async def test_a_look_back_into_a_circle_ends(engine: Engine, clock: ManualClock) -> None:
     """After a clock was set back, two merges that undo one another may seem to hold at one instant."""
     async with world_of(engine, clock) as world:

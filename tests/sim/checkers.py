@@ -275,24 +275,39 @@ def check_triggers(rest: Rest) -> Found:
         keys |= rest.history.effects.keys()
     for root, facts in rest.facts.items():
         events = [(each.record, msgspec.json.decode(each.record.payload)) for each in facts]
-        live = [each for each in events if each[1].get("live", True) and each[1]["type"] == "track"]
+        tracked = [each for each in events if each[1]["type"] == "track"]
+        live = [each for each in tracked if each[1].get("live", True)]
         may_be_full = len(events) >= TIMERS_MAX
         # Who was cut apart may have done for one another what called off a wait, or not yet what does.
         was_cut = rest.history.cut_s(root) is not None
-        orders = [(record, fact) for record, fact in live if fact["name"] == ORDERED]
-        for record, _ in orders:
-            if effect_key(record.key, f"{WEBHOOK}/{ALWAYS.name}") not in keys:
+        orders = [(record, fact) for record, fact in tracked if fact["name"] == ORDERED]
+        absorbed = _last_absorbed(rest.history, root)
+        for record, fact in orders:
+            if fact.get("live", True) and effect_key(record.key, f"{WEBHOOK}/{ALWAYS.name}") not in keys:
                 yield f"person {root}: {record.key.hex()} did not start {ALWAYS.name!r}"
         for record, fact in live:
             if fact["name"] != CARTED:
                 continue
-            later = [order for order, other in orders if other["at"] >= fact["at"]]
+            # History calls off nothing when it comes, but what comes or is absorbed after it.
+            later = [
+                order
+                for order, other in orders
+                if other["at"] >= fact["at"]
+                if other.get("live", True) or order.position < max(record.position, absorbed)
+            ]
             has_effect = effect_key(record.key, f"{WEBHOOK}/{PATIENT.name}") in keys
             known = [order for order in later if order.position < record.position and order.person == record.person]
             if not later and not has_effect and not may_be_full and not was_cut:
                 yield f"person {root}: {record.key.hex()} did not start {PATIENT.name!r}, and nothing called it off"
             if known and has_effect and not was_cut:
                 yield f"person {root}: {record.key.hex()} started {PATIENT.name!r}, though it was called off before"
+
+
+def _last_absorbed(history: History, root: PersonId) -> Position:
+    """Where the last record lies by which a person took another over; 0 for nowhere."""
+    absorbs = (each.record for each in history.filed if each.record.kind is RecordKind.ABSORB)
+    places = (each.position for each in absorbs if history.root_of(each.person) == root)
+    return max(places, default=Position(0))
 
 
 def check_waits(rest: Rest) -> Found:

@@ -142,6 +142,7 @@ class Disk:
         self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
+        self.outbox.hand_over(erasure.kept_effects)
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
         if erasure.suppress:

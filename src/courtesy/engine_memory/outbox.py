@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -92,6 +92,12 @@ class Outbox:
             standing = self._effects[each.key]
             if standing.state not in FINAL:
                 standing.effect = standing.effect._replace(person=each.person, body=each.body)
+
+    def hand_over(self, effects: Mapping[bytes, PersonId]) -> None:
+        """Change whose the effects of these keys are, whatever became of them."""
+        for key, person in effects.items():
+            standing = self._effects[key]
+            standing.effect = standing.effect._replace(person=person)
 
     def forget(self, people: Collection[PersonId], keys: Collection[bytes]) -> None:
         """Drop the effects of these people, and those of these keys, whatever became of them."""

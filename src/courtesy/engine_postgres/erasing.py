@@ -24,6 +24,9 @@ _ERASE = (
     "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[]) OR position = ANY(%(others)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
+    "UPDATE effect SET person_id = other.person_id"
+    " FROM unnest(%(kept_effects)s::bytea[], %(kept_for)s::bigint[]) AS other (key, person_id)"
+    " WHERE effect.key = other.key",
     "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[]) OR key = ANY(%(effects)s::bytea[])",
     "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM owner_before WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
@@ -74,6 +77,8 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "emptied_of": [person for _, person in erasure.emptied],
         "payloads": list(erasure.emptied.values()),
         "effects": list(erasure.effects),
+        "kept_effects": list(erasure.kept_effects),
+        "kept_for": list(erasure.kept_effects.values()),
         "quarantined": list(erasure.quarantined),
         "at": erasure.note.at_ms,
     }

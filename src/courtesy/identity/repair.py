@@ -85,7 +85,9 @@ class Erasure:
     `people`: every number under which something of them lies. `others`: records about them that were appended for
     somebody else, a group say, with whom; `kept`: records that were appended for them and are somebody else's.
     `emptied`: RESTORE records of others in which something of theirs lies, with what is to stand there instead.
-    `effects`: keys of effects of others that their events started. `quarantined`: numbers of held events of theirs.
+    `effects`: keys of effects of others that their events started; `kept_effects`: keys of effects of theirs that
+    events of others started, with whose each is from now on: were they gone, a wait that is found anew after the clock
+    was set back would have them go out again. `quarantined`: numbers of held events of theirs.
     `suppress`: whether their identifiers are never to be stored again.
     """
 
@@ -96,6 +98,7 @@ class Erasure:
     kept: Collection[Position] = ()
     emptied: Mapping[tuple[Position, PersonId], bytes] = field(default_factory=dict)
     effects: Collection[bytes] = ()
+    kept_effects: Mapping[bytes, PersonId] = field(default_factory=dict)
     quarantined: Collection[int] = ()
     suppress: bool = True
 

@@ -17,8 +17,9 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `events`: names that start it (`*` for all). `delay_ms`: wait this long after the event. `unless`: an event of one
     of these names, at the time of the first or later and before the wait is over, calls it off; with its own name in
-    it, a subscription waits until the event stays away for as long. Only live events start or call off a subscription.
-    Of one person `TIMERS_MAX` events wait at once; one that comes on top starts nothing.
+    it, a subscription waits until the event stays away for as long. Only live events start a subscription, or end a
+    wait when they come; history that is known already, or of who becomes one with somebody, calls off as well. Of one
+    person `TIMERS_MAX` events wait at once; one that comes on top starts nothing.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -185,7 +185,8 @@ class Eraser:
             ],
             kept=[move.position for move in moves.values() if move.person not in people],
             emptied=copies.emptied,
-            effects=await self._effects(former, records),
+            effects=list(await self._effects(former, records)),
+            kept_effects=await self._effects(people, await self._history.of(former)) if former else {},
             quarantined=held,
             suppress=suppress,
         )
@@ -221,12 +222,16 @@ class Eraser:
                 yield record
             before = page[-1].position
 
-    async def _effects(self, former: Collection[PersonId], records: Collection[Record]) -> list[bytes]:
-        """The keys of effects of others that their events started."""
-        known = {each.key: each.target for person in former for each in await self._engine.effects(person, EFFECTS_MAX)}
+    async def _effects(self, people: Collection[PersonId], records: Mapping[Record, PersonId]) -> dict[bytes, PersonId]:
+        """The keys of effects of these people that these events started, with whose the event is."""
+        known = {each.key: each.target for person in people for each in await self._engine.effects(person, EFFECTS_MAX)}
         targets = set(known.values())
-        keys = {effect_key(record.key, f"{WEBHOOK}/{target}") for record in records for target in targets}
-        return sorted(keys & known.keys())
+        owners = {
+            effect_key(record.key, f"{WEBHOOK}/{target}"): person
+            for record, person in records.items()
+            for target in targets
+        }
+        return {key: owners[key] for key in sorted(owners.keys() & known.keys())}
 
     async def _groups(self, records: Iterable[Record]) -> tuple[list[PersonState], list[tuple[Position, PersonId]]]:
         """The groups that these events were about, as they are without them, and where the events lie there."""

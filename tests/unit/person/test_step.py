@@ -204,6 +204,14 @@ def test_an_imported_event_calls_nothing_off_that_waits() -> None:
     assert len(state.timers) == 1
 
 
+def test_an_imported_event_that_is_known_before_calls_off() -> None:
+    """Who is known to have ordered since is not told to have left a cart, wherever that is known from."""
+    state, catalog = PersonState(ANN), _catalog(CART)
+    _happen(state, fact("m2", ORDERED, at=NOON_MS + 1, live=False), catalog)
+    assert _happen(state, fact("m1", CARTED), catalog).timers == []
+    assert state.timers == {}
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("spread_ms", [0, 1])
 def test_a_subscription_may_wait_until_its_own_event_stays_away(order: tuple[int, ...], spread_ms: int) -> None:
