@@ -29,7 +29,7 @@ from courtesy.runtime.register import Register
 from courtesy.runtime.repair import Repairs
 from tests.contract.builders import NOW_MS, SHOP
 
-ANN, DEVICE = "user_id:ann", "anonymous_id:device-1"
+ANN, DEVICE, OTHER_DEVICE = "user_id:ann", "anonymous_id:device-1", "anonymous_id:device-2"
 AT_ONCE = Subscription("seen", "http://127.0.0.1/", ("Product Viewed",))
 
 
@@ -159,6 +159,30 @@ async def test_the_past_is_told_as_it_was_known(engine: Engine, clock: ManualClo
         assert await counts(start + 1_500, today=True) == [2, 1]
         with pytest.raises(CourtesyError) as raised:
             await world.people.view_at("user_id", "ann", start - 1, knowing_today=False)
+        assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_whose_events_a_repair_gave_to_another_is_known_as_of_then(engine: Engine, clock: ManualClock) -> None:
+    """Who is left with an identifier, but with no event that carries it, is found by it: from when it was learnt on."""
+    async with world_of(engine, clock) as world:
+        start = clock.now_ms()
+        clock.advance(1_000)
+        await world.store(login("l1"), seen("d2", anonymousId="device-2"))
+        other = (await world.state(OTHER_DEVICE)).person
+        await world.repairs.merge(DEVICE, OTHER_DEVICE, "eve", "by hand", dry=False)
+        await world.fold()
+        clock.advance(1_000)
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        live = await world.people.view("anonymous_id", "device-1")
+        assert (live["person"], live["event_types"]) == (str(other), {"track": 1})
+        for today in (False, True):
+            then = await world.people.view_at("anonymous_id", "device-1", clock.now_ms(), knowing_today=today)
+            assert (then["person"], then["event_types"]) == (live["person"], live["event_types"])
+        assert await engine.person_at(DEVICE, clock.now_ms()) == (other, [])
+        assert await engine.person_at(DEVICE, start) is None
+        with pytest.raises(CourtesyError) as raised:
+            await world.people.view_at("anonymous_id", "device-1", start, knowing_today=False)
         assert raised.value.code is Code.NOT_FOUND
 
 

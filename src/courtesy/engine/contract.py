@@ -543,8 +543,9 @@ class Engine(Protocol):
     async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
         """Who owned an identifier at an instant, and who had become part of them by then, by what the store knew then.
 
-        `person:<id>` asks by number. None when nobody owns the identifier even now. What it knew only later is left
-        out, except that an identifier is its first owner's from ever on: whether it was known, their records tell.
+        `person:<id>` asks by number, which is answered whether or not it was given out. None when the store had not
+        learnt of the identifier by then, or nobody owns it now. Whether their records carry it says nothing of that:
+        a repair gives records to others.
         """
         ...
 

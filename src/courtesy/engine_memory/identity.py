@@ -55,6 +55,7 @@ class IdentityGraph:
         self._changed: deque[tuple[int, tuple[str, ...]]] = deque(maxlen=epochs_kept)
         self._owners: dict[str, Owner] = {}
         self._first_told: dict[str, Evidence] = {}
+        self._recorded_ms: dict[str, int] = {}
         self._held: dict[PersonId, set[str]] = {}
         self._root: dict[PersonId, PersonId] = {}
         self._merged: dict[PersonId, set[PersonId]] = {}
@@ -87,7 +88,7 @@ class IdentityGraph:
     def forget(self, people: Collection[PersonId], identifiers: Collection[str], note: Note) -> None:
         """Drop everything about these people and their identifiers; caches are told to forget every owner."""
         for key in [key for key, owner in self._owners.items() if owner.person in people]:
-            del self._owners[key], self._first_told[key]
+            del self._owners[key], self._first_told[key], self._recorded_ms[key]
         for person in people:
             self._held.pop(person, None)
             self._merged.pop(person, None)
@@ -121,6 +122,7 @@ class IdentityGraph:
             if owner is not None:
                 self._held[owner.person].discard(key)
             self._first_told.pop(key, None)
+            self._recorded_ms.pop(key, None)
             self._former.pop(key, None)
         if gone.identifiers:
             self.epoch += 1
@@ -170,6 +172,7 @@ class IdentityGraph:
         self._owners[key] = owner
         self._held.setdefault(owner.person, set()).add(key)
         self._first_told.setdefault(key, evidence)
+        self._recorded_ms.setdefault(key, now_ms)
 
     def _merge(self, merge: Merge, now_ms: int) -> None:
         moving = {merge.loser} | self._merged.pop(merge.loser, set())
@@ -269,7 +272,7 @@ class IdentityGraph:
     def _owner_at(self, identifier: str, at_ms: int) -> PersonId | None:
         if identifier.startswith("person:"):
             return self._root_at(PersonId(int(identifier.partition(":")[2])), at_ms)
-        if identifier not in self._owners:
+        if identifier not in self._owners or self._recorded_ms[identifier] > at_ms:
             return None
         change = next((each for each in self._former.get(identifier, ()) if each.until_ms > at_ms), None)
         return self._owners[identifier].person if change is None else change.person

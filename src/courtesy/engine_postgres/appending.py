@@ -29,8 +29,8 @@ _FLUSH = "SELECT pg_logical_emit_message(true, 'courtesy', '')"
 """Something small to commit: what was committed before it is on the disk when it is."""
 
 _PUT_OWNERS = """
-INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since)
-SELECT * FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[])
+INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since, recorded)
+SELECT given.*, %s FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[]) AS given
 ON CONFLICT (identifier) DO UPDATE SET person_id = excluded.person_id, shared = excluded.shared
 """
 _PUT_LINKS = """
@@ -167,7 +167,7 @@ class PostgresAppend:
 
     async def _put_changes(self, changes: Changes, now_ms: int) -> None:
         if changes.owners:
-            await self._put_owners(changes)
+            await self._put_owners(changes, now_ms)
         if changes.links:
             await self._put_links(changes.links)
         for merge in changes.merges:
@@ -175,13 +175,14 @@ class PostgresAppend:
         for refusal in changes.refusals:
             await self._put_refusal(refusal)
 
-    async def _put_owners(self, changes: Changes) -> None:
+    async def _put_owners(self, changes: Changes, now_ms: int) -> None:
         keys = list(changes.owners)
         owners = [owner for owner, _ in changes.owners.values()]
         why = [evidence for _, evidence in changes.owners.values()]
         await self._connection.execute(
             _PUT_OWNERS,
             (
+                now_ms,
                 keys,
                 [owner.person for owner in owners],
                 [owner.shared for owner in owners],

@@ -62,8 +62,8 @@ ORDER BY number
 _OWNER_AT = """
 SELECT coalesce(
     (SELECT person_id FROM owner_before WHERE identifier = %(key)s AND until > %(at)s ORDER BY number LIMIT 1),
-    (SELECT person_id FROM identifier WHERE identifier = %(key)s)
-)
+    person_id
+) FROM identifier WHERE identifier = %(key)s AND recorded <= %(at)s
 """
 _ROOT_AT = """
 WITH RECURSIVE up (person_id, passed) AS (
@@ -175,9 +175,9 @@ class Repairing(Connected):
         async with self._connection() as connection:
             cursor = await connection.execute(text, {"key": key, "at": at_ms}, binary=True)
             row = await cursor.fetchone()
-            person = row[0] if row else None
-            if person is None:
+            if row is None:
                 return None
+            (person,) = row
             cursor = await connection.execute(_MERGED_AT, {"person": person, "at": at_ms}, binary=True)
             return PersonId(person), [PersonId(each) for (each,) in await cursor.fetchall()]
 

@@ -88,15 +88,16 @@ class People:
         if knowing_today:
             reading = await self._read(kind, value, None)
             person, merged = reading.person, reading.merged
+            was_told = kind in (PERSON, GROUP) or _was_told(key, reading.identifiers, at_ms)
             records = [each for each in await self._history.of([person, *merged]) if each.at <= at_ms]
         else:
             found = await self._engine.person_at(key, at_ms)
             if found is None:
                 raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}", hint=self._kind_hint(kind))
-            person, merged = found
+            (person, merged), was_told = found, True
             records = list(await self._history.of([person, *merged], at_ms))
         state = refold(person, records, NO_CATALOGS, at_ms)
-        if not records or (kind not in (PERSON, GROUP) and key not in state.identifiers):
+        if not records or not (was_told or key in state.identifiers):
             raise CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
         view = person_view(state, self.source_names())
         view["as_of"] = to_iso(at_ms)
@@ -196,6 +197,11 @@ class People:
             view["path"] = None if path is None else [link_view(link, names) for link in path]
             view["same_person"] = any(each.identifier == self.key_of(*other) for each in reading.identifiers)
         return view
+
+
+def _was_told(key: str, held: Iterable[HeldIdentifier], at_ms: int) -> bool:
+    """Whether an identifier was told by an instant, though its events may be somebody else's by now."""
+    return any(each.since_ms <= at_ms for each in held if each.identifier == key)
 
 
 def _identifier_view(each: HeldIdentifier, names: dict[Any, str]) -> dict[str, Any]:
