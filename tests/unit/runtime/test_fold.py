@@ -331,7 +331,7 @@ async def test_a_broken_record_is_set_aside_and_nothing_else() -> None:
 
 
 async def test_a_record_that_breaks_only_where_it_is_forwarded_to_is_set_aside_there() -> None:
-    """It decodes, so whoever became part of another sends it on; it is set aside once, as the copy, and nothing else."""
+    """It decodes, so whoever became part of another sends it on; it is set aside once, as the copy."""
     async with opened() as engine:
         await receive(engine, call("m1"), visit("m2", "a"))
         visitor = engine.owner("anonymous_id:a")
