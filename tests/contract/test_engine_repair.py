@@ -11,13 +11,14 @@ import msgspec
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import PersonId, Position, message_key
 from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.engine.contract import AppendBatch, EffectState, Engine, Settlement
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.identity.resolve import Changes, Evidence, Merge
 from courtesy.person.assemble import assemble
 from courtesy.person.catalog import Subscription
+from courtesy.person.record import FACTS, NewRecord, Record
 from courtesy.person.state import PersonState, encode_state
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
@@ -28,6 +29,7 @@ from courtesy.runtime.people import People
 from courtesy.runtime.register import Register
 from courtesy.runtime.repair import Repairs
 from tests.contract.builders import NOW_MS, SHOP
+from tests.sim.store import Archive
 
 ANN, DEVICE, OTHER_DEVICE = "user_id:ann", "anonymous_id:device-1", "anonymous_id:device-2"
 AT_ONCE = Subscription("seen", "http://127.0.0.1/", ("Product Viewed",))
@@ -70,13 +72,15 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(engine: Engine, clock: ManualClock, register: Register | None = None) -> AsyncIterator[World]:
+async def world_of(
+    engine: Engine, clock: ManualClock, register: Register | None = None, archive: Archive | None = None
+) -> AsyncIterator[World]:
     """A world over the engine under test."""
     catalog = CatalogCache(engine, clock)
     await catalog.refresh()
     await catalog.define_subscription(AT_ONCE, "tests")
     clock.set(NOW_MS + HOUR_MS)
-    ingest, history = Ingest(engine, catalog.rules, clock), History(engine)
+    ingest, history = Ingest(engine, catalog.rules, clock), History(engine, archive)
     worker = FoldWorker(engine, catalog.catalog, clock, "folder")
     ingest.start()
     try:
@@ -86,7 +90,7 @@ async def world_of(engine: Engine, clock: ManualClock, register: Register | None
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, None, clock, register),
+            Eraser(engine, history, archive, clock, register),
             People(engine, catalog, history),
         )
     finally:
@@ -302,6 +306,35 @@ async def test_what_went_out_is_not_forgotten_with_somebody_else(engine: Engine,
         await world.eraser.erase(other, "eve", "", suppress=False)
         await world.fold()
         assert await engine.effects(None, 10) == []
+
+
+async def test_what_was_set_aside_with_others_is_erased(engine: Engine, clock: ManualClock) -> None:
+    """A broken event that was forwarded is set aside with whom they were part of, and goes with them though the log
+    has the copy no more; what is set aside of the other stays."""
+    archive = Archive()
+    async with world_of(engine, clock, archive=archive) as world:
+        await world.store(seen("d1"), by_ann("a1"))
+        numbers = {name: (await world.state(name)).person for name in (ANN, DEVICE)}
+        await world.store(login("l1"))
+        log = await engine.log_after(Position(0), 100)
+        async with engine.appending() as append:
+            broken = [_broken(next(each for each in log if each.person == number)) for number in numbers.values()]
+            await append.write(AppendBatch(broken, [each.key for each in broken], Changes(), [], [], clock.now_ms()))
+        await world.fold()
+        archive.records = [each for each in await engine.log_after(Position(0), 100) if each.kind in FACTS]
+        await engine.trim(clock.now_ms() + HOUR_MS)
+        assert {each.record.person for each in await engine.poisoned(10)} == {(await world.state(ANN)).person}
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        await world.eraser.erase(DEVICE, "eve", "asked to", suppress=False)
+        assert [b"device-1" in each.record.payload for each in await engine.poisoned(10)] == [False]
+
+
+def _broken(record: Record) -> NewRecord:
+    """The like of an event, which decodes, but can't be folded."""
+    payload = msgspec.json.encode(msgspec.json.decode(record.payload) | {"at": 10**30})
+    key = message_key(record.source, f"like {record.position}")
+    return NewRecord(record.person, record.kind, record.at, record.received, record.source, key, payload)
 
 
 async def test_a_look_back_into_a_circle_ends(engine: Engine, clock: ManualClock) -> None:

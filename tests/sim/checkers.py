@@ -183,9 +183,9 @@ def check_reads(rest: Rest) -> Found:
 
 
 def check_set_aside(rest: Rest) -> Found:
-    """What was set aside is what was corrupted, no more and no less, each record once."""
+    """What was set aside is what was corrupted, no more and no less, each record once, where it came to lie."""
     erased = {person for erasure in rest.history.erasures for person in erasure.people}
-    rotten = {each.record.position for each in rest.history.left() if each.rotten}
+    rotten = {each.record.position for each in rest.history.rotten()}
     found = set(rest.set_aside)
     # What was set aside as an erased person's is forgotten, though the event may be somebody else's by now.
     told_with = {each.record.position for each in rest.history.left() if each.record.person in erased}

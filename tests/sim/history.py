@@ -19,6 +19,9 @@ from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
 
+COPY_OF = {RecordKind.FORWARDED_EVENT: RecordKind.EVENT, RecordKind.FORWARDED_GROUP: RecordKind.GROUP}
+"""What a forwarded record is a copy of."""
+
 
 class Violation(Exception):
     """Something that must always hold did not; `checker` names who noticed."""
@@ -39,7 +42,7 @@ class Message(NamedTuple):
 
 class Filed(NamedTuple):
     """A record as it was added to the log. `forwarded`: a copy of an earlier one, for whom its person became part of.
-    `rotten`: not as it was meant."""
+    `rotten`: not as it was meant; so is the copy of one that is not."""
 
     record: Record
     forwarded: bool
@@ -121,6 +124,7 @@ class History:
         self._cut_s: dict[PersonId, float] = {}
         self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
         self._carried: dict[Position, tuple[str, ...]] = {}
+        self._rotten: dict[tuple[RecordKind, bytes, bytes], Filed] = {}
         self._forwarding: set[tuple[PersonId, RecordKind, bytes]] = set()
         self._folded: dict[Partition, Position] = {}
         self._epochs: dict[Partition, int] = {}
@@ -171,9 +175,18 @@ class History:
             self._carried[record.position] = (*event["ids"], *event.get("previous", ()))
             if not self.suppressed.isdisjoint(self._carried[record.position]):
                 self.fail("forgotten", f"{event['id']} carries what must not be stored again")
+        what = COPY_OF.get(record.kind, record.kind), record.key, record.payload
+        rotten = rotten or (forwarded and what in self._rotten)
         self.filed.append(Filed(record, forwarded, rotten))
+        if rotten:
+            self._rotten[what] = self.filed[-1]
         self._by_person[record.person].append(self.filed[-1])
         self.trace.note("filed", record.position, record.person, record.kind, record.key.hex(), "rot" * rotten)
+
+    def rotten(self) -> list[Filed]:
+        """Every corrupted record once, where it came to lie: what decodes may be forwarded, and shows what it is only
+        to whom it was forwarded at last. Without what was erased."""
+        return [each for each in self._rotten.values() if not self.is_gone(each)]
 
     @property
     def head(self) -> Position:

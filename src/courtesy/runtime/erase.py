@@ -27,6 +27,7 @@ from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 HELD_PAGE = 500
 RECORDS_PAGE = 1_000
 EFFECTS_MAX = 1_000_000
+SET_ASIDE_MAX = 1_000_000
 COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 SHORT = 3
 """Values shorter than this are not looked for in what is held: they would be found everywhere."""
@@ -195,7 +196,8 @@ class Eraser:
     async def _copies(
         self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]
     ) -> _Copies:
-        """Where copies of their events, and states with their facts, lie among the records of others."""
+        """Where copies of their events, and states with their facts, lie among the records of others, and among what
+        was set aside of those."""
         keys = {record.key for record in records}
         stamps = {(record.at, tie_break(record.key)) for record in records}
         found = _Copies()
@@ -210,8 +212,11 @@ class Eraser:
                     found.emptied[record.position, record.person] = empty
                 else:
                     found.places.append((record.position, record.person))
-            elif record.kind in COPIES and record.key in keys:
+            elif _is_copy(record, keys):
                 found.places.append((record.position, record.person))
+        # What was set aside outlives the log.
+        set_aside = [each.record for each in await self._engine.poisoned(SET_ASIDE_MAX)]
+        found.places += [(record.position, record.person) for record in set_aside if _is_copy(record, keys)]
         return found
 
     async def _all_of(self, people: Collection[PersonId]) -> AsyncIterator[Record]:
@@ -287,6 +292,10 @@ class _Found:
     erasure: Erasure
     states: list[PersonState]
     event_count: int
+
+
+def _is_copy(record: Record, keys: Collection[bytes]) -> bool:
+    return record.kind in COPIES and record.key in keys
 
 
 def _has_facts(state: PersonState, stamps: Collection[tuple[int, int]], identifiers: Collection[str]) -> bool:

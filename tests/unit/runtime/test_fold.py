@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import pytest
 
 from courtesy.base.errors import CourtesyError
@@ -327,6 +328,26 @@ async def test_a_broken_record_is_set_aside_and_nothing_else() -> None:
         assert [each.record.key for each in poisoned] == [message_key(SourceId(1), name) for name in ("worse", "bad")]
         assert "DecodeError" in poisoned[1].error
         assert "\0" not in poisoned[0].error
+
+
+async def test_a_record_that_breaks_only_where_it_is_forwarded_to_is_set_aside_there() -> None:
+    """It decodes, so whoever became part of another sends it on; it is set aside once, as the copy."""
+    async with opened() as engine:
+        await receive(engine, call("m1"), visit("m2", "a"))
+        visitor = engine.owner("anonymous_id:a")
+        await receive(engine, call("m3", anonymousId="a"))
+        worker = _worker(engine)
+        await _fold_all(worker)
+        late = next(record for record in engine.log() if record.person == visitor)
+        payload = msgspec.json.encode(msgspec.json.decode(late.payload) | {"at": 10**30})
+        await _append(engine, _broken(visitor, "late")._replace(payload=payload))
+        await _fold_all(worker)
+        (poisoned,) = await engine.poisoned(10)
+        ann = engine.owner("user_id:ann")
+        assert (poisoned.record.person, poisoned.record.kind) == (ann, RecordKind.FORWARDED_EVENT)
+        assert (poisoned.record.key, poisoned.record.payload) == (message_key(SourceId(1), "late"), payload)
+        assert decode_state((await _states(engine))[ann]).event_count == 3
+        assert await _unfolded_count(engine) == 0
 
 
 @pytest.mark.parametrize(("failures", "set_aside"), [(TRIES, 0), (TRIES + 1, 1)])
