@@ -32,9 +32,9 @@ SERVED = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as an operator has it, with webhooks to this machine allowed."""
+    """A server as an operator has it, with webhooks to this machine allowed; each page has its own."""
     with serving("--allow-private-webhooks", data=tmp_path_factory.mktemp("docs") / "data") as running:
         yield running
 

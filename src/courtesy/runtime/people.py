@@ -93,12 +93,14 @@ class People:
         else:
             found = await self._engine.person_at(key, at_ms)
             if found is None:
-                raise CourtesyError(Code.NOT_FOUND, f"nobody has {kind} {value!r:.100}", hint=self._kind_hint(kind))
+                # Today's error, if nobody is here today either.
+                await self._read(kind, value, None)
+                raise _unknown_then(kind, value, at_ms)
             (person, merged), was_told = found, True
             records = list(await self._history.of([person, *merged], at_ms))
         state = refold(person, records, NO_CATALOGS, at_ms)
         if not records or not (was_told or key in state.identifiers):
-            raise CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
+            raise _unknown_then(kind, value, at_ms)
         view = person_view(state, self.source_names())
         view["as_of"] = to_iso(at_ms)
         view["position"] = str(records[-1].position)
@@ -197,6 +199,10 @@ class People:
             view["path"] = None if path is None else [link_view(link, names) for link in path]
             view["same_person"] = any(each.identifier == self.key_of(*other) for each in reading.identifiers)
         return view
+
+
+def _unknown_then(kind: str, value: str, at_ms: int) -> CourtesyError:
+    return CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
 
 
 def _was_told(key: str, held: Iterable[HeldIdentifier], at_ms: int) -> bool:
