@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,11 @@ def create_key(data: Path, scope: str, name: str) -> str:
 
 @contextmanager
 def serving(
-    *arguments: str, data: Path | None = None, port: int | None = None, source: str = "shop"
+    *arguments: str,
+    data: Path | None = None,
+    port: int | None = None,
+    source: str = "shop",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server that is ready, with a write key for `source`; stopped, and its folder removed unless it was given.
 
@@ -132,7 +137,10 @@ def serving(
     port = port or free_port()
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
         process = subprocess.Popen(
-            command("serve", "--data", str(folder), "--port", str(port), *arguments), stderr=log, stdout=log
+            command("serve", "--data", str(folder), "--port", str(port), *arguments),
+            stderr=log,
+            stdout=log,
+            env={**os.environ, **(environment or {})},
         )
     try:
         wait_ready(port, process)
