@@ -63,7 +63,7 @@ class Connected:
         self._url = _plain_url(url)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._url,
-            min_size=min(4, connection_count),
+            min_size=1,
             max_size=connection_count,
             open=False,
             timeout=10,
