@@ -150,6 +150,10 @@ async def count(asked: Asked[SpanQuery, None]) -> Counts:
     found = await asked.app.engine.counts(from_ms, to_ms)
     buckets: dict[tuple[int, str], list[Count]] = {}
     names = _source_names(asked.app)
+    if any(each.source not in names for each in found):
+        # Another process may just have made the source.
+        await asked.app.catalog.refresh()
+        names = _source_names(asked.app)
     for each in found:
         buckets.setdefault((each.hour_ms, names.get(each.source, str(each.source))), []).append(each)
     counts = [_hour_counts(source, hour, counted) for (hour, source), counted in sorted(buckets.items())]
