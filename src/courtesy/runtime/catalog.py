@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -25,6 +26,7 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+from courtesy.person.record import SYSTEM_SOURCE
 from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
     EVERY_SOURCE,
@@ -39,6 +41,9 @@ from courtesy.schema.event_schema import (
 from courtesy.standard.country import country_of
 
 REFRESH_MS = 1_000
+SYSTEM_NAME = "courtesy"
+"""What the source is called under which Courtesy itself reports."""
+
 ROTATION_MS = 7 * DAY_MS
 """How long a replaced key stays valid: clients that hold it retry for 12 hours, and people deploy on weekdays."""
 
@@ -130,6 +135,7 @@ class Definitions:
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
+    source_names: dict[SourceId, str] = field(default_factory=dict)
 
 
 def digest_of(secret: str) -> str:
@@ -161,6 +167,7 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             _add_schema(out.schemas, each)
         elif each.kind == RETENTION:
             out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
+    out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
@@ -189,6 +196,8 @@ class CatalogCache:
         self._clock = clock
         self._refresh_ms = refresh_ms
         self._definitions = Definitions()
+        self._removed_sources: set[SourceId] = set()
+        self._naming = asyncio.Lock()
         self._refresher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -274,6 +283,21 @@ class CatalogCache:
             declared.traits_identify,
             declared.country,
         )
+
+    async def source_names(self, used: Iterable[SourceId]) -> Mapping[SourceId, str]:
+        """What sources are called, by their numbers: all that are known, and surely those in `used`, which are of
+        something stored, unless they were removed.
+
+        The store is asked for a number that is new here, as of a source that another process just made. What it does
+        not know either was removed: a number is never given out again, and not asked for again. Raises Unavailable.
+        """
+        used = set(used)
+        if used - self._definitions.source_names.keys() - self._removed_sources:
+            async with self._naming:  # one asks, and the others who wait find it known
+                if unknown := used - self._definitions.source_names.keys() - self._removed_sources:
+                    await self.refresh()
+                    self._removed_sources |= unknown - self._definitions.source_names.keys()
+        return self._definitions.source_names
 
     async def define_source(self, name: str, source: Source, by: str) -> SourceId:
         """Declare or change a source."""

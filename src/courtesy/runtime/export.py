@@ -51,8 +51,11 @@ class Exports:
         why = await self._people.why("person" if kind != GROUP else kind, _number_or(person, kind, value))
         people = [PersonId(int(each)) for each in (person["person"], *person["merged_people"])]
         identifiers = {f"{each['kind']}:{each['value']}" for each in person["identifiers"]}
-        names = self._people.source_names()
         past = await self._engine.identity_history(people[0])
+        records = await self._history.of(people)
+        held = await self._held(identifiers)
+        used = {each.source for each in records} | {each.source for each in held}
+        names = await self._catalog.source_names(used | {merge.evidence.source for merge, *_ in past.merges})
         return {
             "format": FORMAT,
             "exported": to_iso(self._clock.now_ms()),
@@ -62,9 +65,9 @@ class Exports:
             "refused": why["refused"],
             "corrections": await self._corrections(people),
             **_past_view(past, names),
-            "events": [_event(record, names) for record in await self._history.of(people)],
+            "events": [_event(record, names) for record in records],
             "effects": await self._effects(people),
-            "held": await self._held(identifiers, names),
+            "held": [_held_view(each, names) for each in held],
         }
 
     async def _corrections(self, people: Iterable[PersonId]) -> list[Document]:
@@ -78,14 +81,13 @@ class Exports:
         effects = [each for person in people for each in await self._engine.effects(person, ALL)]
         return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
 
-    async def _held(self, identifiers: Collection[str], names: dict[Any, str]) -> list[Document]:
+    async def _held(self, identifiers: Collection[str]) -> list[Quarantined]:
         rules, before = self._catalog.now.rules, None
         countries = {number: source.country for number, source in self._catalog.now.sources.values()}
-        found: list[Document] = []
+        found: list[Quarantined] = []
         while page := await self._engine.quarantined(None, None, before, HELD_PAGE):
             # Reading what is broken takes a while, and others want the loop meanwhile.
-            theirs = await asyncio.to_thread(_theirs, page, identifiers, rules, countries)
-            found += [_held_view(each, names) for each in theirs]
+            found += await asyncio.to_thread(_theirs, page, identifiers, rules, countries)
             before = page[-1].number
         return found[::-1]
 
@@ -107,7 +109,7 @@ def _named(held: Quarantined, rules: IdentityRules, country: str) -> set[str]:
     return set().union(*(named_in(rules, part, hints) for part in parts if part))
 
 
-def _past_view(past: IdentityHistory, names: dict[Any, str]) -> Document:
+def _past_view(past: IdentityHistory, names: Mapping[SourceId, str]) -> Document:
     """Who else was taken for the owner of their identifiers, and merges that were undone."""
     return {
         "owners_before": [
@@ -127,7 +129,7 @@ def _past_view(past: IdentityHistory, names: dict[Any, str]) -> Document:
     }
 
 
-def _event(record: Record, names: dict[Any, str]) -> Document:
+def _event(record: Record, names: Mapping[SourceId, str]) -> Document:
     try:
         return {**event_view(record, names), "unreadable": None}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -169,7 +171,7 @@ def _effect(each: EffectReading) -> Document:
     }
 
 
-def _held_view(held: Quarantined, names: dict[Any, str]) -> Document:
+def _held_view(held: Quarantined, names: Mapping[SourceId, str]) -> Document:
     raw, encoding = as_text(held.raw)
     mended, mended_encoding = (None, None) if held.mended is None else as_text(held.mended)
     return {
