@@ -26,6 +26,7 @@ from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.targets import WebhookTargets
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
 from tests.sim.remote import Remote, RemoteChannel
@@ -212,9 +213,5 @@ class Courier(Process):
     async def run(self) -> None:
         machine = self._machine
         channels: dict[str, Channel] = {WEBHOOK: RemoteChannel(None, machine.remote, self.crash)}
-        configs = {WEBHOOK: self._config_of}
-        await machine.parts.dispatcher(self._engine, channels, configs, machine.clock).run(self.stop)
-
-    async def _config_of(self, target: str) -> dict[str, Any] | None:
-        subscription = await self._catalog.subscription(target)
-        return None if subscription is None else {"url": subscription.url}
+        targets = {WEBHOOK: WebhookTargets(self._catalog)}
+        await machine.parts.dispatcher(self._engine, channels, targets, machine.clock).run(self.stop)

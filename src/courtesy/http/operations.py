@@ -98,7 +98,8 @@ async def metrics(asked: Asked[NoQuery, None]) -> Answer:
             partitions = await asked.app.engine.status()
     except (TimeoutError, CourtesyError):
         partitions = None
-    return Answer(page(partitions, asked.app.clock.now_ms()), media_type=PAGE_TYPE)
+    switched_off_count = len(asked.app.catalog.now.switched_off)
+    return Answer(page(partitions, asked.app.clock.now_ms(), switched_off_count), media_type=PAGE_TYPE)
 
 
 class SpanQuery(msgspec.Struct, frozen=True, rename={"from_": "from"}, forbid_unknown_fields=True):
