@@ -21,6 +21,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
@@ -165,7 +166,9 @@ class Front(Process):
         past = Past(self._engine, machine.disk.archive)
         self.people = People(self._engine, self._catalog, past)
         self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
-        self.eraser = Eraser(self._engine, past, machine.disk.archive, machine.clock)
+        self.eraser = Eraser(
+            self._engine, past, machine.disk.archive, HeldEvents(self._engine, self._catalog), machine.clock
+        )
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 
