@@ -21,11 +21,13 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.trimming import trim
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
@@ -165,7 +167,9 @@ class Front(Process):
         past = Past(self._engine, machine.disk.archive)
         self.people = People(self._engine, self._catalog, past)
         self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
-        self.eraser = Eraser(self._engine, past, machine.disk.archive, machine.clock)
+        self.eraser = Eraser(
+            self._engine, past, machine.disk.archive, HeldEvents(self._engine, self._catalog), machine.clock
+        )
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 
@@ -213,9 +217,5 @@ class Courier(Process):
     async def run(self) -> None:
         machine = self._machine
         channels: dict[str, Channel] = {WEBHOOK: RemoteChannel(None, machine.remote, self.crash)}
-        configs = {WEBHOOK: self._config_of}
-        await machine.parts.dispatcher(self._engine, channels, configs, machine.clock).run(self.stop)
-
-    async def _config_of(self, target: str) -> dict[str, Any] | None:
-        subscription = await self._catalog.subscription(target)
-        return None if subscription is None else {"url": subscription.url}
+        targets = {WEBHOOK: WebhookTargets(self._catalog)}
+        await machine.parts.dispatcher(self._engine, channels, targets, machine.clock).run(self.stop)

@@ -23,6 +23,7 @@ from courtesy.identity.rules import split_identifier
 from courtesy.person.record import RecordKind
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.people import People
 from tests.sim.calls import draw_habits
@@ -212,7 +213,8 @@ class _Run:
         """Everything that the checks judge by."""
         history, engine, disk = system.history, system.engine, system.disk
         past, readings = Past(engine, disk.archive), {}
-        await Eraser(engine, past, disk.archive, system.clock).erase_archive()
+        held = HeldEvents(engine, CatalogCache(engine, system.clock))
+        await Eraser(engine, past, disk.archive, held, system.clock).erase_archive()
         for person in history.people():
             reading = await engine.read_person(f"person:{person}")
             if reading is not None:

@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import structlog
@@ -33,6 +32,7 @@ from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
+from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
 
@@ -66,14 +66,14 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
     try:
         await catalog.start()
         channels = {WEBHOOK: make_webhook(settings)}
-        configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
+        targets = {WEBHOOK: WebhookTargets(catalog)}
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
         ]
-        await Dispatcher(engine, channels, configs, clock).run(stop)
+        await Dispatcher(engine, channels, targets, clock).run(stop)
         await asyncio.gather(*beside)
     finally:
         await catalog.stop()
@@ -146,14 +146,6 @@ def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
-
-
-async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
-    """How to call a subscription's webhook as it is defined now."""
-    subscription = await catalog.subscription(name)
-    if subscription is None:
-        return None
-    return {"url": subscription.url, "secrets": list(subscription.secrets)}
 
 
 WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}

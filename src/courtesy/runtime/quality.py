@@ -212,10 +212,10 @@ class Judge:
         Raises CourtesyError(NOT_FOUND) for a source that is not there.
         """
         number = None if source is None else self._catalog.policy(source).source
-        names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
         now = self._clock.now_ms()
         tomorrow = now - now % DAY_MS + DAY_MS
         rows = await self._engine.quality(number, tomorrow - day_count * DAY_MS, tomorrow)
+        names = await self._catalog.source_names(row.source for row in rows)
         return [SourceDay(names[row.source], decode_day(row.body)) for row in rows if row.source in names]
 
 

@@ -201,11 +201,12 @@ class Repairs:
         return pieces, moves
 
     def catalogs(self) -> CatalogHistory:
-        """The subscriptions, each from the instant since which it is as it is."""
+        """The subscriptions that are on, each from the instant since which it is as it is."""
         now = self._catalog.now
         return catalog_history(
             (now.revisions[SUBSCRIPTION, name].changed_ms, subscription)
             for name, subscription in now.subscriptions.items()
+            if name not in now.switched_off
         )
 
     async def corrected(
