@@ -9,11 +9,7 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-<<<<<<< HEAD
-from courtesy.base.ids import PersonId, Position
-=======
-from courtesy.base.ids import PersonId, Position, SourceId, tie_break
->>>>>>> fix-leftovers
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import to_iso
 from courtesy.engine.contract import Engine, HeldIdentifier, IdentityReading, PersonReading
 from courtesy.identity.repair import chain_between
@@ -108,11 +104,7 @@ class People:
         view["as_of"] = to_iso(at_ms)
         view["position"] = str(told.position)
         view["merged_people"] = [str(each) for each in merged]
-<<<<<<< HEAD
-        view["identifiers"] = _carried_view(state, told, self.source_names())
-=======
-        view["identifiers"] = _carried_view(state, records, names)
->>>>>>> fix-leftovers
+        view["identifiers"] = _carried_view(state, told, names)
         if kind == GROUP:
             view["members"] = sorted(state.members)
         return view
@@ -236,11 +228,7 @@ def _identifier_view(each: HeldIdentifier, names: Mapping[SourceId, str]) -> dic
     }
 
 
-<<<<<<< HEAD
-def _carried_view(state: PersonState, told: Told, names: dict[Any, str]) -> list[dict[str, Any]]:
-=======
-def _carried_view(state: PersonState, records: Iterable[Record], names: Mapping[SourceId, str]) -> list[dict[str, Any]]:
->>>>>>> fix-leftovers
+def _carried_view(state: PersonState, told: Told, names: Mapping[SourceId, str]) -> list[dict[str, Any]]:
     """The identifiers that the events up to an instant carried, each with the one that told it first."""
     message_ids = told.message_ids(state)
     return [
