@@ -660,6 +660,10 @@ class Engine(Protocol):
         """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
+    async def forget_quality(self, before_ms: int) -> int:
+        """Forget the days that begin before an instant, of all sources; how many."""
+        ...
+
     # -- upkeep
 
     async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:

@@ -306,6 +306,12 @@ class MemoryEngine:
             if from_ms <= day_ms < to_ms and (source is None or own == source)
         ]
 
+    async def forget_quality(self, before_ms: int) -> int:
+        old = [key for key in self._disk.quality if key[0] < before_ms]
+        for key in old:
+            del self._disk.quality[key]
+        return len(old)
+
     # -- upkeep
 
     async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
