@@ -80,11 +80,21 @@ class Databases:
     def fresh(self, of: str | None = None) -> Iterator[str]:
         """The URL of a new, empty, migrated database, gone afterwards. `of`: the URL of another (closed) that it is to
         be a copy of."""
+        with self._copy(_TEMPLATE if of is None else urlsplit(of).path[1:]) as url:
+            yield url
+
+    @contextmanager
+    def bare(self) -> Iterator[str]:
+        """The URL of a new database in which there is nothing, gone afterwards."""
+        with self._copy("template1") as url:
+            yield url
+
+    @contextmanager
+    def _copy(self, template: str) -> Iterator[str]:
         self._made_count += 1
         name = f"test_{self._made_count}"
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER courtesy")
         with self._server() as server:
-            template = _TEMPLATE if of is None else urlsplit(of).path[1:]
             server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
             yield self._url_of(name)
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

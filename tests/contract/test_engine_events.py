@@ -7,6 +7,7 @@ import pytest
 from courtesy.base.ids import Position
 from courtesy.engine.contract import Engine
 from courtesy.person.record import Record, RecordKind
+from courtesy.runtime.trimming import trim
 from tests.contract.builders import ANN, BOB, NOW_MS, SHOP, TILL, fold_all, person_in, record, write
 
 ALL = 1_000
@@ -60,7 +61,7 @@ async def test_the_log_is_found_by_time_after_it_was_trimmed(engine: Engine) -> 
     for n in range(10):
         await write(engine, record(ANN, f"m{n}", received=NOW_MS + n))
     await fold_all(engine)
-    assert await engine.trim(NOW_MS + 6) == 6
+    assert await trim(engine, NOW_MS + 6) == 6
     assert await engine.position_before(NOW_MS + 8) == 8
     assert await engine.position_before(NOW_MS + 3) == 0
     assert await engine.position_before(NOW_MS + 100) == 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 from courtesy.base.ids import Position
 from courtesy.engine.contract import Engine
 from courtesy.person.record import Record, RecordKind, hand_over_payload
+from courtesy.runtime.trimming import trim
 from tests.contract.builders import ANN, BOB, NOW_MS, Store, fold, log_of, person_in, record, records, write
 
 START = Position(0)
@@ -49,7 +50,7 @@ async def test_reading_the_log_passes_over_what_was_dropped(engine: Engine) -> N
     await fold(engine)
     await write(engine, record(BOB, "young", received=NOW_MS + 1_000))
     await fold(engine)
-    assert await engine.trim(NOW_MS + 1) == 50
+    assert await trim(engine, NOW_MS + 1) == 50
     assert [each.position for each in await engine.log_after(START, 5)] == [51]
 
 
@@ -67,13 +68,13 @@ async def test_nothing_is_dropped_that_the_lake_lacks(engine: Engine) -> None:
     people = [person_in(number) for number in range(engine.partition_count)]
     await write(engine, *(record(person, f"m{person}") for person in people))
     await fold(engine)
-    assert await engine.trim(NOW_MS + 1, START) == 0
-    assert await engine.trim(NOW_MS + 1, Position(5)) == 5
+    assert await trim(engine, NOW_MS + 1, START) == 0
+    assert await trim(engine, NOW_MS + 1, Position(5)) == 5
     assert [each.position for each in await engine.log_after(START, 100)] == list(range(6, len(people) + 1))
-    assert await engine.trim(NOW_MS + 1) == len(people) - 5
+    assert await trim(engine, NOW_MS + 1) == len(people) - 5
 
 
 async def test_a_lake_that_is_ahead_lets_nothing_unfolded_be_dropped(engine: Engine) -> None:
     """To be in the lake is one condition of two."""
     await write(engine, *records(3))
-    assert await engine.trim(NOW_MS + 1, Position(3)) == 0
+    assert await trim(engine, NOW_MS + 1, Position(3)) == 0

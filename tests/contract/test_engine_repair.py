@@ -29,6 +29,7 @@ from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.register import Register
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.trimming import trim
 from tests.contract.builders import NOW_MS, SHOP
 from tests.sim.store import Archive
 
@@ -323,7 +324,7 @@ async def test_what_was_set_aside_with_others_is_erased(engine: Engine, clock: M
             await append.write(AppendBatch(broken, [each.key for each in broken], Changes(), [], [], clock.now_ms()))
         await world.fold()
         archive.records = [each for each in await engine.log_after(Position(0), 100) if each.kind in FACTS]
-        await engine.trim(clock.now_ms() + HOUR_MS)
+        await trim(engine, clock.now_ms() + HOUR_MS)
         assert {each.record.person for each in await engine.poisoned(10)} == {(await world.state(ANN)).person}
         await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
         await world.fold()

@@ -29,6 +29,7 @@ from courtesy.lake.place import TABLE, Place, catalog_url
 from courtesy.lake.rewriting import OPEN_DEPTH, depth
 from courtesy.lake.rows import KINDS
 from courtesy.lake.table import POSITION, live_files
+from courtesy.person.chapter import written
 from courtesy.person.record import Record, RecordKind, hand_over_payload
 from courtesy.runtime.lake import LakeRetention
 from courtesy.runtime.retention import Rule
@@ -103,6 +104,26 @@ async def test_history_is_the_records_of_the_log(site: Site) -> None:
     assert await lake.history([], Position(20)) == await all_of(lake, [PersonId(999)]) == []
     await lake.close()
     assert await all_of(site.lake(), [ANN]) == [each for each in records if each.person == ANN]
+
+
+async def test_of_chapters_only_their_days_are_read(site: Site) -> None:
+    """All that a chapter is made of comes, and nothing of a day on which none of its events arrived."""
+    records = [event(1 + n, (ANN, BOB)[n % 2], received=NOW_MS + n * DAY_MS // 3) for n in range(60)]
+    lake = site.lake()
+    await put(lake, records)
+    chapters = [chapter for person in (ANN, BOB) for chapter in written(None, _of(records, person))]
+    assert len(chapters) > 4
+    for chapter in chapters:
+        found = await lake.of_chapters([chapter])
+        own = [each for each in _of(records, chapter.person) if chapter.covers(each.position)]
+        assert [each for each in found if chapter.covers(each.position)] == own
+        assert {each.received // DAY_MS for each in found} == set(chapter.days)
+    assert await lake.of_chapters(chapters) == records
+    assert await lake.of_chapters([]) == []
+
+
+def _of(records: list[Record], person: PersonId) -> list[Record]:
+    return [each for each in records if each.person == person]
 
 
 async def test_only_events_flow_to_the_lake(folder: Site) -> None:

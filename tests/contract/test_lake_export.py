@@ -18,6 +18,7 @@ from courtesy.lake import Lake
 from courtesy.person.record import Record, RecordKind, hand_over_payload, timer_payload
 from courtesy.runtime.lake import Exporter
 from courtesy.runtime.telemetry import LAKE_ROWS, LAKE_TIME
+from courtesy.runtime.trimming import trim
 from tests.contract.builders import ANN, BOB, NOW_MS, log_of, record, write
 from tests.contract.conftest import Databases
 from tests.contract.lakes import Site, all_of, close, folder_site
@@ -173,7 +174,7 @@ async def test_nothing_is_dropped_before_it_is_in_the_lake(engine: Engine, site:
     with pytest.raises(Unavailable):
         await Exporter(engine, lost, clock, 1).export_once()
     events = await events_of(engine)
-    assert await engine.trim(NOW_MS + MINUTE_MS, await engine.lake_position() or Position(0)) == 0
+    assert await trim(engine, NOW_MS + MINUTE_MS, await engine.lake_position() or Position(0)) == 0
     await export(Exporter(engine, site.lake(), clock, 1))
     assert await all_of(site.lake(), PEOPLE) == events
 

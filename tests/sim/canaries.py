@@ -309,11 +309,8 @@ class Unfenced(WatchedDisk):
 class TrimsAll(WatchedDisk):
     """Drops what is old, folded or not."""
 
-    def trim(self, received_before_ms: int, up_to: Position | None) -> int:
-        everywhere = self.log.head
-        return sum(
-            self.log.drop(status.partition, everywhere, received_before_ms + 60_000) for status in self.status(0)
-        )
+    def trimmable(self, up_to: Position, limit: int) -> list[Record]:
+        return self.log.all_after(Position(0), limit)
 
 
 class ReadsOnlyTheRoot(WatchedDisk):

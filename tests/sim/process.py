@@ -28,6 +28,7 @@ from courtesy.runtime.people import People
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.targets import WebhookTargets
+from courtesy.runtime.trimming import trim
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
 from tests.sim.remote import Remote, RemoteChannel
@@ -210,7 +211,7 @@ class Courier(Process):
     async def trim(self, before_ms: int) -> None:
         """What the upkeep does, but for records that are far younger."""
         with suppress(Unavailable, StorageFull):
-            await self._engine.trim(before_ms)
+            await trim(self._engine, before_ms)
             await self._engine.forget_keys(self._machine.clock.now_ms() - 7 * DAY_MS - HOUR_MS)
 
     async def run(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, cast
 import msgspec
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import (
     Append,
     AppendBatch,
@@ -26,6 +27,7 @@ from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.runtime.catalog import SUBSCRIPTION
 from tests.sim.faults import Faults
@@ -37,7 +39,7 @@ ROTTING = (RecordKind.EVENT, RecordKind.GROUP, RecordKind.HAND_OVER)
 READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read_person", "records_of"}) | frozenset(
     {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
-    | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "pending_erasures"}
+    | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "past", "pending_erasures"}
     | {"suppression_hashes", "owned_as"}
 )
 """Calls that need no room."""
@@ -75,6 +77,11 @@ class Archive:
     async def history(self, people: Collection[PersonId], up_to: Position) -> list[Record]:
         """What it has of some people."""
         return [each for each in self.records if each.person in people and each.position <= up_to]
+
+    async def of_chapters(self, chapters: Collection[Chapter]) -> list[Record]:
+        """What it has of the chapters' people, of all days on which one of them got any."""
+        people, days = {each.person for each in chapters}, {day for each in chapters for day in each.days}
+        return [each for each in self.records if each.person in people and each.received // DAY_MS in days]
 
     async def erase(
         self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()

@@ -31,6 +31,7 @@ from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import NewRecord, Record, RecordKind
 
 
@@ -132,6 +133,15 @@ class AppendBatch(NamedTuple):
     erasure: Erasure | None = None
     imported: Sequence[Imported] = ()
     taken_back: TakeBack | None = None
+
+
+class Past(NamedTuple):
+    """What was appended for some people: the EVENT and GROUP `records` that the log has, in order, and the `chapters`
+    of those which it has no more, by position. What was dropped at or before `without_chapters` is in neither."""
+
+    records: list[Record]
+    chapters: list[Chapter]
+    without_chapters: Position
 
 
 class Append(Protocol):
@@ -557,6 +567,10 @@ class Engine(Protocol):
         """Whether anything was ever dropped from the log because it was old."""
         ...
 
+    async def past(self, people: Collection[PersonId]) -> Past:
+        """All that is kept of what was appended for these people, from one snapshot."""
+        ...
+
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         """All moves of the records that were ever moved away from, or to, any of the people, oldest first."""
         ...
@@ -666,11 +680,27 @@ class Engine(Protocol):
 
     # -- upkeep
 
-    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
-        """Drop records that arrived before an instant and are folded, up to a position if given; how many.
+    async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
+        """The oldest records of partitions that are folded, up to a position included, each partition's in order.
 
-        Nothing unfolded is ever dropped.
+        Not many more than `limit`, and some as long as there are any. None lies behind one that is left out.
         """
+        ...
+
+    async def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+        """Drop what `trimmable` gave from the log, and keep what its events come to: in place of the chapters of these
+        people that begin at the same positions, or beside those that there are.
+
+        False when somebody else has dropped some of it meanwhile, and nothing was changed.
+        """
+        ...
+
+    async def latest_chapters(self, people: Collection[PersonId]) -> dict[PersonId, Chapter]:
+        """The last chapter of each who has any."""
+        ...
+
+    async def tear_chapters(self, source: SourceId | None, received_before_ms: int) -> int:
+        """Tear the chapters with events of a source, or of any, that arrived before an instant; how many were whole."""
         ...
 
     async def drop(self, records: Sequence[Record]) -> int:

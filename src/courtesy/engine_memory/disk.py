@@ -10,6 +10,7 @@ from hashlib import sha256
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine.imported import TakeBack
+from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
@@ -18,6 +19,7 @@ from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.identity.repair import Erasure, PendingErasure
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
 
 COPIED = (*FACTS, RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
@@ -47,6 +49,7 @@ class Disk:
     def __init__(self, partition_count: int = PARTITION_COUNT) -> None:
         self.partition_count = partition_count
         self.log = Log(partition_count)
+        self.chapters = Chapters()
         self.identity = IdentityGraph()
         self.intake = Intake()
         self.folding = Folding(partition_count)
@@ -140,6 +143,8 @@ class Disk:
             lambda record: record.position in others or (record.person in people and record.position not in kept)
         )
         self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
+        self.chapters.forget(people, kept)
+        self.chapters.tear_at(erasure.others)
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
         self.outbox.hand_over(erasure.kept_effects)
@@ -159,6 +164,7 @@ class Disk:
             return record.person in people and record.key in keys and record.kind in COPIED
 
         self.log.forget(is_gone)
+        self.chapters.tear_at({(position, person) for position in positions for person in people})
         self.folding.forget_poisoned(is_gone)
         self.intake.forget_keys(keys)
         self.identity.take_back(gone, positions)
@@ -187,10 +193,21 @@ class Disk:
         gone = {each.position for each in records if each.position <= self.folding.folded(each.partition)}
         return self.log.forget(lambda record: record.position in gone)
 
-    def trim(self, received_before_ms: int, up_to: Position | None) -> int:
-        """Drop folded records that arrived before an instant, up to a position if given; how many."""
-        limit = self.log.head if up_to is None else up_to
-        partitions = map(Partition, range(self.partition_count))
-        return sum(
-            self.log.drop(each, min(self.folding.folded(each), limit), received_before_ms) for each in partitions
-        )
+    def trimmable(self, up_to: Position, limit: int) -> list[Record]:
+        """The oldest folded records of partitions, each partition's in order."""
+        found: list[Record] = []
+        for partition in map(Partition, range(self.partition_count)):
+            end = min(self.folding.folded(partition), up_to)
+            oldest = self.log.after(partition, Position(0), limit - len(found))
+            found += [record for record in oldest if record.position <= end]
+        return found
+
+    def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+        """Drop records from the log and keep what they come to, unless one of them is gone already."""
+        if not self.log.has(records):
+            return False
+        gone = {each.position for each in records}
+        self.log.forget(lambda record: record.position in gone)
+        self.log.was_trimmed = True
+        self.chapters.put(chapters)
+        return True

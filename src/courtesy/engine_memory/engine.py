@@ -22,6 +22,7 @@ from courtesy.engine.contract import (
     Lease,
     NewEffect,
     PartitionStatus,
+    Past,
     PersonReading,
     Poisoned,
     QualityRow,
@@ -38,6 +39,7 @@ from courtesy.engine_memory.folding import copied
 from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Move, Note, PendingErasure
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
@@ -225,6 +227,9 @@ class MemoryEngine:
     async def was_trimmed(self) -> bool:
         return self._disk.log.was_trimmed
 
+    async def past(self, people: Collection[PersonId]) -> Past:
+        return Past(self._disk.log.history(people), self._disk.chapters.of(people), Position(0))
+
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         return self._disk.identity.moves_of(people)
 
@@ -314,8 +319,17 @@ class MemoryEngine:
 
     # -- upkeep
 
-    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
-        return self._disk.trim(received_before_ms, up_to)
+    async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
+        return self._disk.trimmable(up_to, limit)
+
+    async def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+        return self._disk.trim(records, chapters)
+
+    async def latest_chapters(self, people: Collection[PersonId]) -> dict[PersonId, Chapter]:
+        return self._disk.chapters.latest(people)
+
+    async def tear_chapters(self, source: SourceId | None, received_before_ms: int) -> int:
+        return self._disk.chapters.tear_before(source, received_before_ms)
 
     async def drop(self, records: Sequence[Record]) -> int:
         return self._disk.drop(records)

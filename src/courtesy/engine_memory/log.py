@@ -137,17 +137,6 @@ class Log:
         """The partition in which a person's records lie."""
         return partition_of(person, len(self._partitions))
 
-    def drop(self, partition: Partition, folded: Position, received_before_ms: int) -> int:
-        """Forget a partition's records up to a position that arrived before an instant; how many."""
-        records = self._partitions[partition]
-        old = [each for each in records if each.position <= folded and each.received < received_before_ms]
-        gone = {each.position for each in old}
-        self.was_trimmed = self.was_trimmed or bool(gone)
-        self._partitions[partition] = _without(records, gone)
-        for person in {each.person for each in old}:
-            self._people[person] = _without(self._people[person], gone)
-        return len(old)
-
-
-def _without(records: list[Record], gone: set[Position]) -> list[Record]:
-    return [each for each in records if each.position not in gone]
+    def has(self, records: Sequence[Record]) -> bool:
+        """Whether it still has all of these records."""
+        return all(self.after(each.partition, Position(each.position - 1), 1)[:1] == [each] for each in records)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import Definition, Revision
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.person.record import Record
-
-TRIM_CHUNK = 50_000
 
 _NEXT = "UPDATE catalog SET version = version + 1 RETURNING version, next_number"
 _KNOWN = "SELECT number, revision FROM definition WHERE kind = %s AND name = %s"
@@ -22,16 +19,6 @@ ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision, body = excl
 _REMEMBER = """
 INSERT INTO definition_history (version, kind, name, number, revision, body, changed, changed_by)
 VALUES (%s, %s, %s, %s, %s, %b, %s, %s)
-"""
-_TRIM = """
-WITH gone AS (
-    DELETE FROM log USING (
-        SELECT log.partition, log.position FROM log JOIN partition_state AS progress USING (partition)
-        WHERE log.position <= least(progress.folded, %s) AND log.received < %s LIMIT %s
-    ) AS old WHERE log.partition = old.partition AND log.position = old.position RETURNING 1
-),
-told AS (INSERT INTO log_trimmed SELECT true WHERE EXISTS (SELECT FROM gone) ON CONFLICT DO NOTHING)
-SELECT 1 FROM gone
 """
 _DROP = """
 DELETE FROM log USING partition_state AS progress, unnest(%b::smallint[], %b::bigint[]) AS gone (partition, position)
@@ -89,14 +76,6 @@ class Definitions(Connected):
             name,
         )
         return [Revision(*row) for row in rows]
-
-    async def trim(self, received_before_ms: int, up_to: Position | None = None) -> int:
-        dropped = 0
-        while True:
-            chunk = len(await self._rows(_TRIM, up_to, received_before_ms, TRIM_CHUNK))
-            dropped += chunk
-            if chunk < TRIM_CHUNK:
-                return dropped
 
     async def drop(self, records: Sequence[Record]) -> int:
         places = [record.partition for record in records], [record.position for record in records]

@@ -11,6 +11,7 @@ from courtesy.base.ids import PARTITION_COUNT
 from courtesy.base.time import Clock
 from courtesy.engine.tasks import end
 from courtesy.engine_postgres.appending import Appending
+from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
@@ -26,7 +27,7 @@ CONNECTION_COUNT = 8
 
 
 class PostgresEngine(
-    Appending, Folding, Outbox, Reading, Repairing, Erasing, Importing, Definitions, Quality, Exporting
+    Appending, Folding, Outbox, Reading, Repairing, Erasing, Importing, Definitions, Quality, Exporting, Chapters
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

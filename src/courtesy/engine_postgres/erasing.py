@@ -21,6 +21,13 @@ _ERASE = (
     " FROM unnest(%(emptied)s::bigint[], %(emptied_of)s::bigint[], %(payloads)s::bytea[])"
     " AS other (position, person_id, payload)"
     " WHERE log.position = other.position AND log.person_id = other.person_id",
+    # After the log, from which a record may just have gone into a chapter. One that has what stays is torn.
+    "DELETE FROM chapter WHERE person_id = ANY(%(people)s::bigint[]) AND NOT EXISTS"
+    " (SELECT FROM unnest(%(kept)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
+    "UPDATE chapter SET state = NULL, message_ids = '' WHERE person_id = ANY(%(people)s::bigint[])",
+    "UPDATE chapter SET state = NULL, message_ids = ''"
+    " FROM unnest(%(others)s::bigint[], %(appended_for)s::bigint[]) AS other (position, person_id)"
+    " WHERE chapter.person_id = other.person_id AND other.position BETWEEN first AND last",
     "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[]) OR position = ANY(%(others)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",

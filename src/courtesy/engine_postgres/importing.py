@@ -37,6 +37,8 @@ DELETE FROM {{table}} WHERE person_id = ANY(%(people)s::bigint[]) AND key = ANY(
 _TAKE_BACK = (
     _DROP.format(table="log"),
     _DROP.format(table="poisoned"),
+    "UPDATE chapter SET state = NULL, message_ids = '' WHERE person_id = ANY(%(people)s::bigint[])"
+    " AND EXISTS (SELECT FROM unnest(%(positions)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",

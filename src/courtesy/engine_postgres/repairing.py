@@ -8,10 +8,9 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.engine.contract import IdentityHistory, NewEffect
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.reading import PARTITION_OF, person_id
-from courtesy.engine_postgres.records import RECORD_COLUMNS, record_of
 from courtesy.identity.repair import Ban, CorrectedEffect, Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Evidence, Merge
-from courtesy.person.record import FACTS, Record, RecordKind
+from courtesy.person.record import RecordKind
 
 PUT_MERGE = """
 INSERT INTO merge (loser, survivor, a, b, source_id, message_id, at, reason, recorded)
@@ -180,18 +179,6 @@ class Repairing(Connected):
             (person,) = row
             cursor = await connection.execute(_MERGED_AT, {"person": person, "at": at_ms}, binary=True)
             return PersonId(person), [PersonId(each) for (each,) in await cursor.fetchall()]
-
-    async def history(self, people: Collection[PersonId]) -> list[Record]:
-        rows = await self._rows(
-            f"SELECT {RECORD_COLUMNS} FROM log WHERE person_id = ANY(%b::bigint[]) AND kind = ANY(%b::smallint[])"
-            " ORDER BY position",
-            list(people),
-            [int(kind) for kind in FACTS],
-        )
-        return [record_of(row) for row in rows]
-
-    async def was_trimmed(self) -> bool:
-        return bool(await self._rows("SELECT 1 FROM log_trimmed"))
 
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         numbers = list(people)

@@ -13,7 +13,9 @@ from pyiceberg import expressions
 from pyiceberg.expressions import And, BooleanExpression, Or
 
 from courtesy.base.ids import PersonId, Position, SourceId
+from courtesy.base.time import DAY_MS, SECOND_MS
 from courtesy.engine.imported import Span, joined
+from courtesy.person.chapter import Chapter
 
 # Declared to the type checker as their serialised form, which is not how they are made.
 _In: Any = expressions.In
@@ -39,6 +41,34 @@ def of_people(people: Collection[PersonId], up_to: Position | None = None) -> Fi
         plan = And(plan, _LessThanOrEqual("position", up_to))
         rows &= pc.field("position") <= up_to
     return Filter(plan, rows)
+
+
+DAYS_NAMED_MAX = 64
+"""Days that a plan names one by one; of more the first and the last."""
+
+
+def of_chapters(chapters: Collection[Chapter]) -> Filter:
+    """The rows of some chapters, and maybe others of the same people; not for no chapters at all."""
+    people = {chapter.person for chapter in chapters}
+    first, last = min(each.first for each in chapters), max(each.last for each in chapters)
+    plan = And(
+        _In("person_id", people),
+        _GreaterThanOrEqual("position", first),
+        _LessThanOrEqual("position", last),
+        _arrived_on(sorted({day for chapter in chapters for day in chapter.days})),
+    )
+    rows = pc.field("person_id").isin(list(people)) & (pc.field("position") >= first) & (pc.field("position") <= last)
+    return Filter(plan, rows)
+
+
+def _arrived_on(days: list[int]) -> BooleanExpression:
+    spans = [(day, day) for day in days] if len(days) <= DAYS_NAMED_MAX else [(days[0], days[-1])]
+    parts = [And(_GreaterThanOrEqual("received", _day(a)), _LessThan("received", _day(b + 1))) for a, b in spans]
+    return Or(*parts) if len(parts) > 1 else parts[0]
+
+
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * DAY_MS // SECOND_MS, UTC).isoformat()
 
 
 def about(people: Collection[PersonId], others: Collection[Position], kept: Collection[Position]) -> Filter:

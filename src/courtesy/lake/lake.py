@@ -20,12 +20,13 @@ from courtesy.base.ids import PARTITION_COUNT, PersonId, Position, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.engine.contract import StorageFull, Unavailable
 from courtesy.engine.imported import Span
-from courtesy.lake.filters import Filter, about, arrived_before, at_positions, of_people
+from courtesy.lake.filters import Filter, about, arrived_before, at_positions, of_chapters, of_people
 from courtesy.lake.lock import Turn, turn
 from courtesy.lake.place import Place, Settings, place_of
 from courtesy.lake.rewriting import compacted, fragmented, without
 from courtesy.lake.rows import RECORD_COLUMNS, in_lake, to_arrow, to_records
 from courtesy.lake.table import EventTable, dataset, listing, live_files, position_of
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import Record
 
 SNAPSHOT_KEPT_MS = 3 * HOUR_MS
@@ -159,6 +160,12 @@ class Lake:
         if not people:
             return []
         return to_records(await self._run(self._read, of_people(people, up_to)), self._partition_count)
+
+    async def of_chapters(self, chapters: Collection[Chapter]) -> list[Record]:
+        """The events of some chapters that the lake has, and maybe others of the same people; by position."""
+        if not chapters:
+            return []
+        return to_records(await self._run(self._read, of_chapters(chapters)), self._partition_count)
 
     def _read(self, wanted: Filter) -> pa.Table:
         for tries_left in reversed(range(READ_TRIES)):

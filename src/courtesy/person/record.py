@@ -69,6 +69,18 @@ SYSTEM_SOURCE = SourceId(0)
 """The source of what the system itself puts into the log."""
 
 
+class _Identified(msgspec.Struct):
+    id: str
+
+
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
+
+
+def message_id(record: Record) -> str:
+    """The id that the sender gave to an event. Raises msgspec.DecodeError for a payload that is none."""
+    return _IDENTIFIED.decode(record.payload).id
+
+
 def timer_payload(timer: str, due_ms: int) -> bytes:
     """The payload of a TIMER record."""
     return msgspec.msgpack.encode((timer, due_ms))

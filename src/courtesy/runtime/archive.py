@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine.imported import Span
+from courtesy.person.chapter import Chapter
 from courtesy.person.record import Record
 from courtesy.runtime.settings import Settings
 
@@ -38,6 +39,10 @@ class LakeArchive:
     async def history(self, people: Collection[PersonId], up_to: Position) -> list[Record]:
         """The EVENT and GROUP records appended for these people up to a position, in order."""
         return await (await self._opened()).history(people, up_to)
+
+    async def of_chapters(self, chapters: Collection[Chapter]) -> list[Record]:
+        """The records that these chapters are made of, in order; maybe others of the same people."""
+        return await (await self._opened()).of_chapters(chapters)
 
     async def erase(
         self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()

@@ -9,19 +9,18 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import PersonId, Position, SourceId, tie_break
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import to_iso
 from courtesy.engine.contract import Engine, HeldIdentifier, IdentityReading, PersonReading
 from courtesy.identity.repair import chain_between
 from courtesy.identity.resolve import Link
 from courtesy.identity.rules import normalise, split_identifier
 from courtesy.person.assemble import assemble
-from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
 from courtesy.person.view import person_view, sources_of
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.history import History
+from courtesy.runtime.history import History, Told
 
 PERSON = "person"
 GROUP = "group"
@@ -89,7 +88,6 @@ class People:
             reading = await self._read(kind, value, None)
             person, merged = reading.person, reading.merged
             was_told = kind in (PERSON, GROUP) or _was_told(key, reading.identifiers, at_ms)
-            records = [each for each in await self._history.of([person, *merged]) if each.at <= at_ms]
         else:
             found = await self._engine.person_at(key, at_ms)
             if found is None:
@@ -97,16 +95,16 @@ class People:
                 await self._read(kind, value, None)
                 raise _unknown_then(kind, value, at_ms)
             (person, merged), was_told = found, True
-            records = list(await self._history.of([person, *merged], at_ms))
-        state = refold(person, records, NO_CATALOGS, at_ms)
-        if not records or not (was_told or key in state.identifiers):
+        told = await self._history.at([person, *merged], at_ms, knowing_today=knowing_today)
+        state = told.state(person, at_ms)
+        if told.position is None or not (was_told or key in state.identifiers):
             raise _unknown_then(kind, value, at_ms)
         names = await self._catalog.source_names(sources_of(state))
         view = person_view(state, names)
         view["as_of"] = to_iso(at_ms)
-        view["position"] = str(records[-1].position)
+        view["position"] = str(told.position)
         view["merged_people"] = [str(each) for each in merged]
-        view["identifiers"] = _carried_view(state, records, names)
+        view["identifiers"] = _carried_view(state, told, names)
         if kind == GROUP:
             view["members"] = sorted(state.members)
         return view
@@ -230,24 +228,21 @@ def _identifier_view(each: HeldIdentifier, names: Mapping[SourceId, str]) -> dic
     }
 
 
-def _carried_view(state: PersonState, records: Iterable[Record], names: Mapping[SourceId, str]) -> list[dict[str, Any]]:
+def _carried_view(state: PersonState, told: Told, names: Mapping[SourceId, str]) -> list[dict[str, Any]]:
     """The identifiers that the events up to an instant carried, each with the one that told it first."""
-    by_stamp = {(each.at, tie_break(each.key)): each for each in records}
-    view = []
-    for key, seen in state.identifiers.items():
-        kind, value = split_identifier(key)
-        first = by_stamp[seen.first.at, seen.first.tie]
-        view.append(
-            {
-                "kind": kind,
-                "value": value,
-                "shared": False,
-                "source": names.get(seen.source, str(seen.source)),
-                "message_id": msgspec.json.decode(first.payload)["id"],
-                "since": to_iso(seen.first.at),
-            }
-        )
-    return view
+    message_ids = told.message_ids(state)
+    return [
+        {
+            "kind": kind,
+            "value": value,
+            "shared": False,
+            "source": names.get(seen.source, str(seen.source)),
+            "message_id": message_ids[key],
+            "since": to_iso(seen.first.at),
+        }
+        for key, seen in sorted(state.identifiers.items(), key=lambda each: (each[1].first.at, each[0]))
+        for kind, value in [split_identifier(key)]
+    ]
 
 
 def event_view(record: Record, names: Mapping[SourceId, str]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
+from courtesy.runtime.trimming import trim
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 
@@ -121,7 +122,7 @@ async def _judge_quality(judge: Judge, settings: Settings, stop: asyncio.Event) 
 async def _trim(engine: Engine, settings: Settings, now_ms: int) -> int:
     before = now_ms - settings.log_retention_days * DAY_MS
     up_to = (await engine.lake_position() or Position(0)) if settings.has_lake else None
-    return await engine.trim(before, up_to)
+    return await trim(engine, before, up_to)
 
 
 async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:

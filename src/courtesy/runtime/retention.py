@@ -90,19 +90,27 @@ def is_due(rule: Rule, record: Record, cutoff_ms: int) -> bool:
 
 
 class LogRetention:
-    """Lets go of old events in the log. It remembers how far each rule has looked, so that nothing is read again."""
+    """Lets go of old events in the log, and of what they came to in chapters.
+
+    It remembers how far each rule has looked, so that nothing is read again.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._looked: dict[Rule, Position] = {}
+        self._torn: dict[Rule, int] = {}
 
     async def run(self, rules: list[Rule], now_ms: int) -> int:
         """Drop what the rules let go of and is folded, some thousand records at a time; how many."""
         self._looked = {rule: position for rule, position in self._looked.items() if rule in rules}
+        self._torn = {rule: cutoff_ms for rule, cutoff_ms in self._torn.items() if rule in rules}
         return sum([await self._apply(rule, now_ms) for rule in rules])
 
     async def _apply(self, rule: Rule, now_ms: int) -> int:
         cutoff_ms = rule.cutoff_ms(now_ms)
+        if self._torn.get(rule) != cutoff_ms:
+            await self._engine.tear_chapters(rule.source, cutoff_ms)
+            self._torn[rule] = cutoff_ms
         here, end = self._looked.get(rule, Position(0)), await self._engine.position_before(cutoff_ms)
         dropped, is_all = 0, True
         while here < end and (page := await self._engine.log_after(here, PAGE_RECORDS)):

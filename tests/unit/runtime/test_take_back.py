@@ -23,6 +23,7 @@ from courtesy.runtime.catalog import Source
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakenBack
+from courtesy.runtime.trimming import trim
 from tests.sim.store import Archive
 from tests.unit.runtime.world import NOW_MS, Engine, Trouble, call, opened
 
@@ -281,7 +282,7 @@ async def test_what_only_the_archive_has_goes_too() -> None:
         await shop.store(call("a", policy=shop.shop))
         await shop.store(bought("f1", shop.shop), bought("f2", shop.shop, userId="bob"), file=FILE)
         archive.records = shop.engine.log()
-        assert await shop.engine.trim(NOW_MS + 1) == 3
+        assert await trim(shop.engine, NOW_MS + 1) == 3
         await shop.undo()
         assert [each.position for each in archive.records] == [1]
         assert (await shop.state(ANN)).event_count == 1
@@ -292,7 +293,7 @@ async def test_without_all_of_somebodys_events_nothing_is_taken_back() -> None:
     """What was dropped can't be told apart, and nobody guesses."""
     async with world() as shop:
         await shop.store(call("a", policy=shop.shop))
-        await shop.engine.trim(NOW_MS + 1)
+        await trim(shop.engine, NOW_MS + 1)
         await shop.store(bought("f1", shop.shop), file=FILE)
         with pytest.raises(CourtesyError) as refused:
             await shop.undo()
