@@ -674,6 +674,10 @@ class Engine(Protocol):
         """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
+    async def forget_quality(self, before_ms: int) -> int:
+        """Forget the days that begin before an instant, of all sources; how many."""
+        ...
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:

@@ -311,6 +311,12 @@ class MemoryEngine:
             if from_ms <= day_ms < to_ms and (source is None or own == source)
         ]
 
+    async def forget_quality(self, before_ms: int) -> int:
+        old = [key for key in self._disk.quality if key[0] < before_ms]
+        for key in old:
+            del self._disk.quality[key]
+        return len(old)
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:

@@ -29,7 +29,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
-from courtesy.runtime.quality import Judge
+from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
@@ -87,9 +87,16 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             now = clock.now_ms()
             trimmed = await _trim(engine, settings, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
+            days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
-            if trimmed or forgotten or let_go:
-                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten, records_let_go=let_go)
+            if trimmed or forgotten or days_forgotten or let_go:
+                log.info(
+                    "upkeep",
+                    records_trimmed=trimmed,
+                    keys_forgotten=forgotten,
+                    quality_days_forgotten=days_forgotten,
+                    records_let_go=let_go,
+                )
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)
         try:

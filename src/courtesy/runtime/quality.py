@@ -30,6 +30,9 @@ from courtesy.runtime.system_events import SourceReport, report
 from courtesy.schema.event_schema import event_name
 
 PAST_DAYS = 14
+KEPT_DAYS = 400
+"""How many days are kept, and can be asked for: a year, and a month more to compare with."""
+
 WINDOWS = 25
 """Stretches of the log, evenly apart, of which a sample is made when the day has more events than are looked at."""
 
