@@ -78,11 +78,12 @@ class Rest:
 def check_acknowledged(rest: Rest) -> Found:
     """Every message that a client was told is stored lies in the log exactly once; no other does twice."""
     history = rest.history
-    stored = Counter(each.record.key for each in history.filed if _is_from_client(each))
+    filed = [each for each in history.filed if _is_from_client(each) and not history.is_taken_back(each)]
+    stored = Counter(each.record.key for each in filed)
     yield from (
         f"{key.hex()} is {n} times in the log" for key, n in stored.items() if n != 1 or key not in history.sent
     )
-    places = {each.record.key: each.record.position for each in history.filed if _is_from_client(each)}
+    places = {each.record.key: each.record.position for each in filed}
     for key, position in history.acknowledged.items():
         if key not in stored:
             yield f"{history.sent[key].message_id} was acknowledged, but is not in the log"
@@ -104,13 +105,16 @@ def check_counts(rest: Rest) -> Found:
         fates[each.source, each.fate] += each.event_count
     yield from (f"{bucket}: received is off by {off}" for bucket, off in sums.items() if off)
     history = rest.history
-    stored = Counter(each.record.source for each in history.filed if _is_from_client(each))
+    counted = [each for each in history.filed if each.record.position not in history.files.uncounted]
+    stored = Counter(each.record.source for each in counted if _is_from_client(each))
     kept = Counter(each.source for each in rest.quarantined)
     for source in history.sources.values():
-        answered, unsure = history.answered_count[source], history.unsure_count[source]
+        files = [seen for file, seen in history.files.seen.items() if file.source == source]
+        answered = history.answered_count[source] + sum(each.answered_count for each in files)
+        unsure = history.unsure_count[source] + sum(each.unsure_count for each in files)
         if not answered <= fates[source, Fate.RECEIVED] <= answered + unsure:
             yield f"{source}: {fates[source, Fate.RECEIVED]} received, but {answered} answered and {unsure} perhaps"
-        held = kept[source] + history.erased_held[source]
+        held = kept[source] + history.erased_held[source] + sum(each.erased_held_count for each in files)
         if fates[source, Fate.STORED] != stored[source] or fates[source, Fate.QUARANTINED] != held:
             yield f"{source}: counted {fates}, but {stored[source]} are stored and {kept[source]} in quarantine"
 
@@ -419,8 +423,10 @@ def check_forgotten(rest: Rest) -> Found:
     """Of who was erased nothing is left anywhere: no value that they told, and none of their identifiers but where
     somebody else's events carry it, or where it came again later."""
     history = rest.history
-    erased = [each for each in history.filed if history.is_gone(each) and each.record.kind in FACTS]
-    for each in erased:
+    gone = [each for each in history.filed if history.is_gone(each) and each.record.kind in FACTS]
+    for each in gone:
+        if history.is_taken_back(each):
+            continue
         message = history.sent.get(each.record.key)
         if message is not None and note_of(message.message_id) in rest.text:
             yield f"{message.message_id} was erased, but what it told is on the disk"

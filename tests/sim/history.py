@@ -13,15 +13,16 @@ import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
 from courtesy.engine.contract import EffectState, FoldCommit, Lease, Quarantined, Settlement
+from courtesy.engine.imported import FileKey, TakeBack
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
+from tests.sim.files import Files
 
 COPY_OF = {RecordKind.FORWARDED_EVENT: RecordKind.EVENT, RecordKind.FORWARDED_GROUP: RecordKind.GROUP}
 """What a forwarded record is a copy of."""
-
 
 class Violation(Exception):
     """Something that must always hold did not; `checker` names who noticed."""
@@ -117,6 +118,9 @@ class History:
         self.suppressed: set[str] = set()
         self.erased_held: Counter[SourceId] = Counter()
         self._gone: dict[Position, Position] = {}
+        self._taken: dict[Position, Position] = {}
+        self._taken_from: list[tuple[Position, set[PersonId]]] = []
+        self.files = Files(self.fail)
         self.remembered: list[Remembered] = []
         self._became: dict[PersonId, list[tuple[Position, PersonId | None]]] = defaultdict(list)
         self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
@@ -181,6 +185,8 @@ class History:
         if rotten:
             self._rotten[what] = self.filed[-1]
         self._by_person[record.person].append(self.filed[-1])
+        if not forwarded:
+            self.files.check_place(record)
         self.trace.note("filed", record.position, record.person, record.kind, record.key.hex(), "rot" * rotten)
 
     def rotten(self) -> list[Filed]:
@@ -245,7 +251,7 @@ class History:
             position, person = each.record.position, each.record.person
             if position in others or (person in people and position not in erasure.kept):
                 self._gone.setdefault(position, at)
-            elif each.record.kind in FACTS and self.owner_of(each, at) in people:
+            elif each.record.kind in FACTS and self.owner_of(each, at) in people and not self.is_gone(each):
                 self.fail("forgotten", f"{each.record.key.hex()} was not erased with {erasure.note.person}")
         for (position, _), payload in erasure.emptied.items():
             before = self.filed[position - 1]
@@ -253,18 +259,48 @@ class History:
         self.erasures.append(erasure)
         for person in people:
             self._join(person, None, at)
-        self.erased_held.update(each.source for each in held)
+        for each in held:
+            file = None if each.file is None else self.files.seen[FileKey(each.file, each.source)]
+            if file is None:
+                self.erased_held[each.source] += 1
+            else:
+                file.erased_held_count += 1
         if erasure.suppress:
             self.suppressed.update(erasure.identifiers)
         self.trace.note("erase", erasure.note.person, len(people), len(others), len(held), erasure.suppress)
 
+    def take_back(self, gone: TakeBack) -> None:
+        """Something of a file is taken back, just before the records that tell of it are filed."""
+        at, people, keys = Position(self.head + 1), set(gone.people), set(gone.keys)
+        taken = [
+            each.record
+            for each in self.filed
+            if each.record.person in people and not self.is_gone(each)
+            if each.record.position in gone.positions or (each.record.kind in COPY_OF and each.record.key in keys)
+        ]
+        self._taken.update((record.position, at) for record in taken)
+        self._taken_from.append((at, people))
+        for person in people:
+            self._cut_s[person] = self._loop.time()
+        for record in taken:
+            self.acknowledged.pop(record.key, None)
+        facts = [record.position for record in taken if record.kind in FACTS]
+        left = {each.record.position for each in self.left() if each.record.kind in FACTS} if gone.finished else set()
+        self.files.take(gone.finished, facts, left)
+        self.trace.note("take back", sorted(people), len(taken), len(gone.identifiers), gone.finished is not None)
+
     def is_gone(self, filed: Filed, head: Position | None = None) -> bool:
-        """Whether a record was erased, up to a position or at all."""
-        at = self._gone.get(filed.record.position)
+        """Whether a record was erased or taken back, up to a position or at all."""
+        place = filed.record.position
+        at = min((found[place] for found in (self._gone, self._taken) if place in found), default=None)
         return at is not None and (head is None or at <= head)
 
+    def is_taken_back(self, filed: Filed) -> bool:
+        """Whether a record went because its file was taken back."""
+        return filed.record.position in self._taken
+
     def left(self) -> list[Filed]:
-        """Every record that was not erased."""
+        """Every record that was neither erased nor taken back."""
         return [each for each in self.filed if not self.is_gone(each)]
 
     def check_parted(self, repair: Repair, owners: Mapping[str, Owner]) -> None:
@@ -324,6 +360,9 @@ class History:
             return False
         ever = self.ever_with(PersonId(int(each.view["person"])))
         if ever in (self.ever_with(person) for erasure in self.erasures for person in self._touched_by(erasure)):
+            return False
+        taken_from = [people for at, people in self._taken_from if each.seen < at]
+        if ever in (self.ever_with(person) for people in taken_from for person in people):
             return False
         told = [
             (filed.record.position, filed.record.received)

@@ -30,6 +30,7 @@ from tests.sim.checkers import Rest, judge
 from tests.sim.clients import Client
 from tests.sim.faults import CHAOS_S, Faults, Weather, draw_weather
 from tests.sim.history import Filed, History, Message, Remembered, Trace, Violation
+from tests.sim.importer import Importer
 from tests.sim.loop import VirtualClock, run_virtually
 from tests.sim.operator import Operator
 from tests.sim.process import Front, Parts, Request, make_task
@@ -109,6 +110,7 @@ class _Run:
             reads=reader.read_count,
             repairs=len(history.repairs),
             erasures=len(history.erasures),
+            take_backs=sum(each.taken_back_count for each in history.files.seen.values()),
             remembered=sum(map(history.is_clear, history.remembered)),
             steps=trace.count,
         )
@@ -121,6 +123,7 @@ class _Run:
             for number in range(chance.randrange(1, 3)):
                 client_chance = Random(f"{self._seed} client {name} {number}")
                 clients.append(Client(f"{name}{number}", name, system, habits, client_chance))
+        importer = Importer(system, habits, Random(f"{self._seed} importer"))
         operator = Operator(system, Random(f"{self._seed} operator"))
         await system.open()
         await asyncio.sleep(0.2)
@@ -134,6 +137,7 @@ class _Run:
             system.redefine(),
             system.mend(),
             operator.run(),
+            importer.run(),
             self._end_faults(system),
         ]
         tasks = [asyncio.ensure_future(party) for party in parties]
