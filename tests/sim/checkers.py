@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position, effect_key
+from courtesy.base.ids import PersonId, Position, SourceId, effect_key, message_key
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
+from courtesy.engine.imported import FileKey
 from courtesy.event.cause import Fate
 from courtesy.event.event import decode_fact
-from courtesy.identity.resolve import Owner
+from courtesy.identity.resolve import Link, Owner
 from courtesy.identity.rules import IdentityRules, split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import fold_fact, fold_group_fact, merge
@@ -68,6 +69,8 @@ class Rest:
     text: str
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
+    known: set[str]
+    imported: dict[FileKey, list[Count]]
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -436,6 +439,56 @@ def check_forgotten(rest: Rest) -> Found:
             yield f"{key} was erased, but is on the disk"
 
 
+def check_taken_back(rest: Rest) -> Found:
+    """Of files that were taken back nobody has anything but the memory of what they kept apart, and of the others what
+    was counted: nobody holds what only they told, is explained by them, or is one person for their sake alone."""
+    history = rest.history
+    facts = [each for each in history.left() if each.record.kind in FACTS]
+    told = {key for each in facts for key in history.told_by(each.record)}
+    # A group stays when its members are erased, and what was cut off by hand with whom it was given.
+    told |= {key for each in history.filed if history.is_erased(each) for key in history.groups_of(each.record)}
+    told |= {key for person, held in rest.held.items() if history.was_cut_by_hand(person) for key in held}
+    yield from (f"{key} is somebody's, but nobody told it" for key in sorted(rest.known - told))
+    left = {each.record.key for each in facts}
+    taken = {each.record.key for each in history.filed if history.is_taken_back(each)} - left
+    for person, reading in rest.readings.items():
+        if history.was_cut_by_hand(person):
+            continue
+        explained = rest.explained[person]
+        reasons: list[tuple[tuple[SourceId, str], object]] = [
+            # What was set apart stays so, with what told it first. A merge that others account for by now keeps its own
+            # evidence: it says why they became one then.
+            *(((each.source, each.message_id), each) for each in reading.identifiers if not each.shared),
+            *((each.evidence[:2], each) for each in explained.links if not _is_set_apart(rest, each)),
+        ]
+        wrong = [reason for message, reason in reasons if message_key(*message) in taken]
+        yield from (f"person {person} is explained by what is gone: {reason}" for reason in wrong)
+    edges = [history.carried_by(each.record) for each in facts] + history.by_hand
+    shared = {key for key, owner in rest.owners.items() if owner.shared}
+    for person, held in rest.held.items():
+        reached = _reached(held, shared, edges) & held
+        if held != reached:
+            yield f"person {person}: nothing that is left connects {sorted(held - reached)} with {sorted(reached)}"
+    for file, seen in history.files.seen.items():
+        count = sum(each.event_count for each in rest.imported[file] if each.fate is Fate.RECEIVED)
+        if not seen.answered_count <= count <= seen.answered_count + seen.unsure_count:
+            yield f"{count} of {file.fingerprint:.8} are counted, but {seen.answered_count} were answered"
+
+
+def _is_set_apart(rest: Rest, link: Link) -> bool:
+    """Whether a link is one of those that an identifier left behind that became shared, or is with one."""
+    shared = (owner.shared for key in (link.a, link.b) if (owner := rest.owners.get(key)))
+    return "set apart" in link.reason or any(shared)
+
+
+def _reached(held: set[str], shared: set[str], edges: Sequence[Sequence[str]]) -> set[str]:
+    """All of some identifiers that the edges connect with the first, also over those that became shared since."""
+    reached, waiting = {min(held)} if held else set(), [set(edge) & (held | shared) for edge in edges]
+    while near := [edge for edge in waiting if edge & reached and not edge <= reached]:
+        reached = reached.union(*near)
+    return reached
+
+
 CHECKS: dict[str, Callable[[Rest], Found]] = {
     "acknowledged": check_acknowledged,
     "counts": check_counts,
@@ -456,6 +509,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "restored": check_restored,
     "known_then": check_known_then,
     "forgotten": check_forgotten,
+    "taken_back": check_taken_back,
 }
 
 """What is judged at rest, by name."""

@@ -17,6 +17,7 @@ from courtesy.engine.imported import FileKey, TakeBack
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
+from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
 from tests.sim.files import Files
@@ -128,6 +129,8 @@ class History:
         self._cut_s: dict[PersonId, float] = {}
         self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
         self._carried: dict[Position, tuple[str, ...]] = {}
+        self._groups: dict[Position, tuple[str, ...]] = {}
+        self.by_hand: list[tuple[str, ...]] = []
         self._rotten: dict[tuple[RecordKind, bytes, bytes], Filed] = {}
         self._forwarding: set[tuple[PersonId, RecordKind, bytes]] = set()
         self._folded: dict[Partition, Position] = {}
@@ -177,6 +180,8 @@ class History:
         elif record.kind in FACTS:
             event = msgspec.json.decode(meant)
             self._carried[record.position] = (*event["ids"], *event.get("previous", ()))
+            group = normalise(IdentityRules(), "group", event.get("group"))
+            self._groups[record.position] = () if group is None else (group,)
             if not self.suppressed.isdisjoint(self._carried[record.position]):
                 self.fail("forgotten", f"{event['id']} carries what must not be stored again")
         what = COPY_OF.get(record.kind, record.kind), record.key, record.payload
@@ -202,6 +207,14 @@ class History:
     def carried_by(self, record: Record) -> tuple[str, ...]:
         """The identifiers with which an event was written, most telling first."""
         return self._carried[record.position]
+
+    def told_by(self, record: Record) -> tuple[str, ...]:
+        """The identifiers of which an event tells: those with which it was written, and its group."""
+        return (*self._carried[record.position], *self.groups_of(record))
+
+    def groups_of(self, record: Record) -> tuple[str, ...]:
+        """The group that an event was about, if any."""
+        return self._groups.get(record.position, ())
 
     # -- who is who
 
@@ -230,6 +243,7 @@ class History:
         if repair is None:
             return
         self.repairs.append(repair)
+        self.by_hand += [(merge.a, merge.b) for merge in changes.merges]
         for person, root in repair.roots.items():
             self._join(person, root, at)
         for merge in repair.rejoined:
@@ -294,6 +308,14 @@ class History:
         place = filed.record.position
         at = min((found[place] for found in (self._gone, self._taken) if place in found), default=None)
         return at is not None and (head is None or at <= head)
+
+    def is_erased(self, filed: Filed) -> bool:
+        """Whether a record went because its person was erased."""
+        return filed.record.position in self._gone
+
+    def was_cut_by_hand(self, person: PersonId) -> bool:
+        """Whether anybody who was ever one with this person was cut apart by hand."""
+        return self.ever_with(person) in {self.ever_with(each.note.person) for each in self.repairs if each.cut}
 
     def is_taken_back(self, filed: Filed) -> bool:
         """Whether a record went because its file was taken back."""

@@ -19,7 +19,7 @@ from courtesy.base.ids import Partition, Position
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_BACKOFF_MS
 from courtesy.engine.contract import Lease
-from courtesy.identity.rules import split_identifier
+from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.person.record import RecordKind
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
@@ -247,6 +247,8 @@ class _Run:
             text="\n".join(texts_of(disk)) if history.erasures else "",
             owners=owners,
             held=disk.identity.held(people),
+            known={key for key in disk.identity.known() if split_identifier(key)[0] != SOURCE_KIND},
+            imported={file: await engine.import_counts(file) for file in history.files.seen},
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
     AppendBatch,
@@ -282,21 +282,23 @@ class TakeBacks:
     async def _gone(self, file: _File, reading: PersonReading, seen: _Seen, told: Told) -> TakeBack:
         source, held = file.key.source, [each.identifier for each in reading.identifiers]
         messages = {_said(record).id for record in seen.theirs}
-        first = [each for each in reading.identifiers if each.source == source and each.message_id in messages]
+        keys = {record.key for record in seen.theirs}
+        # By the key, which is right even where a record was corrupted and says nothing.
+        first = [each for each in reading.identifiers if message_key(each.source, each.message_id) in keys]
         lost = {each.identifier for each in first if each.identifier not in told.identifiers}
         links = (await self._engine.identity_of(reading.person)).links
         cut = [
             link
             for link in links
             if not lost.isdisjoint((link.a, link.b))
-            or (link.evidence.source == source and link.evidence.message_id in messages)
+            or message_key(link.evidence.source, link.evidence.message_id) in keys
         ]
         return TakeBack(
             source,
             people={reading.person, *reading.merged, *(record.person for record in seen.theirs)},
             positions=[record.position for record in seen.theirs],
             # What another file told again since is that one's.
-            keys={record.key for record in seen.theirs} - {record.key for record in seen.rest},
+            keys=keys - {record.key for record in seen.rest},
             # An earlier one tells who was a member by the file, and groups are never merged: nobody needs it.
             restored=[reading.person] if any(split_identifier(key)[0] == "group" for key in held) else [],
             identifiers=lost,
