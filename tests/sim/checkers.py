@@ -458,14 +458,24 @@ def check_taken_back(rest: Rest) -> Found:
         reasons: list[tuple[tuple[SourceId, str], object]] = [
             # What was set apart stays so, with what told it first. A merge that others account for by now keeps its own
             # evidence: it says why they became one then.
-            *(((each.source, each.message_id), each) for each in reading.identifiers if not each.shared),
+            *(
+                ((each.source, each.message_id), each)
+                for each in reading.identifiers
+                if not each.shared and not _is_kept_group(rest, reading)
+            ),
             *((each.evidence[:2], each) for each in explained.links if not _is_set_apart(rest, each)),
         ]
         wrong = [reason for message, reason in reasons if message_key(*message) in taken]
         yield from (f"person {person} is explained by what is gone: {reason}" for reason in wrong)
     edges = [history.carried_by(each.record) for each in facts] + history.by_hand
+    # What was shared links nobody any more, and leaves links in its place; both stay.
+    edges += [link[:2] for each in rest.explained.values() for link in each.links if "set apart" in link.reason]
     shared = {key for key, owner in rest.owners.items() if owner.shared}
     for person, held in rest.held.items():
+        # What connected them may have been an identifier of somebody who was erased; and a cut by hand leaves together
+        # what nothing connects.
+        if history.erasures or history.was_cut_by_hand(person):
+            continue
         reached = _reached(held, shared, edges) & held
         if held != reached:
             yield f"person {person}: nothing that is left connects {sorted(held - reached)} with {sorted(reached)}"
@@ -473,6 +483,11 @@ def check_taken_back(rest: Rest) -> Found:
         count = sum(each.event_count for each in rest.imported[file] if each.fate is Fate.RECEIVED)
         if not seen.answered_count <= count <= seen.answered_count + seen.unsure_count:
             yield f"{count} of {file.fingerprint:.8} are counted, but {seen.answered_count} were answered"
+
+
+def _is_kept_group(rest: Rest, reading: PersonReading) -> bool:
+    """Whether it is a group whose members may have been erased, which leaves it as it was."""
+    return bool(rest.history.erasures) and any(each.identifier.startswith("group:") for each in reading.identifiers)
 
 
 def _is_set_apart(rest: Rest, link: Link) -> bool:

@@ -51,9 +51,7 @@ class Weather:
     @property
     def is_calm(self) -> bool:
         """True when nothing goes wrong at all."""
-        calm = Weather(
-            redefinitions=self.redefinitions, mendings=self.mendings, repairs=self.repairs, files=self.files
-        )
+        calm = Weather(redefinitions=self.redefinitions, mendings=self.mendings, repairs=self.repairs, files=self.files)
         return self == calm
 
 

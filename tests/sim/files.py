@@ -60,7 +60,9 @@ class Files:
         self.change_count += 1
         known = [each.places for each in self.seen.values() if not each.places.isdisjoint(taken)]
         if len(known) > 1 or not set(taken) <= set().union(*known):
-            self._fail("taken_back", f"{sorted(set(taken).difference(*known))} were taken back, but are of no such file")
+            self._fail(
+                "taken_back", f"{sorted(set(taken).difference(*known))} were taken back, but are of no such file"
+            )
         if file is None:
             return
         seen = self.seen[file]
@@ -68,4 +70,6 @@ class Files:
             left = sorted(seen.places.intersection(rest))
             self._fail("taken_back", f"{file.fingerprint:.8} was taken back, but for {left}")
         self.uncounted |= seen.places
-        self.seen[file] = FileSeen(seen.keys, unsure_count=seen.unsure_count, taken_back_count=seen.taken_back_count + 1)
+        self.seen[file] = FileSeen(
+            seen.keys, unsure_count=seen.unsure_count, taken_back_count=seen.taken_back_count + 1
+        )

@@ -25,6 +25,7 @@ from tests.sim.files import Files
 COPY_OF = {RecordKind.FORWARDED_EVENT: RecordKind.EVENT, RecordKind.FORWARDED_GROUP: RecordKind.GROUP}
 """What a forwarded record is a copy of."""
 
+
 class Violation(Exception):
     """Something that must always hold did not; `checker` names who noticed."""
 
@@ -127,6 +128,7 @@ class History:
         self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
         self._together: dict[PersonId, PersonId] = {}
         self._cut_s: dict[PersonId, float] = {}
+        self._new: dict[str, tuple[Position, int]] = {}
         self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
         self._carried: dict[Position, tuple[str, ...]] = {}
         self._groups: dict[Position, tuple[str, ...]] = {}
@@ -232,14 +234,18 @@ class History:
     def change(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
         """What is known of people changes, just before the records that tell of it are filed."""
         at = Position(self.head + 1)
-        people = {person for merge in changes.merges for person in merge[:2]} | (
-            {repair.note.person} if repair else set()
-        )
+        people = {person for merge in changes.merges for person in merge[:2]}
+        people |= {owner.person for owner, _ in changes.owners.values()}
+        if repair is not None:
+            people |= {repair.note.person, *repair.owners.values(), *repair.roots}
+            now_ms = repair.note.at_ms
         if any(owner.shared for owner, _ in changes.owners.values()):
             # What is set apart may have been anybody's.
             self._learnt.append((at, now_ms, None))
         elif people:
             self._learnt.append((at, now_ms, people))
+        for key in changes.owners:
+            self._new.setdefault(key, (at, now_ms))
         if repair is None:
             return
         self.repairs.append(repair)
@@ -271,14 +277,15 @@ class History:
             before = self.filed[position - 1]
             self.filed[position - 1] = before._replace(record=before.record._replace(payload=payload))
         self.erasures.append(erasure)
+        for key in erasure.identifiers:
+            self._new.pop(key, None)
         for person in people:
             self._join(person, None, at)
-        for each in held:
-            file = None if each.file is None else self.files.seen[FileKey(each.file, each.source)]
-            if file is None:
-                self.erased_held[each.source] += 1
+        for row in held:
+            if row.file is None:
+                self.erased_held[row.source] += 1
             else:
-                file.erased_held_count += 1
+                self.files.seen[FileKey(row.file, row.source)].erased_held_count += 1
         if erasure.suppress:
             self.suppressed.update(erasure.identifiers)
         self.trace.note("erase", erasure.note.person, len(people), len(others), len(held), erasure.suppress)
@@ -294,6 +301,8 @@ class History:
         ]
         self._taken.update((record.position, at) for record in taken)
         self._taken_from.append((at, people))
+        for key in gone.identifiers:
+            self._new.pop(key, None)
         for person in people:
             self._cut_s[person] = self._loop.time()
         for record in taken:
@@ -377,9 +386,11 @@ class History:
         return [person for person in self._by_person if self.root_of(person, head) == root]
 
     def is_clear(self, each: Remembered) -> bool:
-        """Whether the clock tells what was known of a person when they were read from what came later."""
-        if self.clock_was_set:
-            return False
+        """Whether the system's own instants tell what was known of a person when they were read from what came later.
+
+        Where a clock was set, something older may have a later instant than the reading, or something newer an earlier
+        one: what is answered about then is neither what was known nor wrong. But only about whom that befell.
+        """
         ever = self.ever_with(PersonId(int(each.view["person"])))
         if ever in (self.ever_with(person) for erasure in self.erasures for person in self._touched_by(erasure)):
             return False
@@ -394,6 +405,8 @@ class History:
         told += [
             (at, now_ms) for at, now_ms, people in self._learnt if people is None or ever in map(self.ever_with, people)
         ]
+        # One that was set apart was told when it was somebody else's.
+        told += [self._new[key] for key in (f"{each.kind}:{each.value}",) if key in self._new]
         return all((at <= each.seen) == (at_ms <= each.at_ms) for at, at_ms in told)
 
     @staticmethod

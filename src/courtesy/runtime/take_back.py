@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -261,7 +261,8 @@ class TakeBacks:
         for part in parts:
             part.identifiers = [key for key in part.identifiers if key not in gone.identifiers]
         pieces, moves = await self._repairs.pieces(parts, seen.rest, whole, now_ms)
-        _check_whole(whole, pieces, seen.theirs)
+        if _check_whole(whole, pieces, seen.theirs):
+            gone = replace(gone, keys=await self._keys_left(gone))
         if len(pieces) == 1:
             home = dict.fromkeys((reading.person, *reading.merged), pieces[0])
             tombstones = [PersonState(loser, survivor) for loser, survivor in stuck(reading, home).items()]
@@ -308,6 +309,11 @@ class TakeBacks:
             messages=messages,
         )
 
+    async def _keys_left(self, gone: TakeBack) -> set[bytes]:
+        """The keys of what the log still has: what only the archive has was taken back before, and another file may
+        have told it again to somebody else since."""
+        return set(gone.keys) & {record.key for record in await self._engine.history(gone.people)}
+
     # -- the end
 
     async def _finish(self, file: _File) -> bool:
@@ -351,8 +357,9 @@ def _evidence(first: Iterable[HeldIdentifier], told: Told) -> dict[str, Evidence
     return {each.identifier: told.identifiers[each.identifier] for each in first if each.identifier in told.identifiers}
 
 
-def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> None:
-    """Whether the events that are left, and those of the file or some of them, are all that make the person."""
+def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> bool:
+    """Check that the events that are left, and those of the file or some of them, are all that make the person; whether
+    they are so without any of the file."""
     rest = Counter[str]()
     for piece in pieces:
         rest.update(piece.state.type_counts)
@@ -364,6 +371,7 @@ def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[R
             f"expected {whole.event_count} events of person {whole.person} in history, found {most.total()}",
             hint="what was dropped from the log without a lake, or by a retention rule, can't be told apart any more",
         )
+    return rest == there
 
 
 def _batch(file: _File, plans: Sequence[_Plan], now_ms: int, repair: Repair | None = None) -> AppendBatch:
