@@ -186,7 +186,9 @@ class History:
             self._groups[record.position] = () if group is None else (group,)
             if not self.suppressed.isdisjoint(self._carried[record.position]):
                 self.fail("forgotten", f"{event['id']} carries what must not be stored again")
-        what = COPY_OF.get(record.kind, record.kind), record.key, record.payload
+        # Only events are forwarded; the hand-overs of merges by hand have all one key.
+        key = b"%d" % record.position if record.kind is RecordKind.HAND_OVER else record.key
+        what = COPY_OF.get(record.kind, record.kind), key, record.payload
         rotten = rotten or (forwarded and what in self._rotten)
         self.filed.append(Filed(record, forwarded, rotten))
         if rotten:
@@ -325,6 +327,11 @@ class History:
     def was_cut_by_hand(self, person: PersonId) -> bool:
         """Whether anybody who was ever one with this person was cut apart by hand."""
         return self.ever_with(person) in {self.ever_with(each.note.person) for each in self.repairs if each.cut}
+
+    def was_taken_from(self, person: PersonId) -> bool:
+        """Whether something was taken back of anybody who was ever one with this person."""
+        ever = self.ever_with(person)
+        return any(self.ever_with(each) == ever for _, people in self._taken_from for each in people)
 
     def is_taken_back(self, filed: Filed) -> bool:
         """Whether a record went because its file was taken back."""

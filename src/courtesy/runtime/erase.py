@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId, Position, effect_key, tie_break
+from courtesy.base.ids import PersonId, Position, effect_key, message_key, tie_break
 from courtesy.base.time import Clock, to_iso
-from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Unavailable
+from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Quarantined, Unavailable
 from courtesy.event.event import decode_fact
 from courtesy.identity.repair import Erasure, Note
 from courtesy.identity.resolve import Changes
@@ -31,6 +31,15 @@ SET_ASIDE_MAX = 1_000_000
 COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 SHORT = 3
 """Values shorter than this are not looked for in what is held: they would be found everywhere."""
+
+
+class _Named(msgspec.Struct):
+    """As much of a call as says what it is called."""
+
+    messageId: str | None = None  # noqa: N815 -- the protocol's name
+
+
+_NAMED = msgspec.json.Decoder(_Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +180,7 @@ class Eraser:
         moves = {move.position: move for move in await self._engine.moves(people)}
         groups, in_groups = await self._groups(records)
         identifiers = [each.identifier for each in reading.identifiers]
-        held = await self._held(identifiers)
+        held = await self._held(identifiers, {record.key for record in records})
         copies = await self._copies(former, records, identifiers)
         # Who they are now stands in for what is taken out of their past, so that the log still comes to the same.
         others = map(decode_state, (await self._engine.states(former)).values()) if copies.emptied else ()
@@ -262,15 +271,18 @@ class Eraser:
                 ]
         return states, places
 
-    async def _held(self, identifiers: Sequence[str]) -> list[int]:
-        """Numbers of the rejected events that name one of the identifiers, in any case and however it is escaped."""
+    async def _held(self, identifiers: Sequence[str], keys: Collection[bytes]) -> list[int]:
+        """Numbers of the rejected events that name one of the identifiers, in any case and however it is escaped, or
+        that are copies of events with these keys: sent twice, and mended once."""
         values = {split_identifier(each)[1].casefold() for each in identifiers}
         values = {value for value in values if len(value) >= SHORT}
         numbers: list[int] = []
         before: int | None = None
-        while values and (page := await self._engine.quarantined(None, None, before, HELD_PAGE)):
+        while (values or keys) and (page := await self._engine.quarantined(None, None, before, HELD_PAGE)):
             numbers += [
-                each.number for each in page if _names(each.mended or each.raw, values) or _names(each.raw, values)
+                each.number
+                for each in page
+                if _names(each.mended or each.raw, values) or _names(each.raw, values) or _key_of(each) in keys
             ]
             before = page[-1].number
         return numbers
@@ -309,6 +321,15 @@ def _group_of(record: Record) -> str | None:
         return decode_fact(record.payload).group
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+
+
+def _key_of(held: Quarantined) -> bytes | None:
+    """The key of the message that a rejected event is, by the name that it was sent under; None for one without."""
+    try:
+        message_id = _NAMED.decode(held.raw).messageId
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message_id = None
+    return None if message_id is None else message_key(held.source, message_id)
 
 
 def _names(content: bytes, values: Collection[str]) -> bool:
