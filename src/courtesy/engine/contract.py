@@ -734,7 +734,7 @@ class Engine(Protocol):
         ...
 
     async def save_import(self, progress: ImportProgress) -> None:
-        """Remember how far a file was imported."""
+        """Remember how far a file was imported. One that is being taken back stays so, whatever `progress` says."""
         ...
 
     async def imports(self) -> list[ImportProgress]:

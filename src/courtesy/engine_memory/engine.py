@@ -350,7 +350,7 @@ class MemoryEngine:
         return self._disk.imports.progress.get(FileKey(fingerprint, source))
 
     async def save_import(self, progress: ImportProgress) -> None:
-        self._disk.imports.progress[FileKey(progress.fingerprint, progress.source)] = progress
+        self._disk.imports.save(progress)
 
     async def imports(self) -> list[ImportProgress]:
         return sorted(self._disk.imports.progress.values(), key=lambda each: (each.source, each.name, each.fingerprint))

@@ -171,7 +171,7 @@ class Eraser:
         moves = {move.position: move for move in await self._engine.moves(people)}
         groups, in_groups = await self._groups(records)
         identifiers = [each.identifier for each in reading.identifiers]
-        held = await self._held.mentioning(identifiers)
+        held = await self._held.mentioning(identifiers, {record.key for record in records})
         copies = await self._copies(former, records, identifiers)
         # Who they are now stands in for what is taken out of their past, so that the log still comes to the same.
         others = map(decode_state, (await self._engine.states(former)).values()) if copies.emptied else ()

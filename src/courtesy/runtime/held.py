@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
+from courtesy.base.ids import message_key
 from courtesy.engine.contract import Engine, Quarantined
 from courtesy.identity.named import named_in
 from courtesy.identity.rules import split_identifier
@@ -32,11 +33,12 @@ class HeldEvents:
         """
         return await self._where(self._names(identifiers))
 
-    async def mentioning(self, identifiers: Collection[str]) -> list[Quarantined]:
-        """Those, and all that have the value of one of the identifiers anywhere, in any case and however escaped; the
-        oldest first. Some of them are about others: it is for when nothing may be left."""
+    async def mentioning(self, identifiers: Collection[str], keys: Collection[bytes] = ()) -> list[Quarantined]:
+        """Those, all that have the value of one of the identifiers anywhere, in any case and however escaped, and
+        copies of events with these keys, which were sent twice and mended once; the oldest first. Some of them are
+        about others: it is for when nothing may be left."""
         names, mentions = self._names(identifiers), _mentions(identifiers)
-        return await self._where(lambda held: names(held) or mentions(held))
+        return await self._where(lambda held: names(held) or mentions(held) or _key_of(held) in keys)
 
     async def _where(self, is_theirs: Callable[[Quarantined], bool]) -> list[Quarantined]:
         found: list[Quarantined] = []
@@ -70,6 +72,24 @@ def _mentions(identifiers: Collection[str]) -> Callable[[Quarantined], bool]:
         return any(value in text for text in texts for value in values)
 
     return mentions
+
+
+class _Named(msgspec.Struct):
+    """As much of a call as says what it is called."""
+
+    messageId: str | None = None  # noqa: N815 -- the protocol's name
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def _key_of(held: Quarantined) -> bytes | None:
+    """The key of the message that a rejected event is, by the name that it was sent under; None for one without."""
+    try:
+        message_id = _NAMED.decode(held.raw).messageId
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message_id = None
+    return None if message_id is None else message_key(held.source, message_id)
 
 
 def _parts(held: Quarantined) -> list[bytes]:

@@ -238,7 +238,7 @@ class Repairs:
             moves=moves,
             effects=await self._effects(pieces, {reading.person, *reading.merged}),
         )
-        survivors = {each.loser: each.survivor for each in repair.rejoined} | _stuck(reading, home)
+        survivors = {each.loser: each.survivor for each in repair.rejoined} | stuck(reading, home)
         tombstones = [PersonState(loser, survivor) for loser, survivor in survivors.items()]
         return Cut(reading.person, pieces, cut, repair, tombstones)
 
@@ -361,11 +361,11 @@ def _check_whole(whole: PersonState, pieces: Sequence[Piece]) -> None:
         )
 
 
-def _stuck(reading: PersonReading, home: Mapping[PersonId, Piece]) -> dict[PersonId, PersonId]:
+def stuck(reading: PersonReading, home: Mapping[PersonId, Piece]) -> dict[PersonId, PersonId]:
     """Who became part of somebody but never handed over, for that record could not be folded; and whose they are."""
     stored = map(decode_state, reading.states)
-    stuck = [state.person for state in stored if state.merged_into is None]
-    return {person: home[person].person for person in stuck if home[person].person != person}
+    left = [state.person for state in stored if state.merged_into is None]
+    return {person: home[person].person for person in left if home[person].person != person}
 
 
 def _rejoined(each: Merge, survivor: PersonId, note: Note) -> Merge:
