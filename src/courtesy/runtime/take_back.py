@@ -40,6 +40,7 @@ from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs
 PEOPLE_AT_ONCE = 20
 """People in one append, each of whom takes some questions to the store: a few hundredths of a second."""
 
+SET_ASIDE_MAX = 1_000_000
 KIND = "take back"
 
 _Assigned = Mapping[Record, PersonId]
@@ -310,9 +311,11 @@ class TakeBacks:
         )
 
     async def _keys_left(self, gone: TakeBack) -> set[bytes]:
-        """The keys of what the log still has: what only the archive has was taken back before, and another file may
-        have told it again to somebody else since."""
-        return set(gone.keys) & {record.key for record in await self._engine.history(gone.people)}
+        """The keys of what the log still has or was set aside: what only the archive has was taken back before, and
+        another file may have told it again to somebody else since."""
+        there = {record.key for record in await self._engine.history(gone.people)}
+        there |= {each.record.key for each in await self._engine.poisoned(SET_ASIDE_MAX)}
+        return there & set(gone.keys)
 
     # -- the end
 
