@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position, effect_key
+from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
@@ -158,9 +158,11 @@ def check_shuffle(rest: Rest) -> Found:
         parts = [PersonState(root) for _ in range(1 + chance.randrange(4))]
         for each in chance.sample(facts, len(facts)):
             record = each.record
-            fold = fold_group_fact if record.kind is RecordKind.GROUP else fold_fact
-            tie = int.from_bytes(record.key[:8], "big", signed=True)
-            fold(chance.choice(parts), decode_fact(record.payload), tie)
+            part, fact = chance.choice(parts), decode_fact(record.payload)
+            if record.kind is RecordKind.GROUP:
+                fold_group_fact(part, fact, tie_break(record.key))
+            else:
+                fold_fact(part, fact, tie_break(record.key), record.key)
         chance.shuffle(parts)
         for part in parts[1:]:
             merge(parts[0], part)

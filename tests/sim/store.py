@@ -49,7 +49,18 @@ WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
 
 
 APPENDING = frozenset(
-    {"owners_changed_since", "seen", "owners", "held", "bans", "suppressed", "still_quarantined", "write", "commit"}
+    {
+        "owners_changed_since",
+        "seen",
+        "owners",
+        "held",
+        "parts",
+        "bans",
+        "suppressed",
+        "still_quarantined",
+        "write",
+        "commit",
+    }
 )
 """The steps of an append."""
 
@@ -289,6 +300,10 @@ class WiredAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         await self._wire.reach("held")
         return await self._inner.held(people)
+
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        await self._wire.reach("parts")
+        return await self._inner.parts(people)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         await self._wire.reach("suppressed")

@@ -172,6 +172,10 @@ class Append(Protocol):
         """All identifiers that each of the people holds; an empty set for one who holds none."""
         ...
 
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        """Everybody who became part of each of the people, directly or through others; none for one who has nobody."""
+        ...
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         """Those of the identifiers whose person asked to be forgotten."""
         ...

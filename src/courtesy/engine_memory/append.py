@@ -75,6 +75,9 @@ class MemoryAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         return self._disk.identity.held(people)
 
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        return {person: set(parts) for person in people if (parts := self._disk.identity.merged_into(person))}
+
     @property
     def has_suppressed(self) -> bool:
         return bool(self._disk.suppressed)

@@ -103,6 +103,15 @@ class PostgresAppend:
             held[person].add(key)
         return held
 
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        cursor = await self._connection.execute(
+            "SELECT root, person_id FROM merged_person WHERE root = ANY(%b::bigint[])", (list(people),), binary=True
+        )
+        parts: dict[PersonId, set[PersonId]] = {}
+        for root, person in await cursor.fetchall():
+            parts.setdefault(PersonId(root), set()).add(PersonId(person))
+        return parts
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()
 
