@@ -180,7 +180,8 @@ def said_by_us_section(section: UsSection) -> list[Said]:
     """What the section of a state or of the country says: a withdrawal for each opt-out, and for each purpose of
     `US_OPT_OUTS` if it passes on the Global Privacy Control.
 
-    Not having opted out is no consent: it says nothing.
+    Not having opted out is no consent: it says nothing. The section must be one of `US_SECTIONS`, as all are that were
+    read or written.
     """
     place = US_SECTIONS[section.name].jurisdiction
     opted_out = [name for name in US_OPT_OUTS if section.choices.get(name) == _OPTED_OUT]
