@@ -17,6 +17,7 @@ from litestar.types import ASGIApp
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
     browser,
+    consent,
     definitions,
     event_schemas,
     events,
@@ -62,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *browser.OPERATIONS,
     *events.OPERATIONS,
     *people.OPERATIONS,
+    *consent.OPERATIONS,
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,

@@ -12,6 +12,7 @@ from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.history import Archive, History
@@ -36,6 +37,7 @@ class App:
     catalog: CatalogCache
     ingest: Ingest
     people: People
+    consents: Consents
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -59,6 +61,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
+        Consents(people, clock),
         repairs,
         Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),

@@ -65,8 +65,7 @@ class People:
         `after`: a position that must be included; waited for when it is not there yet, up to `AHEAD_WAIT_MS`.
         Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
         """
-        reading = await self._read(kind, value, after)
-        state = assemble(reading.person, reading.merged, reading.states, reading.tail)
+        reading, state = await self._whole(kind, value, after)
         names = self.source_names()
         view = person_view(state, names)
         view["position"] = str(reading.head)
@@ -76,6 +75,14 @@ class People:
             view["members"] = sorted(state.members)
         return view
 
+    async def state(self, kind: str, value: str, after: Position | None = None) -> PersonState:
+        """As `view`, as it is stored."""
+        return (await self._whole(kind, value, after))[1]
+
+    async def _whole(self, kind: str, value: str, after: Position | None) -> tuple[PersonReading, PersonState]:
+        reading = await self._read(kind, value, after)
+        return reading, assemble(reading.person, reading.merged, reading.states, reading.tail)
+
     async def view_at(self, kind: str, value: str, at_ms: int, *, knowing_today: bool) -> dict[str, Any]:
         """A person at an instant, found anew from their events.
 
@@ -83,6 +90,23 @@ class People:
         who they are today, by all events that had happened until then, whenever they came in. What was dropped from the
         log and is not in the lake is missing. Raises CourtesyError(NOT_FOUND) for who was not known.
         """
+        state, told, merged = await self._whole_at(kind, value, at_ms, knowing_today=knowing_today)
+        view = person_view(state, self.source_names())
+        view["as_of"] = to_iso(at_ms)
+        view["position"] = str(told.position)
+        view["merged_people"] = [str(each) for each in merged]
+        view["identifiers"] = _carried_view(state, told, self.source_names())
+        if kind == GROUP:
+            view["members"] = sorted(state.members)
+        return view
+
+    async def state_at(self, kind: str, value: str, at_ms: int, *, knowing_today: bool) -> PersonState:
+        """As `view_at`, as it would be stored."""
+        return (await self._whole_at(kind, value, at_ms, knowing_today=knowing_today))[0]
+
+    async def _whole_at(
+        self, kind: str, value: str, at_ms: int, *, knowing_today: bool
+    ) -> tuple[PersonState, Told, list[PersonId]]:
         key = self.key_of(kind, value)
         if knowing_today:
             reading = await self._read(kind, value, None)
@@ -99,14 +123,7 @@ class People:
         state = told.state(person, at_ms)
         if told.position is None or not (was_told or key in state.identifiers):
             raise _unknown_then(kind, value, at_ms)
-        view = person_view(state, self.source_names())
-        view["as_of"] = to_iso(at_ms)
-        view["position"] = str(told.position)
-        view["merged_people"] = [str(each) for each in merged]
-        view["identifiers"] = _carried_view(state, told, self.source_names())
-        if kind == GROUP:
-            view["members"] = sorted(state.members)
-        return view
+        return state, told, merged
 
     def source_names(self) -> dict[Any, str]:
         """What each source is called, by its number."""
