@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import (
     Append,
@@ -22,6 +22,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import Span, Spans
+from courtesy.engine.ledger import LedgerHead, PersonKey
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.event.cause import Cause
@@ -304,6 +305,14 @@ class WiredAppend:
     async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
         await self._wire.reach("parts")
         return await self._inner.parts(people)
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        await self._wire.reach("ledger_head")
+        return await self._inner.ledger_head(partitions)
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        await self._wire.reach("person_keys")
+        return await self._inner.person_keys(people)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         await self._wire.reach("suppressed")

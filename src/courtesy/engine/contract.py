@@ -28,6 +28,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.imported import FileKey, Span, TakeBack
+from courtesy.engine.ledger import Entry, Keyring, LedgerHead, LedgerWrite, PersonKey
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -116,6 +117,8 @@ class AppendBatch(NamedTuple):
     under their number with another cause, detail, signature and mended form. A count may be negative, for what was
     counted before and met another fate now.
 
+    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append.
+
     What is `imported` is remembered to be of its file. An `erasure` and what is `taken_back` are made before anything
     else, a `repair` after `changes`. All three move the identity epoch, and after an erasure `owners_changed_since`
     tells everybody to forget every owner."""
@@ -133,6 +136,7 @@ class AppendBatch(NamedTuple):
     erasure: Erasure | None = None
     imported: Sequence[Imported] = ()
     taken_back: TakeBack | None = None
+    ledger: LedgerWrite | None = None
 
 
 class Past(NamedTuple):
@@ -174,6 +178,14 @@ class Append(Protocol):
 
     async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
         """Everybody who became part of each of the people, directly or through others; none for one who has nobody."""
+        ...
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        """How many entries the ledger has, and the chains of those of the partitions that have any."""
+        ...
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        """The keys of those of the people who have one."""
         ...
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
@@ -589,6 +601,16 @@ class Engine(Protocol):
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         """Corrections that were made to a person or to anybody, newest first."""
+        ...
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
+        ...
+
+    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
+        """Entries from an index on, in order, at most `limit`."""
         ...
 
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:

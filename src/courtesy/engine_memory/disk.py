@@ -16,6 +16,7 @@ from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
 from courtesy.engine_memory.intake import Intake
+from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.identity.repair import Erasure, PendingErasure
@@ -54,6 +55,7 @@ class Disk:
         self.intake = Intake()
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
+        self.ledger = Ledger()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()

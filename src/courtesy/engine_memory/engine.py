@@ -33,6 +33,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import FileKey, Span, Spans
+from courtesy.engine.ledger import Entry, Keyring
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -241,6 +242,14 @@ class MemoryEngine:
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         return self._disk.identity.notes(person, limit)
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        return self._disk.ledger.of(people, recorded_until_ms)
+
+    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
+        return self._disk.ledger.entries[index : index + limit]
 
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [suppression_hash(key) for key in identifiers]

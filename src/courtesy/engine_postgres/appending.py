@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
+from courtesy.engine.ledger import LedgerHead, PersonKey
 from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
+from courtesy.engine_postgres.ledger import ledger_head, person_keys, put_ledger
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
 from courtesy.event.cause import Cause
@@ -112,6 +114,12 @@ class PostgresAppend:
             parts.setdefault(PersonId(root), set()).add(PersonId(person))
         return parts
 
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        return await ledger_head(self._connection, partitions)
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        return await person_keys(self._connection, people)
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()
 
@@ -146,6 +154,8 @@ class PostgresAppend:
         if batch.held_again:
             await self._hold_again(batch.held_again)
         position = await put_records(connection, batch.records, self._partition_count)
+        if batch.ledger is not None:
+            await put_ledger(connection, batch.ledger, Position(position - len(batch.records) + 1))
         if batch.imported:
             await put_imported(connection, batch.imported, Position(position - len(batch.records) + 1))
         if batch.records:

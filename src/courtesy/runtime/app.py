@@ -17,6 +17,7 @@ from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
@@ -61,7 +62,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
-        Consents(people, clock),
+        Consents(people, Ledger(engine), clock),
         repairs,
         Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),

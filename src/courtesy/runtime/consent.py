@@ -17,6 +17,7 @@ from courtesy.consent.standing import Standing
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
+from courtesy.runtime.ledger import Ledger, standing_of
 from courtesy.runtime.people import People
 from courtesy.standard.country import standard_country
 
@@ -46,30 +47,32 @@ class Question:
 class Consents:
     """The answering side of one process."""
 
-    def __init__(self, people: People, clock: Clock, policies: Iterable[Policy] = LAWS) -> None:
+    def __init__(self, people: People, ledger: Ledger, clock: Clock, policies: Iterable[Policy] = LAWS) -> None:
         self._people = people
+        self._ledger = ledger
         self._clock = clock
         self._laws = Laws(policies)
 
     async def allowed(self, kind: str, value: str, question: Question, after: Position | None = None) -> dict[str, Any]:
         """Yes or no, with the choices and the rule that decided, for a person by any identifier.
 
-        By all that was acknowledged before the call, unless `known_ms` says otherwise. Raises CourtesyError(NOT_FOUND)
-        for who is not known, or was not then, and what `People.view` raises.
+        By all that was acknowledged before the call, unless `known_ms` says otherwise: then by the ledger, as far as it
+        was written by then. Where the person is and what time it is there is always by what is known now. Raises
+        CourtesyError(NOT_FOUND) for who is not known, or was not then, and what `People.view` raises.
         """
         if question.purpose == ANY:
             raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
         at_ms = self._clock.now_ms() if question.at_ms is None else question.at_ms
-        if question.known_ms is None:
-            state = await self._people.state(kind, value, after)
-        else:
-            state = await self._people.state_at(kind, value, question.known_ms, knowing_today=False)
+        state = await self._people.state(kind, value, after)
+        standing = state.standing or Standing()
+        if question.known_ms is not None:
+            people = await self._people.then(kind, value, question.known_ms)
+            standing = standing_of(await self._ledger.of(people, question.known_ms))
         place = question.jurisdiction or place_of(state)
         minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
-        standing = state.standing or Standing()
         answer = allowed(standing, asked, at_ms, self._laws, minute)
-        return _answer_view(state, asked, answer, at_ms, question.known_ms, minute)
+        return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
 
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
         """All that somebody allows, refuses and likes, the latest first."""
@@ -78,7 +81,13 @@ class Consents:
 
 
 def _answer_view(
-    state: PersonState, asked: Scope, answer: Answer, at_ms: int, known_ms: int | None, minute: int | None
+    state: PersonState,
+    standing: Standing,
+    asked: Scope,
+    answer: Answer,
+    at_ms: int,
+    known_ms: int | None,
+    minute: int | None,
 ) -> dict[str, Any]:
     decided = set(answer.choices)
     return {
@@ -92,7 +101,7 @@ def _answer_view(
         "rule": answer.rule,
         "policy": answer.policy,
         "source": answer.source,
-        "choices": [each for each in choices_view(state.standing) if each["id"] in decided],
+        "choices": [each for each in choices_view(standing) if each["id"] in decided],
     }
 
 

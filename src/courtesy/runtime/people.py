@@ -100,9 +100,16 @@ class People:
             view["members"] = sorted(state.members)
         return view
 
-    async def state_at(self, kind: str, value: str, at_ms: int, *, knowing_today: bool) -> PersonState:
-        """As `view_at`, as it would be stored."""
-        return (await self._whole_at(kind, value, at_ms, knowing_today=knowing_today))[0]
+    async def then(self, kind: str, value: str, at_ms: int) -> list[PersonId]:
+        """All who were known to be one with a person at an instant, themselves first. Raises
+        CourtesyError(NOT_FOUND)."""
+        found = await self._engine.person_at(self.key_of(kind, value), at_ms)
+        if found is None:
+            # Today's error, if nobody is here today either.
+            await self._read(kind, value, None)
+            raise _unknown_then(kind, value, at_ms)
+        person, merged = found
+        return [person, *merged]
 
     async def _whole_at(
         self, kind: str, value: str, at_ms: int, *, knowing_today: bool
@@ -113,12 +120,7 @@ class People:
             person, merged = reading.person, reading.merged
             was_told = kind in (PERSON, GROUP) or _was_told(key, reading.identifiers, at_ms)
         else:
-            found = await self._engine.person_at(key, at_ms)
-            if found is None:
-                # Today's error, if nobody is here today either.
-                await self._read(kind, value, None)
-                raise _unknown_then(kind, value, at_ms)
-            (person, merged), was_told = found, True
+            (person, *merged), was_told = await self.then(kind, value, at_ms), True
         told = await self._history.at([person, *merged], at_ms, knowing_today=knowing_today)
         state = told.state(person, at_ms)
         if told.position is None or not (was_told or key in state.identifiers):

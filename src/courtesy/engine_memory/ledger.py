@@ -1,0 +1,43 @@
+"""The ledger in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from courtesy.base.ids import Partition, PersonId, Position
+from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
+
+
+class Ledger:
+    """Entries by index, and the keys that open them."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.keys: dict[PersonId, PersonKey] = {}
+        self.entry_keys: dict[int, EntryKeys] = {}
+        self._chains: dict[Partition, Chain] = {}
+
+    def head(self, partitions: Collection[Partition]) -> LedgerHead:
+        """How far it is."""
+        return LedgerHead(len(self.entries), {each: self._chains[each] for each in partitions if each in self._chains})
+
+    def keys_of(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        """The keys of those who have one."""
+        return {person: self.keys[person] for person in people if person in self.keys}
+
+    def put(self, written: LedgerWrite, first: Position) -> None:
+        """Add what an append brings whose records begin at `first`."""
+        self.keys.update({each.person: each for each in written.keys})
+        self.entries += [each.stored(first) for each in written.entries]
+        self._chains.update(written.chains)
+
+    def of(self, people: Collection[PersonId], recorded_until_ms: int | None) -> tuple[list[Entry], Keyring]:
+        """The entries of some people, and what opens them."""
+        found = [
+            each
+            for each in self.entries
+            if each.person in people and (recorded_until_ms is None or each.recorded_ms <= recorded_until_ms)
+        ]
+        keys = {person: known.key for person, known in self.keys_of(people).items()}
+        single = {each.index: self.entry_keys[each.index] for each in found if each.index in self.entry_keys}
+        return found, Keyring(keys, single)
