@@ -88,7 +88,8 @@ async def test_nothing_that_a_person_told_lies_there_in_the_clear(engine: Engine
     assert [word for word in (b"grant", b"ann", b"marketing", b"c1") if word in content] == []
     assert [b'"grant"' in (opened(entry, keyring) or b"") for entry in entries] == [True, True]
     ann, bob = entries
-    assert ann.person is not None and bob.person is not None
+    assert ann.person is not None
+    assert bob.person is not None
     swapped = Keyring({ann.person: keyring.people[bob.person]}, {})
     assert opened(ann, swapped) is None
     assert opened(ann, Keyring({}, {})) is None

@@ -42,7 +42,7 @@ class LedgerHead(NamedTuple):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """An entry: the fields of its leaf; for whom it was appended, None once they are forgotten; its place in the log."""
+    """An entry: its leaf's fields; for whom it was appended, None once they are forgotten; and its place in the log."""
 
     index: int
     partition: Partition
