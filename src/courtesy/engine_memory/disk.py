@@ -147,6 +147,7 @@ class Disk:
         self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
         self.chapters.forget(people, kept)
         self.chapters.tear_at(erasure.others)
+        self.ledger.forget(erasure)
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
         self.outbox.hand_over(erasure.kept_effects)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from msgspec import structs
+
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.identity.repair import Erasure
 
 
 class Ledger:
@@ -41,3 +44,19 @@ class Ledger:
         keys = {person: known.key for person, known in self.keys_of(people).items()}
         single = {each.index: self.entry_keys[each.index] for each in found if each.index in self.entry_keys}
         return found, Keyring(keys, single)
+
+    def forget(self, erasure: Erasure) -> None:
+        """Destroy the keys of people; what is not about them stays readable by keys of its own."""
+        people, others, kept = set(erasure.people), set(erasure.others), set(erasure.kept)
+        self.entries = [
+            structs.replace(each, person=None)
+            if (each.position, each.person) in others or (each.person in people and each.position not in kept)
+            else each
+            for each in self.entries
+        ]
+        self.entry_keys = {index: EntryKeys(*keys) for index, keys in erasure.entry_keys.items()} | self.entry_keys
+        for entry in self.entries:
+            if entry.person is None:
+                self.entry_keys.pop(entry.index, None)
+        for person in {*people, *erasure.rekeyed}:
+            self.keys.pop(person, None)
