@@ -28,7 +28,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.imported import FileKey, Span, TakeBack
-from courtesy.engine.ledger import Entry, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -148,7 +148,7 @@ class Past(NamedTuple):
     without_chapters: Position
 
 
-class Append(Protocol):
+class Append(LedgerAppending, Protocol):
     """One append under way; made by `Engine.appending`."""
 
     @property
@@ -178,14 +178,6 @@ class Append(Protocol):
 
     async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
         """Everybody who became part of each of the people, directly or through others; none for one who has nobody."""
-        ...
-
-    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
-        """How many entries the ledger has, and the chains of those of the partitions that have any."""
-        ...
-
-    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
-        """The keys of those of the people who have one."""
         ...
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
@@ -428,7 +420,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(Protocol):
+class Engine(LedgerReading, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int
@@ -601,16 +593,6 @@ class Engine(Protocol):
 
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         """Corrections that were made to a person or to anybody, newest first."""
-        ...
-
-    async def ledger_of(
-        self, people: Collection[PersonId], recorded_until_ms: int | None = None
-    ) -> tuple[list[Entry], Keyring]:
-        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
-        ...
-
-    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
-        """Entries from an index on, in order, at most `limit`."""
         ...
 
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from msgspec import structs
 
 from courtesy.base.ids import Partition, PersonId, Position
+from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
 from courtesy.identity.repair import Erasure
 
@@ -18,7 +19,22 @@ class Ledger:
         self.entries: list[Entry] = []
         self.keys: dict[PersonId, PersonKey] = {}
         self.entry_keys: dict[int, EntryKeys] = {}
+        self.tree = Frontier()
+        self.checkpoints: list[str] = []
         self._chains: dict[Partition, Chain] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
+
+    def grow(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        """Go on from what is known of the tree, if that is still all."""
+        if known != self.tree:
+            return False
+        self.tree = grown
+        self._nodes.update({(node.level, node.index): node.hash for node in nodes})
+        return True
+
+    def nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        """The stored nodes of some runs."""
+        return {run: [self._nodes[run.level, run.first + each] for each in range(run.count)] for run in runs}
 
     def head(self, partitions: Collection[Partition]) -> LedgerHead:
         """How far it is."""

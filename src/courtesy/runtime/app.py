@@ -24,6 +24,7 @@ from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
+from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
 
@@ -39,6 +40,7 @@ class App:
     ingest: Ingest
     people: People
     consents: Consents
+    proofs: Proofs
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -63,6 +65,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         ingest,
         people,
         Consents(people, Ledger(engine), clock),
+        Proofs(engine),
         repairs,
         Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),

@@ -11,12 +11,14 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 import uvloop
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
 from courtesy.channel.address import permitted_networks
@@ -32,11 +34,14 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.retention import LogRetention
+from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
+SEAL_EVERY_S = 30.0
+"""How long a choice waits at most until a checkpoint covers it: half of what is promised."""
 
 log = structlog.get_logger("process")
 
@@ -69,6 +74,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
+            asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
@@ -154,6 +160,20 @@ async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | N
     if subscription is None:
         return None
     return {"url": subscription.url, "secrets": list(subscription.secrets)}
+
+
+async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
+    """Sign what came to the ledger, once in a while."""
+    while not stop.is_set():
+        try:
+            key = await asyncio.to_thread(signing_key, Path(settings.data))
+            await Sealer(engine, key, SystemClock()).seal()
+        except CourtesyError as error:
+            log.warning("sealing_waits", cause=error.message, hint=error.hint)
+        try:
+            await asyncio.wait_for(stop.wait(), SEAL_EVERY_S)
+        except TimeoutError:
+            continue
 
 
 WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}
