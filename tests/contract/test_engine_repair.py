@@ -23,6 +23,7 @@ from courtesy.person.state import PersonState, encode_state
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
@@ -91,7 +92,7 @@ async def world_of(
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, archive, clock, register),
+            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register),
             People(engine, catalog, history),
         )
     finally:

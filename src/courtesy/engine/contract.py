@@ -682,6 +682,10 @@ class Engine(LedgerReading, Protocol):
         """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
+    async def forget_quality(self, before_ms: int) -> int:
+        """Forget the days that begin before an instant, of all sources; how many."""
+        ...
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
@@ -738,7 +742,7 @@ class Engine(LedgerReading, Protocol):
         ...
 
     async def save_import(self, progress: ImportProgress) -> None:
-        """Remember how far a file was imported."""
+        """Remember how far a file was imported. One that is being taken back stays so, whatever `progress` says."""
         ...
 
     async def imports(self) -> list[ImportProgress]:

@@ -164,6 +164,10 @@ class Disk:
         people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
 
         def is_gone(record: Record) -> bool:
+            if record.kind is RecordKind.RESTORE:
+                return record.person in gone.restored
+            if record.kind in FACTS:
+                return record.person in people and record.position in positions
             return record.person in people and record.key in keys and record.kind in COPIED
 
         self.log.forget(is_gone)

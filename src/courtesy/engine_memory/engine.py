@@ -340,6 +340,12 @@ class MemoryEngine:
             if from_ms <= day_ms < to_ms and (source is None or own == source)
         ]
 
+    async def forget_quality(self, before_ms: int) -> int:
+        old = [key for key in self._disk.quality if key[0] < before_ms]
+        for key in old:
+            del self._disk.quality[key]
+        return len(old)
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
@@ -373,7 +379,7 @@ class MemoryEngine:
         return self._disk.imports.progress.get(FileKey(fingerprint, source))
 
     async def save_import(self, progress: ImportProgress) -> None:
-        self._disk.imports.progress[FileKey(progress.fingerprint, progress.source)] = progress
+        self._disk.imports.save(progress)
 
     async def imports(self) -> list[ImportProgress]:
         return sorted(self._disk.imports.progress.values(), key=lambda each: (each.source, each.name, each.fingerprint))

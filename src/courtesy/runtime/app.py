@@ -15,6 +15,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
@@ -56,6 +57,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
     people = People(engine, catalog, history)
+    held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     return App(
         settings,
@@ -67,8 +69,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Consents(people, Ledger(engine), clock),
         Proofs(engine),
         repairs,
-        Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, clock),
+        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
+        Exports(engine, catalog, people, history, held, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -32,10 +31,11 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
-from courtesy.runtime.quality import Judge
+from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
+from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
 
@@ -71,7 +71,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
     try:
         await catalog.start()
         channels = {WEBHOOK: make_webhook(settings)}
-        configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
+        targets = {WEBHOOK: WebhookTargets(catalog)}
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
@@ -79,7 +79,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
         ]
-        await Dispatcher(engine, channels, configs, clock).run(stop)
+        await Dispatcher(engine, channels, targets, clock).run(stop)
         await asyncio.gather(*beside)
     finally:
         await catalog.stop()
@@ -93,9 +93,16 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             now = clock.now_ms()
             trimmed = await _trim(engine, settings, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
+            days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
-            if trimmed or forgotten or let_go:
-                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten, records_let_go=let_go)
+            if trimmed or forgotten or days_forgotten or let_go:
+                log.info(
+                    "upkeep",
+                    records_trimmed=trimmed,
+                    keys_forgotten=forgotten,
+                    quality_days_forgotten=days_forgotten,
+                    records_let_go=let_go,
+                )
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)
         try:
@@ -152,14 +159,6 @@ def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
-
-
-async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
-    """How to call a subscription's webhook as it is defined now."""
-    subscription = await catalog.subscription(name)
-    if subscription is None:
-        return None
-    return {"url": subscription.url, "secrets": list(subscription.secrets)}
 
 
 async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:

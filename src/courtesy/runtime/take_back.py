@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
     AppendBatch,
@@ -29,13 +29,13 @@ from courtesy.engine.imported import FileKey, Span, Spans, TakeBack, joined
 from courtesy.event.cause import Fate
 from courtesy.identity.repair import Note, Repair, parted
 from courtesy.identity.resolve import Changes, Evidence
-from courtesy.identity.rules import IdentityRules, normalise
+from courtesy.identity.rules import IdentityRules, normalise, split_identifier
 from courtesy.identity.told import Telling, Told, told_by
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
-from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, whole_of
+from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, stuck, whole_of
 
 PEOPLE_AT_ONCE = 20
 """People in one append, each of whom takes some questions to the store: a few hundredths of a second."""
@@ -122,15 +122,15 @@ class TakeBacks:
         is finished, the store is as if the file had never been imported, and it can be imported again. What it kept
         apart stays so: an identifier that is shared because of the file stays shared as long as others carry it.
 
-        Raises CourtesyError: NOT_FOUND, or CONFLICT for a file that was imported before files could be taken back, or
-        somebody whose events are not all there any more.
+        Raises CourtesyError: NOT_FOUND, or CONFLICT for a file that was imported before files could be taken back,
+        while another is being taken back, or for somebody whose events are not all there any more.
         """
         progress, file = await self._find(fingerprint, source, by)
         people = sorted(await self._history.people_in(file.spans))
         if dry:
             return await self._told(file, source, len(people), 0, finished=False)
         if progress.taken_back_ms is None:
-            await self._engine.save_import(progress._replace(taken_back_ms=self._clock.now_ms()))
+            await self._begin(file)
         told = await self._told(file, source, len(people), len(people), finished=True)
         for done in range(0, len(people), PEOPLE_AT_ONCE):
             if people_max is not None and done >= people_max:
@@ -161,6 +161,21 @@ class TakeBacks:
             raise CourtesyError(Code.CONFLICT, message, place=progress.name)
         spans = joined(await self._engine.import_spans(key))
         return progress, _File(key, progress.name, spans, Spans(spans), by)
+
+    async def _begin(self, file: _File) -> None:
+        """Say that it is being taken back. One file at a time: of another, what its archive still has could not be told
+        from what nobody has taken back yet."""
+        async with self._engine.appending():
+            known = {FileKey(each.fingerprint, each.source): each for each in await self._engine.imports()}
+            own = known.pop(file.key, None)
+            if own is None:
+                raise CourtesyError(Code.NOT_FOUND, f"{file.name} was taken back by somebody else", place=file.name)
+            for each in known.values():
+                if each.taken_back_ms is not None:
+                    message = f"another file is being taken back: {each.name}, {each.fingerprint}"
+                    raise CourtesyError(Code.CONFLICT, message, hint="finish that first", place=file.name)
+            if own.taken_back_ms is None:
+                await self._engine.save_import(own._replace(taken_back_ms=self._clock.now_ms()))
 
     async def _told(self, file: _File, source: str, people: int, done: int, *, finished: bool) -> TakenBack:
         fates = Counter[Fate]()
@@ -246,9 +261,12 @@ class TakeBacks:
         for part in parts:
             part.identifiers = [key for key in part.identifiers if key not in gone.identifiers]
         pieces, moves = await self._repairs.pieces(parts, seen.rest, whole, now_ms)
-        _check_whole(whole, pieces, seen.theirs)
+        if _check_whole(whole, pieces, seen.theirs):
+            gone = replace(gone, keys=await self._keys_left(gone))
         if len(pieces) == 1:
-            return _Plan(gone, [pieces[0].state])
+            home = dict.fromkeys((reading.person, *reading.merged), pieces[0])
+            tombstones = [PersonState(loser, survivor) for loser, survivor in stuck(reading, home).items()]
+            return _Plan(gone, [pieces[0].state, *tombstones])
         note = Note(KIND, reading.person, file.by, file.name, now_ms)
         cut = await self._repairs.corrected(reading, pieces, [], note, moves)
         return _Plan(gone, [*(piece.state for piece in pieces), *cut.tombstones], cut.repair)
@@ -263,22 +281,27 @@ class TakeBacks:
         return seen
 
     async def _gone(self, file: _File, reading: PersonReading, seen: _Seen, told: Told) -> TakeBack:
-        source = file.key.source
+        source, held = file.key.source, [each.identifier for each in reading.identifiers]
         messages = {_said(record).id for record in seen.theirs}
-        first = [each for each in reading.identifiers if each.source == source and each.message_id in messages]
+        keys = {record.key for record in seen.theirs}
+        # By the key, which is right even where a record was corrupted and says nothing.
+        first = [each for each in reading.identifiers if message_key(each.source, each.message_id) in keys]
         lost = {each.identifier for each in first if each.identifier not in told.identifiers}
         links = (await self._engine.identity_of(reading.person)).links
         cut = [
             link
             for link in links
             if not lost.isdisjoint((link.a, link.b))
-            or (link.evidence.source == source and link.evidence.message_id in messages)
+            or message_key(link.evidence.source, link.evidence.message_id) in keys
         ]
         return TakeBack(
             source,
             people={reading.person, *reading.merged, *(record.person for record in seen.theirs)},
             positions=[record.position for record in seen.theirs],
-            keys={record.key for record in seen.theirs},
+            # What another file told again since is that one's.
+            keys=keys - {record.key for record in seen.rest},
+            # An earlier one tells who was a member by the file, and groups are never merged: nobody needs it.
+            restored=[reading.person] if any(split_identifier(key)[0] == "group" for key in held) else [],
             identifiers=lost,
             evidence=_evidence(first, told),
             cut=cut,
@@ -286,11 +309,20 @@ class TakeBacks:
             messages=messages,
         )
 
+    async def _keys_left(self, gone: TakeBack) -> set[bytes]:
+        """The keys of what the log still has: what only the archive has was taken back before, and another file may
+        have told it again to somebody else since."""
+        return set(gone.keys) & {record.key for record in await self._engine.history(gone.people)}
+
     # -- the end
 
     async def _finish(self, file: _File) -> bool:
         """Forget the file, unless more of it came in meanwhile."""
         async with self._engine.appending() as append:
+            progress = await self._engine.import_progress(*file.key)
+            if progress is None or progress.taken_back_ms is None:
+                # Somebody else was quicker; perhaps it is being imported again.
+                return True
             spans = joined(await self._engine.import_spans(file.key))
             if await self._engine.people_in(spans):
                 return False
@@ -325,8 +357,9 @@ def _evidence(first: Iterable[HeldIdentifier], told: Told) -> dict[str, Evidence
     return {each.identifier: told.identifiers[each.identifier] for each in first if each.identifier in told.identifiers}
 
 
-def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> None:
-    """Whether the events that are left, and those of the file or some of them, are all that make the person."""
+def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> bool:
+    """Check that the events that are left, and those of the file or some of them, are all that make the person; whether
+    they are so without any of the file."""
     rest = Counter[str]()
     for piece in pieces:
         rest.update(piece.state.type_counts)
@@ -338,6 +371,7 @@ def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[R
             f"expected {whole.event_count} events of person {whole.person} in history, found {most.total()}",
             hint="what was dropped from the log without a lake, or by a retention rule, can't be told apart any more",
         )
+    return rest == there
 
 
 def _batch(file: _File, plans: Sequence[_Plan], now_ms: int, repair: Repair | None = None) -> AppendBatch:
@@ -348,6 +382,7 @@ def _batch(file: _File, plans: Sequence[_Plan], now_ms: int, repair: Repair | No
         people={person for part in parts for person in part.people},
         positions=[position for part in parts for position in part.positions],
         keys={key for part in parts for key in part.keys},
+        restored=[person for part in parts for person in part.restored],
         identifiers={key for part in parts for key in part.identifiers},
         evidence={key: evidence for part in parts for key, evidence in part.evidence.items()},
         cut=[link for part in parts for link in part.cut],
