@@ -101,15 +101,19 @@ async def test_an_append_that_fails_leaves_nothing_in_the_ledger(engine: Engine)
     entry = NewEntry(0, PARTITION, 0, NOW_MS, bytes(16), CHAIN_START, b"sealed", ANN, 0)
     written = LedgerWrite([entry], [PersonKey(ANN, bytes(32), bytes(16))], {PARTITION: Chain(1, bytes(32))})
     with pytest.raises(Unavailable):
-        async with engine.appending() as append:
-            await append.write(_batch(written))
-            raise Unavailable("the connection broke")
+        await _write_in_vain(engine, written)
     assert await engine.ledger_from(0, 10) == []
     async with engine.appending() as append:
         assert (await append.ledger_head([PARTITION]), await append.person_keys([ANN])) == ((0, {}), {})
         await append.write(_batch(written))
     (stored,) = await engine.ledger_from(0, 10)
     assert stored == entry.stored(Position(1))
+
+
+async def _write_in_vain(engine: Engine, written: LedgerWrite) -> None:
+    async with engine.appending() as append:
+        await append.write(_batch(written))
+        raise Unavailable("the connection broke")
 
 
 def _batch(written: LedgerWrite) -> AppendBatch:

@@ -14,12 +14,15 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, SourceId, effect_key, message_key, tie_break
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
+from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
+from courtesy.consent.standing import Standing
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
 from courtesy.engine.imported import FileKey
 from courtesy.event.cause import Fate
 from courtesy.event.event import decode_fact
 from courtesy.identity.resolve import Link, Owner
 from courtesy.identity.rules import IdentityRules, split_identifier
+from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import fold_fact, fold_group_fact, merge
 from courtesy.person.history import NO_CATALOGS, refold
@@ -71,6 +74,9 @@ class Rest:
     held: dict[PersonId, set[str]]
     known: set[str]
     imported: dict[FileKey, list[Count]]
+    chosen: dict[PersonId, list[Read]]
+    entries: list[Entry]
+    keys: set[PersonId]
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -441,6 +447,30 @@ def check_forgotten(rest: Rest) -> Found:
             yield f"{key} was erased, but is on the disk"
 
 
+def check_ledger(rest: Rest) -> Found:
+    """What the ledger says of each person is what is folded of their choices; its chains are unbroken, and there is no
+    key to what somebody chose who was erased."""
+    rotten = {
+        choice_id(each.record.key, ordinal)
+        for each in rest.history.filed
+        if each.rotten
+        for ordinal in range(CHOICES_MAX)
+    }
+    for person, read in rest.chosen.items():
+        sound = [each for each in read if each.content is None or each.content.id not in rotten]
+        expected = _whole(rest, person).standing or Standing()
+        if standing_of(sound) != expected:
+            yield f"person {person}: the ledger has {standing_of(sound)}, folded is {expected}"
+    chains: dict[Partition, Chain] = {}
+    for place, entry in enumerate(rest.entries):
+        known = chains.get(entry.partition, Chain(0, CHAIN_START))
+        if (entry.index, entry.number, entry.previous) != (place, *known):
+            yield f"entry {place} of the ledger does not go on from those before it"
+        chains[entry.partition] = Chain(known.number + 1, chain(known.digest, leaf_hash(leaf_of(entry).to_bytes())))
+    for erasure in rest.history.erasures:
+        yield from (f"{person} was erased, but there is a key" for person in rest.keys & set(erasure.people))
+
+
 def check_taken_back(rest: Rest) -> Found:
     """Of files that were taken back nobody has anything but the memory of what they kept apart, and of the others what
     was counted: nobody holds what only they told, is explained by them, or is one person for their sake alone."""
@@ -515,6 +545,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "shuffle": check_shuffle,
     "reads": check_reads,
     "set_aside": check_set_aside,
+    "ledger": check_ledger,
     "times": check_times,
     "effects": check_effects,
     "triggers": check_triggers,

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from secrets import token_bytes
 
 import msgspec
 
@@ -18,6 +19,7 @@ from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
+    Append,
     AppendBatch,
     Engine,
     HeldIdentifier,
@@ -35,6 +37,7 @@ from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
+from courtesy.runtime.ledger import Draw, Ledger, LedgerWriter, counting
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, stuck, whole_of
 
 PEOPLE_AT_ONCE = 20
@@ -106,12 +109,23 @@ class _Seen:
 class TakeBacks:
     """Takes files back, in one process."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache, history: History, repairs: Repairs, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: CatalogCache,
+        history: History,
+        repairs: Repairs,
+        clock: Clock,
+        draw: Draw = token_bytes,
+    ) -> None:
+        """`draw` gives the keys of the ledger, and must not be foreseen by anybody."""
         self._engine = engine
         self._catalog = catalog
         self._history = history
         self._repairs = repairs
         self._clock = clock
+        self._ledger = Ledger(engine)
+        self._writer = LedgerWriter(engine.partition_count, draw)
 
     async def take_back(
         self, fingerprint: str, source: str, by: str, *, dry: bool = False, people_max: int | None = None
@@ -226,7 +240,7 @@ class TakeBacks:
                 else:
                     plans.append(plan)
             if plans:
-                await append.write(_batch(file, plans, now_ms))
+                await self._write(append, file, _batch(file, plans, now_ms))
         return waiting, alone
 
     async def _alone(self, file: _File, person: PersonId) -> list[PersonId]:
@@ -239,8 +253,24 @@ class TakeBacks:
             plan = await self._settled_plan(file, reading, now_ms)
             if plan is None:
                 return [person]
-            await append.write(_batch(file, [plan], now_ms, plan.repair))
+            await self._write(append, file, _batch(file, [plan], now_ms, plan.repair))
             return []
+
+    async def _write(self, append: Append, file: _File, batch: AppendBatch) -> None:
+        """Write, and have the ledger, of which nothing is ever taken out, say that what the file told counts no
+        more."""
+        gone = batch.taken_back
+        assert gone is not None, "a batch of this kind takes something back"
+        read = await self._ledger.appended_for(gone.people)
+        still = {content.id for content in counting(read)}
+        told = [
+            each
+            for each in read
+            if each.entry.position in file.inside and each.content is not None and each.content.id in still
+        ]
+        method = f"{KIND}: {file.key.fingerprint}"
+        ledger = await self._writer.retracted(append, told, batch.records, batch.now_ms, method)
+        await append.write(batch._replace(ledger=ledger))
 
     async def _settled_plan(self, file: _File, reading: PersonReading, now_ms: int) -> _Plan | None:
         kinds = await self._engine.unfolded_kinds([reading.person, *reading.merged])
