@@ -220,6 +220,17 @@ async def test_after_an_erasure_nothing_is_left(engine: Engine, clock: ManualClo
         assert await world.engine.pending_erasures() == []
 
 
+async def test_held_copies_of_what_an_erased_person_did_go_too(engine: Engine, clock: ManualClock) -> None:
+    """Sent twice and broken, one was mended: the other is known by its name, though it names nobody that is theirs."""
+    async with world_of(engine, clock) as world:
+        bad = SourcePolicy(SHOP)
+        await world.store(by_ann("a1"))
+        for raw in (b'{"messageId": "a1", "type": "trak", "note": 1}', b'{"messageId": "z1", "type": "trak"}'):
+            await world.ingest.append([accept(Draft(raw, bad, NOW_MS, None, lambda _: "held", None, True))], bad)
+        assert (await world.eraser.erase(ANN, "eve", "asked to", suppress=False)).held_count == 1
+        assert [b"z1" in each.raw for each in await world.engine.quarantined(None, None, None, 10)] == [True]
+
+
 async def test_who_is_erased_is_not_stored_again(engine: Engine, clock: ManualClock) -> None:
     """Not by any of their identifiers, as often as they come; without suppression they begin anew."""
     async with world_of(engine, clock) as world:

@@ -11,24 +11,26 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position, SourceId, effect_key, message_key, tie_break
+from courtesy.base.ids import Partition, PersonId, Position, SourceId, effect_key, message_key, tie_break
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
 from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
 from courtesy.consent.standing import Standing
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
 from courtesy.engine.imported import FileKey
+from courtesy.engine.ledger import Chain, Entry
 from courtesy.event.cause import Fate
+from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.event.event import decode_fact
 from courtesy.identity.resolve import Link, Owner
 from courtesy.identity.rules import IdentityRules, split_identifier
-from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import fold_fact, fold_group_fact, merge
 from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.ledger import Read, leaf_of, standing_of
 from tests.sim.calls import CARTED, ORDERED, note_of
 from tests.sim.history import Filed, History, Remembered
 from tests.sim.model import Model

@@ -43,6 +43,7 @@ from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs
 PEOPLE_AT_ONCE = 20
 """People in one append, each of whom takes some questions to the store: a few hundredths of a second."""
 
+SET_ASIDE_MAX = 1_000_000
 KIND = "take back"
 
 _Assigned = Mapping[Record, PersonId]
@@ -226,6 +227,8 @@ class TakeBacks:
         """Those who have to wait for a merge to be folded, and those who become several."""
         waiting, alone, plans = [], [], list[_Plan]()
         async with self._engine.appending() as append:
+            if not await self._is_under_way(file):
+                return [], []
             now_ms, seen = self._clock.now_ms(), set[PersonId]()
             for person in people:
                 reading = await self._engine.read_person(f"person:{person}")
@@ -247,7 +250,7 @@ class TakeBacks:
         """Take back what is of one person; themselves when they have to wait."""
         async with self._engine.appending() as append:
             reading = await self._engine.read_person(f"person:{person}")
-            if reading is None:
+            if reading is None or not await self._is_under_way(file):
                 return []
             now_ms = self._clock.now_ms()
             plan = await self._settled_plan(file, reading, now_ms)
@@ -271,6 +274,12 @@ class TakeBacks:
         method = f"{KIND}: {file.key.fingerprint}"
         ledger = await self._writer.retracted(append, told, batch.records, batch.now_ms, method)
         await append.write(batch._replace(ledger=ledger))
+
+    async def _is_under_way(self, file: _File) -> bool:
+        """Whether it is still being taken back. If not, somebody else was quicker; perhaps it is being imported again,
+        or another file is being taken back."""
+        progress = await self._engine.import_progress(*file.key)
+        return progress is not None and progress.taken_back_ms is not None
 
     async def _settled_plan(self, file: _File, reading: PersonReading, now_ms: int) -> _Plan | None:
         kinds = await self._engine.unfolded_kinds([reading.person, *reading.merged])
@@ -340,18 +349,18 @@ class TakeBacks:
         )
 
     async def _keys_left(self, gone: TakeBack) -> set[bytes]:
-        """The keys of what the log still has: what only the archive has was taken back before, and another file may
-        have told it again to somebody else since."""
-        return set(gone.keys) & {record.key for record in await self._engine.history(gone.people)}
+        """The keys of what the log still has or was set aside: what only the archive has was taken back before, and
+        another file may have told it again to somebody else since."""
+        there = {record.key for record in await self._engine.history(gone.people)}
+        there |= {each.record.key for each in await self._engine.poisoned(SET_ASIDE_MAX)}
+        return there & set(gone.keys)
 
     # -- the end
 
     async def _finish(self, file: _File) -> bool:
         """Forget the file, unless more of it came in meanwhile."""
         async with self._engine.appending() as append:
-            progress = await self._engine.import_progress(*file.key)
-            if progress is None or progress.taken_back_ms is None:
-                # Somebody else was quicker; perhaps it is being imported again.
+            if not await self._is_under_way(file):
                 return True
             spans = joined(await self._engine.import_spans(file.key))
             if await self._engine.people_in(spans):
