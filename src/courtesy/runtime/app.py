@@ -56,7 +56,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
-    people = People(engine, catalog, history)
+    people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     return App(
@@ -66,11 +66,11 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
-        Consents(people, Ledger(engine), clock),
+        Consents(people, ledger, clock),
         Proofs(engine),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, held, clock),
+        Exports(engine, catalog, people, history, held, ledger, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
