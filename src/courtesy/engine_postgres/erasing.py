@@ -40,8 +40,11 @@ _ERASE = (
     "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM cut_link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM ban WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
-    "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])"
-    " OR a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])",
+    # That others became one stays known, or they could not be told as of then; only what of them it was by goes.
+    "UPDATE merge SET a = CASE WHEN a = ANY(%(identifiers)s::text[]) THEN '' ELSE a END,"
+    " b = CASE WHEN b = ANY(%(identifiers)s::text[]) THEN '' ELSE b END"
+    " WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM identity_change WHERE identifier = ANY(%(identifiers)s::text[])",
