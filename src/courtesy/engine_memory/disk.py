@@ -164,7 +164,7 @@ class Disk:
         people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
 
         def is_gone(record: Record) -> bool:
-            if record.kind is RecordKind.RESTORE:
+            if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
                 return record.person in gone.restored
             if record.kind in FACTS:
                 return record.person in people and record.position in positions

@@ -40,7 +40,11 @@ _TAKE_BACK = (
     _DROP.format(table="poisoned"),
     "UPDATE chapter SET state = NULL, message_ids = '' WHERE person_id = ANY(%(people)s::bigint[])"
     " AND EXISTS (SELECT FROM unnest(%(positions)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
-    f"DELETE FROM log WHERE person_id = ANY(%(restored)s::bigint[]) AND kind = {RecordKind.RESTORE.value}",
+    *(
+        f"DELETE FROM {table} WHERE person_id = ANY(%(restored)s::bigint[])"
+        f" AND kind IN ({RecordKind.ABSORB.value}, {RecordKind.RESTORE.value})"
+        for table in ("log", "poisoned")
+    ),
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",

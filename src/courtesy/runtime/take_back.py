@@ -31,7 +31,7 @@ from courtesy.engine.imported import FileKey, Span, Spans, TakeBack, joined
 from courtesy.event.cause import Fate
 from courtesy.identity.repair import Note, Repair, parted
 from courtesy.identity.resolve import Changes, Evidence
-from courtesy.identity.rules import IdentityRules, normalise, split_identifier
+from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.identity.told import Telling, Told, told_by
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
@@ -320,7 +320,7 @@ class TakeBacks:
         return seen
 
     async def _gone(self, file: _File, reading: PersonReading, seen: _Seen, told: Told) -> TakeBack:
-        source, held = file.key.source, [each.identifier for each in reading.identifiers]
+        source = file.key.source
         messages = {_said(record).id for record in seen.theirs}
         keys = {record.key for record in seen.theirs}
         # By the key, which is right even where a record was corrupted and says nothing.
@@ -339,8 +339,8 @@ class TakeBacks:
             positions=[record.position for record in seen.theirs],
             # What another file told again since is that one's.
             keys=keys - {record.key for record in seen.rest},
-            # An earlier one tells who was a member by the file, and groups are never merged: nobody needs it.
-            restored=[reading.person] if any(split_identifier(key)[0] == "group" for key in held) else [],
+            # An earlier one may tell what the file told, and with the one that is to come nobody needs it.
+            restored=[reading.person, *reading.merged],
             identifiers=lost,
             evidence=_evidence(first, told),
             cut=cut,
