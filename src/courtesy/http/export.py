@@ -119,7 +119,7 @@ class ExportedChoice(msgspec.Struct, frozen=True):
     recorded: str
     source: str
     message_id: str
-    retracts: str | None
+    retracts: int | None
 
 
 class PersonExport(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ Draw = Callable[[int], bytes]
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is sealed in an entry: a choice, the event that told it, and who was known to be one when it came in.
 
-    `retracts`: the id of a choice of which every entry so far counts no more, because what told it was taken back.
+    `retracts`: the index of an entry that counts no more, because what told it was taken back.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     received: int
     choice: Choice
     known_as: tuple[PersonId, ...] = ()
-    retracts: str | None = None
+    retracts: int | None = None
 
 
 class _Told(NamedTuple):
@@ -89,7 +89,11 @@ class LedgerWriter:
     ) -> LedgerWrite | None:
         """What says that some entries count no more, with the records of the append; None when there are none."""
         told = [
-            _Told(each.entry.person, _place_of(each.entry.person, records), _retraction(each.content, now_ms, method))
+            _Told(
+                each.entry.person,
+                _place_of(each.entry.person, records),
+                _retraction(each.content, each.entry.index, now_ms, method),
+            )
             for each in gone
             if each.entry.person is not None and each.content is not None
         ]
@@ -134,10 +138,10 @@ def _contents(record: NewRecord) -> Iterable[Content]:
         yield Content(told, fact.source, fact.id, fact.at, fact.received, choice, fact.known_as)
 
 
-def _retraction(gone: Content, now_ms: int, method: str) -> Content:
+def _retraction(gone: Content, index: int, now_ms: int, method: str) -> Content:
     choice = Choice(Action.CORRECT, held_from=now_ms, method=method)
     told = choice_id(bytes.fromhex(gone.id), 0)
-    return Content(told, gone.source, gone.message, now_ms, now_ms, choice, gone.known_as, gone.id)
+    return Content(told, gone.source, gone.message, now_ms, now_ms, choice, gone.known_as, index)
 
 
 def _place_of(person: PersonId | None, records: Sequence[NewRecord]) -> int:
@@ -202,25 +206,20 @@ class Ledger:
         ]
 
 
-def counting(read: Sequence[Read]) -> list[Content]:
-    """What entries say, of a person and in their order, without what was retracted since, and the retractions."""
-    retracted: dict[str, int] = {}
-    for each in read:
-        if each.content is not None and each.content.retracts is not None:
-            retracted[each.content.retracts] = each.entry.index
+def counting(read: Sequence[Read]) -> list[Read]:
+    """Those entries of a person that count: without what can't be read, what was retracted, and the retractions."""
+    retracted = {each.content.retracts for each in read if each.content is not None}
     return [
-        each.content
+        each
         for each in read
-        if each.content is not None
-        and each.content.retracts is None
-        and each.entry.index > retracted.get(each.content.id, -1)
+        if each.content is not None and each.content.retracts is None and each.entry.index not in retracted
     ]
 
 
 def standing_of(read: Sequence[Read]) -> Standing:
     """What entries come to, as the fold has it."""
     standing = Standing()
-    for told in counting(read):
+    for told in (each.content for each in counting(read) if each.content is not None):
         choice = told.choice
         kept = Kept(
             choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,

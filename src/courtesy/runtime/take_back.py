@@ -265,12 +265,7 @@ class TakeBacks:
         gone = batch.taken_back
         assert gone is not None, "a batch of this kind takes something back"
         read = await self._ledger.appended_for(gone.people)
-        still = {content.id for content in counting(read)}
-        told = [
-            each
-            for each in read
-            if each.entry.position in file.inside and each.content is not None and each.content.id in still
-        ]
+        told = [each for each in counting(read) if each.entry.position in file.inside]
         method = f"{KIND}: {file.key.fingerprint}"
         ledger = await self._writer.retracted(append, told, batch.records, batch.now_ms, method)
         await append.write(batch._replace(ledger=ledger))
