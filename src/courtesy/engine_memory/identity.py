@@ -121,6 +121,7 @@ class IdentityGraph:
 
     def take_back(self, gone: TakeBack, positions: Collection[Position]) -> None:
         """Drop what only a file told of some people, and say what else told of the rest."""
+        self._merges = [replace(each, merge=_without(each.merge, set(gone.identifiers))) for each in self._merges]
         for key in gone.identifiers:
             owner = self._owners.pop(key, None)
             if owner is not None:

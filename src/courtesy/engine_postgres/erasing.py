@@ -12,6 +12,13 @@ from courtesy.identity.repair import Erasure, PendingErasure
 FORGET_ALL = ""
 """In the list of identifiers whose owner changed: forget every owner. To name those who are erased would keep them."""
 
+UNNAME_MERGES = """
+UPDATE merge SET a = CASE WHEN a = ANY(%(identifiers)s::text[]) THEN '' ELSE a END,
+    b = CASE WHEN b = ANY(%(identifiers)s::text[]) THEN '' ELSE b END
+WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])
+"""
+"""That people became one stays known, or they could not be told as of then: but not by what, where that is gone."""
+
 # Each takes the same parameters. What was appended for them and belongs to somebody else stays.
 _ERASE = (
     "DELETE FROM log WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(kept)s::bigint[])",
@@ -41,10 +48,7 @@ _ERASE = (
     "DELETE FROM cut_link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM ban WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])",
-    # That others became one stays known, or they could not be told as of then; only what of them it was by goes.
-    "UPDATE merge SET a = CASE WHEN a = ANY(%(identifiers)s::text[]) THEN '' ELSE a END,"
-    " b = CASE WHEN b = ANY(%(identifiers)s::text[]) THEN '' ELSE b END"
-    " WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    UNNAME_MERGES,
     "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM identity_change WHERE identifier = ANY(%(identifiers)s::text[])",

@@ -8,6 +8,7 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.engine.contract import Count, Imported, ImportProgress
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.erasing import UNNAME_MERGES
 from courtesy.event.cause import Cause, Fate
 from courtesy.person.record import FACTS, RecordKind
 
@@ -49,6 +50,7 @@ _TAKE_BACK = (
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM owner_before WHERE identifier = ANY(%(identifiers)s::text[])",
+    UNNAME_MERGES,
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[])"
     " AND source_id = %(source)s AND message_id = ANY(%(messages)s::text[])",
 )
