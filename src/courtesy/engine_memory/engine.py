@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from courtesy.base.errors import Code, CourtesyError
@@ -34,6 +34,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendFault
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -293,6 +294,25 @@ class MemoryEngine:
 
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
+
+    # -- permits
+
+    async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
+        async with self._turn_to_append() as disk:
+            return disk.issue_permits(asked, self._clock.now_ms())
+
+    async def permits(self, which: PermitFilter, after: Place | None, limit: int) -> list[Permit]:
+        return self._disk.permits.found(which, after, limit)
+
+    async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
+        kept = self._disk.permits
+        return [kept.put(each) for each in sends]
+
+    async def count_sends(self, from_ms: int, to_ms: int) -> Mapping[SendFault | None, int]:
+        return self._disk.permits.count(from_ms, to_ms)
+
+    async def faulty_sends(self, from_ms: int, to_ms: int, limit: int) -> list[JudgedSend]:
+        return self._disk.permits.faulty(from_ms, to_ms, limit)
 
     # -- definitions
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -48,6 +49,7 @@ _ERASE = (
     "DELETE FROM moved WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM repair WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM quarantine WHERE number = ANY(%(quarantined)s::bigint[])",
+    *FORGET_IN_PERMITS,
 )
 _SUPPRESS = """
 WITH fresh AS (

@@ -11,6 +11,7 @@ from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
@@ -19,6 +20,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
+from courtesy.runtime.permits import Permits
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
@@ -39,6 +41,8 @@ class App:
     ingest: Ingest
     people: People
     consents: Consents
+    permits: Permits
+    audit: Audit
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -63,6 +67,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         ingest,
         people,
         Consents(people, Ledger(engine), clock),
+        Permits(engine, people, clock),
+        Audit(engine, people),
         repairs,
         Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),
