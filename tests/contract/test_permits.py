@@ -16,7 +16,7 @@ from courtesy.base.time import MINUTE_MS, ManualClock
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import Engine, PersonReading
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendFault
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.permits import UNSETTLED, Ask, Permits, Refusal, decide
@@ -26,7 +26,7 @@ from tests.contract.test_ledger import MAIL, chooses
 
 HASH = bytes(range(32))
 EVERYTHING = PermitFilter()
-LATER = 2**40
+LATER = 2**42
 PAGE = 1_000
 
 
@@ -328,8 +328,9 @@ async def test_of_somebody_who_is_forgotten_no_trace_is_left(engine: Engine, clo
         assert (kept.person, kept.number, kept.terms.why) == (None, ann.number, "granted")
         found = await audit.recheck(EVERYTHING, None, 10)
         assert (found.checked_count, found.forgotten_count, found.differences) == (0, 1, [])
-        assert dict(await engine.count_sends(0, LATER * 4)) == {None: 1, SendFault.OTHER_MESSAGE: 1}
-        (faulty,) = await engine.faulty_sends(0, LATER * 4, 10)
+        left = await engine.audit_sends(0, LATER, 10)
+        assert (left.send_count, left.fault_counts) == (2, {SendFault.OTHER_MESSAGE: 1})
+        (faulty,) = left.faulty
         assert (faulty.person, faulty.message) == (None, "none")
 
 
@@ -378,17 +379,20 @@ async def test_a_send_has_the_permit_that_is_nearest(engine: Engine, clock: Manu
         for _ in range(2):
             judged = await engine.put_sends(sends)
             assert [(each.permit, each.fault) for each in judged] == expected
-            counts = await engine.count_sends(0, LATER * 4)
-            assert counts == {None: 4, SendFault.NO_PERMIT: 3, SendFault.EXPIRED: 1, SendFault.OTHER_MESSAGE: 2}
+            left = await engine.audit_sends(0, LATER, 10)
+            counts = {SendFault.NO_PERMIT: 3, SendFault.EXPIRED: 1, SendFault.OTHER_MESSAGE: 2}
+            assert (left.send_count, left.fault_counts) == (10, counts)
         faulty = [each for each in judged if each.fault is not None]
 
         def order(each: JudgedSend) -> tuple[int, str, str]:
             return each.at_ms, each.message, each.channel
 
-        found = await engine.faulty_sends(0, LATER * 4, 10)
-        assert sorted(found, key=repr) == sorted(faulty, key=repr)
-        assert list(map(order, found)) == sorted(map(order, faulty))
-        assert await engine.faulty_sends(0, LATER * 4, 2) == found[:2]
-        assert await engine.faulty_sends(now, now, 10) == []
-        assert await engine.count_sends(now - 1, now) == {SendFault.NO_PERMIT: 1}
+        assert sorted(left.faulty, key=repr) == sorted(faulty, key=repr)
+        assert list(map(order, left.faulty)) == sorted(map(order, faulty))
+        of_bob = await engine.sends_of([bob.person or PersonId(0), PersonId(8_999)])
+        assert of_bob == [each for each in judged if each.person == bob.person]
+        few = await engine.audit_sends(0, LATER, 2)
+        assert (few.fault_counts, few.faulty) == (counts, left.faulty[:2])
+        assert await engine.audit_sends(now, now, 10) == SendAudit(0, {}, [])
+        assert (await engine.audit_sends(now - 1, now, 10)).fault_counts == {SendFault.NO_PERMIT: 1}
         assert await engine.put_sends([]) == []

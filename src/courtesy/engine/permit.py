@@ -10,7 +10,7 @@ The promises that hold for every engine:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -119,6 +119,15 @@ class JudgedSend(msgspec.Struct, frozen=True, gc=False):
     fault: SendFault | None
 
 
+@dataclass(frozen=True, slots=True)
+class SendAudit:
+    """How many left in a span, how many of them with which fault, and the first of those, oldest first."""
+
+    send_count: int
+    fault_counts: Mapping[SendFault, int]
+    faulty: Sequence[JudgedSend]
+
+
 class PermitStore(Protocol):
     """The side of an engine that keeps permits and sends."""
 
@@ -138,11 +147,10 @@ class PermitStore(Protocol):
         """
         ...
 
-    async def count_sends(self, from_ms: int, to_ms: int) -> Mapping[SendFault | None, int]:
-        """How many left at `from_ms <= at < to_ms` with which fault, None for none; each is joined to its permit
-        anew."""
+    async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        """All that left to these people, as it is kept of them, oldest first."""
         ...
 
-    async def faulty_sends(self, from_ms: int, to_ms: int, limit: int) -> list[JudgedSend]:
-        """Those with a fault that left in a span, oldest first, at most `limit`."""
+    async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        """Join all that left at `from_ms <= at < to_ms` to its permits anew, and show at most `limit` faulty ones."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from courtesy.base.errors import Code, CourtesyError
@@ -34,7 +34,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendFault
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -308,11 +308,11 @@ class MemoryEngine:
         kept = self._disk.permits
         return [kept.put(each) for each in sends]
 
-    async def count_sends(self, from_ms: int, to_ms: int) -> Mapping[SendFault | None, int]:
-        return self._disk.permits.count(from_ms, to_ms)
+    async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        return self._disk.permits.sends_of(people)
 
-    async def faulty_sends(self, from_ms: int, to_ms: int, limit: int) -> list[JudgedSend]:
-        return self._disk.permits.faulty(from_ms, to_ms, limit)
+    async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        return self._disk.permits.audit(from_ms, to_ms, limit)
 
     # -- definitions
 

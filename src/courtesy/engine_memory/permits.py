@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from courtesy.base.ids import PersonId, Position
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendFault
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault
 
 Sent = tuple[int, str, str, PersonId | None]
 
@@ -63,14 +63,16 @@ class Permits:
 
         return max(near, key=nearness, default=None)
 
-    def count(self, from_ms: int, to_ms: int) -> Mapping[SendFault | None, int]:
-        """How many left with which fault."""
-        return Counter(each.fault for each in self._between(from_ms, to_ms))
+    def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        """What left to these people, oldest first."""
+        return sorted((self._judged(key, *told) for key, told in self._sent.items() if key[3] in people), key=_order)
 
-    def faulty(self, from_ms: int, to_ms: int, limit: int) -> list[JudgedSend]:
-        """Those with a fault, oldest first."""
-        faulty = [each for each in self._between(from_ms, to_ms) if each.fault is not None]
-        return sorted(faulty, key=lambda each: (each.at_ms, each.message, each.channel, each.person or 2**63))[:limit]
+    def audit(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        """What left in a span."""
+        judged = self._between(from_ms, to_ms)
+        faulty = sorted((each for each in judged if each.fault is not None), key=_order)
+        counts = Counter(each.fault for each in faulty if each.fault is not None)
+        return SendAudit(len(judged), counts, faulty[:limit])
 
     def _between(self, from_ms: int, to_ms: int) -> Sequence[JudgedSend]:
         kept = [*self._sent.items(), *self._forgotten]
@@ -81,6 +83,10 @@ class Permits:
         permit = None if number is None else self.issued[number - 1]
         fault = _fault(key, message_hash, permit)
         return JudgedSend(message, person, channel, at_ms, number, fault)
+
+
+def _order(send: JudgedSend) -> tuple[int, str, str, int]:
+    return send.at_ms, send.message, send.channel, 2**63 if send.person is None else send.person
 
 
 def _fault(key: Sent, message_hash: bytes | None, permit: Permit | None) -> SendFault | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import Clock
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendFault, Terms
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault, Terms
 from courtesy.engine_postgres.connection import FLUSH, Connected, Connection
 from courtesy.engine_postgres.reading import person_id
 from courtesy.event.choice import Basis, Scope
@@ -85,15 +85,33 @@ _FAULT = """CASE
       OR permit.message_hash <> sent.message_hash THEN 'other_message'
     WHEN sent.at < permit.issued OR sent.at >= permit.expires THEN 'expired'
 END"""
-_COUNT_SENDS = f"""
-SELECT {_FAULT} AS fault, count(*) FROM sent LEFT JOIN permit ON permit.number = sent.permit
-WHERE sent.at >= %s AND sent.at < %s GROUP BY 1
+_ROOM = "SET LOCAL work_mem = '64MB'"
+# All but a few are as they should be: those few alone are looked at twice.
+_AUDIT = f"""
+WITH suspect AS MATERIALIZED (
+    SELECT sent.* FROM sent WHERE sent.at >= %(from)s AND sent.at < %(to)s AND NOT EXISTS (
+        SELECT FROM permit WHERE permit.number = sent.permit AND permit.message = sent.message
+          AND permit.channel = sent.channel AND permit.person_id = sent.person_id
+          AND coalesce(permit.message_hash = sent.message_hash, true)
+          AND permit.issued <= sent.at AND permit.expires > sent.at
+    )
+), faulty AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT sent.*, {_FAULT} AS fault FROM suspect AS sent LEFT JOIN permit ON permit.number = sent.permit
+    ) AS judged WHERE fault IS NOT NULL
+)
+SELECT count(*), NULL::text, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::text
+FROM sent WHERE at >= %(from)s AND at < %(to)s
+UNION ALL SELECT count(*), NULL, NULL, NULL, NULL, NULL, fault FROM faulty GROUP BY fault
+UNION ALL (
+    SELECT NULL, message, person_id, channel, at, permit, fault FROM faulty
+    ORDER BY at, message, channel, person_id LIMIT %(limit)s
+)
 """
-_FAULTY = f"""
+_SENDS_OF = f"""
 SELECT sent.message, sent.person_id, sent.channel, sent.at, sent.permit, {_FAULT}
-FROM sent LEFT JOIN permit ON permit.number = sent.permit
-WHERE sent.at >= %s AND sent.at < %s AND {_FAULT} IS NOT NULL
-ORDER BY sent.at, sent.message, sent.channel, sent.person_id LIMIT %s
+FROM sent LEFT JOIN permit ON permit.number = sent.permit WHERE sent.person_id = ANY(%b::bigint[])
+ORDER BY sent.at, sent.message, sent.channel, sent.person_id
 """
 _JUDGED = f"""
 SELECT {_FAULT} FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::bigint[])
@@ -175,12 +193,17 @@ class Permits(Connected):
             for (message, person, channel, at_ms, _, permit), (fault,) in zip(rows, faults, strict=True)
         ]
 
-    async def count_sends(self, from_ms: int, to_ms: int) -> Mapping[SendFault | None, int]:
-        rows = await self._rows(_COUNT_SENDS, from_ms, to_ms)
-        return {None if fault is None else SendFault(fault): count for fault, count in rows}
+    async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        return [_judged(*row) for row in await self._rows(_SENDS_OF, list(people))]
 
-    async def faulty_sends(self, from_ms: int, to_ms: int, limit: int) -> list[JudgedSend]:
-        return [_judged(*row) for row in await self._rows(_FAULTY, from_ms, to_ms, limit)]
+    async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        async with self._transaction() as connection:
+            await connection.execute(_ROOM)
+            given = {"from": from_ms, "to": to_ms, "limit": limit}
+            rows = await (await connection.execute(_AUDIT, given, binary=True)).fetchall()
+        counts = {row[-1]: row[0] for row in rows if row[0] is not None}
+        faulty = [_judged(*row[1:]) for row in rows if row[0] is None]
+        return SendAudit(counts.pop(None), {SendFault(fault): count for fault, count in counts.items()}, faulty)
 
 
 async def _issue_unchanged(connection: Connection, asked: Sequence[NewPermit], now_ms: int) -> dict[int, Permit]:

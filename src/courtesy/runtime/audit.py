@@ -7,7 +7,7 @@ were one then, under the laws of that instant. Nothing that came since counts, a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,7 +17,7 @@ from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import Engine
 from courtesy.engine.ledger import Entry
-from courtesy.engine.permit import JudgedSend, Permit, PermitFilter, Place, Send, SendFault
+from courtesy.engine.permit import JudgedSend, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.identity.repair import Move
 from courtesy.runtime.ledger import Content, Read, opened, standing_of
 from courtesy.runtime.people import People
@@ -55,14 +55,6 @@ class Recheck:
     forgotten_count: int = 0
     differences: list[Difference] = field(default_factory=list)
     end: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SendAudit:
-    """How many left in a span, with which faults, and the first of those that have one."""
-
-    counts: Mapping[SendFault | None, int]
-    faulty: Sequence[JudgedSend]
 
 
 class Audit:
@@ -127,9 +119,7 @@ class Audit:
 
     async def sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         """Join all that left in a span to its permits."""
-        counts = await self._engine.count_sends(from_ms, to_ms)
-        is_clean = not any(fault is not None for fault in counts)
-        return SendAudit(counts, [] if is_clean else await self._engine.faulty_sends(from_ms, to_ms, limit))
+        return await self._engine.audit_sends(from_ms, to_ms, limit)
 
 
 class _Evidence:

@@ -11,6 +11,7 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
+from courtesy.engine.permit import PermitFilter
 from courtesy.identity.named import named_in
 from courtesy.identity.resolve import Link
 from courtesy.identity.rules import IdentityRules
@@ -18,6 +19,7 @@ from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
 from courtesy.runtime.people import GROUP, People, event_view, link_view
+from courtesy.runtime.permit_view import judged_view, permit_view
 from courtesy.runtime.quarantine_view import as_text
 
 FORMAT = "courtesy.person/1"
@@ -64,6 +66,8 @@ class Exports:
             **_past_view(past, names),
             "events": [_event(record, names) for record in await self._history.of(people)],
             "effects": await self._effects(people),
+            "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
+            "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
             "held": await self._held(identifiers, names),
         }
 
@@ -88,6 +92,10 @@ class Exports:
             found += [_held_view(each, names) for each in theirs]
             before = page[-1].number
         return found[::-1]
+
+
+def _permits_of(people: Iterable[PersonId]) -> PermitFilter:
+    return PermitFilter(people=frozenset(people))
 
 
 def _number_or(person: Document, kind: str, value: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from courtesy.base.time import to_iso
-from courtesy.engine.permit import JudgedSend, Permit, SendFault
-from courtesy.runtime.audit import Recheck, SendAudit
+from courtesy.engine.permit import JudgedSend, Permit, SendAudit, SendFault
+from courtesy.runtime.audit import Recheck
 from courtesy.runtime.permits import Refusal
 
 View = dict[str, Any]
@@ -81,7 +81,7 @@ def judged_view(send: JudgedSend) -> View:
 def sends_view(found: SendAudit) -> View:
     """What left in a span."""
     return {
-        "sends": sum(found.counts.values()),
-        **{str(fault): found.counts.get(fault, 0) for fault in SendFault},
+        "sends": found.send_count,
+        **{str(fault): found.fault_counts.get(fault, 0) for fault in SendFault},
         "faulty": [judged_view(each) for each in found.faulty],
     }
