@@ -9,14 +9,15 @@ from typing import Annotated
 
 import msgspec
 import typer
+from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import from_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
 from courtesy.engine.permit import Permit, PermitFilter, Place
-from courtesy.event.choice import INSTANT_MAX
+from courtesy.event.choice import INSTANT_MAX, Digest, Word
 from courtesy.runtime.app import App
-from courtesy.runtime.audit import Recheck, Told
+from courtesy.runtime.audit import MessageId, Recheck, Told
 from courtesy.runtime.permit_view import differences_view, judged_view, permit_view
 
 PAGE = 1_000
@@ -30,12 +31,12 @@ ToOption = Annotated[str | None, typer.Option("--to", help="Before this instant"
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     """A line of a file of sends."""
 
-    message: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    message: MessageId
     kind: str
-    value: str
-    channel: str
-    at: str | int
-    message_hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    value: Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+    channel: Word
+    at: str | Annotated[int, Meta(ge=0, lt=INSTANT_MAX)]
+    message_hash: Digest | None = None
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -124,7 +125,7 @@ def _read(file: Path) -> Iterator[Told]:
                 told = _LINE.decode(line)
             except msgspec.MsgspecError as error:
                 raise CourtesyError(Code.INVALID, f"expected a send as JSON: {error}", place=place) from None
-            at_ms = told.at if isinstance(told.at, int) else _instant(told.at, place, 0)
+            at_ms = told.at if isinstance(told.at, int) else _instant(told.at, f"{place}: at", 0)
             hashed = None if told.message_hash is None else bytes.fromhex(told.message_hash)
             yield Told(told.kind, told.value, told.message, told.channel, at_ms, hashed)
 

@@ -12,7 +12,7 @@ from courtesy.engine.permit import PermitFilter, Place, SendFault
 from courtesy.event.choice import ANY, INSTANT_MAX, Basis, Digest, Word
 from courtesy.http.operation import Asked, Operation
 from courtesy.http.people import past_instant
-from courtesy.runtime.audit import Told
+from courtesy.runtime.audit import MessageId, Told
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.permit_view import differences_view, judged_view, permit_view, refusal_view, sends_view
 from courtesy.runtime.permits import Ask, Refusal
@@ -21,8 +21,7 @@ PERMITS_MAX = 1_000
 SENDS_MAX = 2_000
 PAGE_MAX = 1_000
 
-Identifying = Annotated[str, Meta(min_length=1, max_length=1_000)]
-MessageId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 
 
 class PermitAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

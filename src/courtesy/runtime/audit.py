@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.consent.law import Answer, Laws, Policy, allowed
@@ -22,6 +24,9 @@ from courtesy.identity.repair import Move
 from courtesy.runtime.ledger import Content, Read, opened, standing_of
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import basis_of
+
+MessageId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+"""A sender's id of a message."""
 
 _CONTENT = msgspec.json.Decoder(Content)
 
