@@ -20,10 +20,11 @@ from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, 
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.permits import UNSETTLED, Ask, Permits, Refusal, decide
-from tests.contract.builders import SHOP, Store
+from tests.contract.builders import SHOP, Store, batch, record
 from tests.contract.test_engine_repair import ANN, DEVICE, World, by_ann, login, seen, world_of
 from tests.contract.test_ledger import MAIL, chooses
 
+AMY, BOB = "user_id:amy", "user_id:bob"
 HASH = bytes(range(32))
 EVERYTHING = PermitFilter()
 LATER = 2**42
@@ -85,17 +86,39 @@ def _correct(world: World) -> Awaitable[object]:
     return world.store({**chooses("c9", "correct"), "choices": choices})
 
 
-async def _withdraw_and_trim(world: World) -> None:
-    await world.store(chooses("c9", "withdraw"))
-    engine = world.engine
-    await engine.drop(await engine.trimmable(await engine.head(), 100))
-    assert await engine.log_after(Position(0), 100) == []
+def _and_trimmed(change: Change) -> Change:
+    """A change of which nothing is left in the log."""
+
+    async def changed(world: World) -> None:
+        await change(world)
+        await world.fold()
+        engine = world.engine
+        await engine.drop(await engine.trimmable(await engine.head(), 100))
+        assert await engine.log_after(Position(0), 100) == []
+
+    return changed
+
+
+def _withdraw(world: World) -> Awaitable[object]:
+    return world.store(chooses("c9", "withdraw"))
+
+
+def _merge(world: World) -> Awaitable[object]:
+    return world.repairs.merge(ANN, BOB, "eve", "", dry=False)
+
+
+def _merge_into_another(world: World) -> Awaitable[object]:
+    return world.repairs.merge(AMY, ANN, "eve", "", dry=False)
+
+
+def _erase(world: World) -> Awaitable[object]:
+    return world.eraser.erase(ANN, "eve", "", suppress=False)
 
 
 async def _merge_and_unmerge(world: World) -> None:
-    await world.repairs.merge(ANN, "user_id:bob", "eve", "", dry=False)
+    await _merge(world)
     await world.fold()
-    await world.repairs.unmerge(ANN, "user_id:bob", "eve", "", dry=False)
+    await world.repairs.unmerge(ANN, BOB, "eve", "", dry=False)
 
 
 async def _outlive(world: World) -> None:
@@ -103,18 +126,21 @@ async def _outlive(world: World) -> None:
 
 
 CHANGES: Mapping[str, Change] = {
-    "withdrawn": lambda world: world.store(chooses("c9", "withdraw")),
+    "withdrawn": _withdraw,
     "withdrawn for another channel": lambda world: world.store(
         {**chooses("c9", ""), "choices": [{"action": "withdraw", "purpose": "marketing", "channel": "sms"}]}
     ),
-    "withdrawn, folded and gone from the log": _withdraw_and_trim,
+    "withdrawn, folded and gone from the log": _and_trimmed(_withdraw),
     "corrected": _correct,
     "moved to another country": lambda world: world.store(by_ann("t9", type="identify", traits={"country": "FR"})),
     "became one with who refused": lambda world: world.store(login("l9")),
-    "merged by hand": lambda world: world.repairs.merge(ANN, "user_id:bob", "eve", "", dry=False),
-    "merged into another by hand": lambda world: world.repairs.merge("user_id:bob", ANN, "eve", "", dry=False),
+    "merged by hand": _merge,
+    "merged by hand, folded and gone from the log": _and_trimmed(_merge),
+    "merged into another by hand": _merge_into_another,
+    "merged into another by hand, folded and gone from the log": _and_trimmed(_merge_into_another),
     "merged and unmerged": _merge_and_unmerge,
-    "erased": lambda world: world.eraser.erase(ANN, "eve", "", suppress=False),
+    "erased": _erase,
+    "erased, folded and gone from the log": _and_trimmed(_erase),
     "too old": _outlive,
 }
 
@@ -123,15 +149,17 @@ CHANGES: Mapping[str, Change] = {
 async def test_what_was_decided_before_a_change_is_not_issued(
     engine: Engine, clock: ManualClock, change: Change
 ) -> None:
-    """Whatever changed; and what others do meanwhile stops nobody's permit."""
+    """By a name or by number, whatever changed; and what is about others stops nobody's permit."""
     async with world_of(engine, clock) as world:
+        await world.store(by_ann("a0", userId="amy"), by_ann("a1"), by_ann("b0", userId="bob"))
         await world.store(chooses("d1", "object", userId=None, anonymousId="device-1"))
-        await world.store(by_ann("b0", userId="bob"), chooses("c1", "grant"), chooses("c2", "grant", userId="cleo"))
-        before = [await decided(world), await decided(world, "cleo")]
+        await world.store(chooses("c1", "grant"), chooses("c2", "grant", userId="cleo"))
+        ann, cleo = await decided(world), await decided(world, "cleo")
+        by_number = msgspec.structs.replace(ann, identifier=f"person:{ann.person}")
         await change(world)
-        after = await engine.issue_permits(before)
-        assert after[0] is None
-        assert (after[1] is not None) == (change is not _outlive)
+        after = await engine.issue_permits([ann, by_number, cleo])
+        assert after[:2] == [None, None]
+        assert (after[2] is not None) == (change is not _outlive)
         assert len(await engine.permits(EVERYTHING, None, 10)) == sum(each is not None for each in after)
 
 
@@ -152,6 +180,19 @@ async def test_by_number_too(engine: Engine, clock: ManualClock) -> None:
             assert len(found.others) == 1
             await world.store(seen(f"d{number + 10}"))
             assert await engine.issue_permits([found]) == [None]
+
+
+async def test_a_permit_waits_for_the_append_under_way(store: Store, engine: Engine, clock: ManualClock) -> None:
+    """What it brings is known before anything is issued, whichever process appends."""
+    async with world_of(engine, clock) as world, store.another() as other:
+        await world.store(chooses("c1", "grant"))
+        before = await decided(world)
+        async with other.appending() as append:
+            issuing = asyncio.create_task(engine.issue_permits([before]))
+            await asyncio.wait([issuing], timeout=0.3)
+            assert not issuing.done()
+            await append.write(batch([record(before.person, "late")]))
+        assert await issuing == [None]
 
 
 # -- everything at once

@@ -4,7 +4,8 @@ The promises that hold for every engine:
 
 - **A permit is issued on what is true.** `issue_permits` and appends come one at a time. A permit is issued only if
   since the position up to which it was decided nothing was appended for its people, nothing of theirs came into the
-  ledger, and they are who they were. So once an append has returned, no permit is issued on what was before it.
+  ledger, and they are who they were: the identifier is theirs, or, by number, they have one. So once an append has
+  returned, no permit is issued on what was before it.
 - A permit that was answered is durable, and stays for good. Of somebody who is erased its people and choices go.
 """
 

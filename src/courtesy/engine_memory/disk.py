@@ -145,7 +145,8 @@ class Disk:
         known, people = self.identity, {asked.person, *asked.others}
         return (
             now_ms < asked.terms.expires_ms
-            and known.person_named(asked.identifier) == known.person_named(f"person:{asked.person}") == asked.person
+            and known.person_named(asked.identifier) == asked.person
+            and bool(known.held([asked.person])[asked.person])
             and tuple(known.merged_into(asked.person)) == asked.others
             and not any(self.log.of_person_after(person, asked.read) for person in people)
             and not any(entry.person in people and entry.position > asked.read for entry in self.ledger.entries)

@@ -16,7 +16,7 @@ from courtesy.event.choice import Basis, Scope
 # In the mode in which those who wait come in turn: sharers would let each other in, and appends wait for ever.
 _LOCK_HEAD = "SELECT set_config('synchronous_commit', 'off', true) FROM log_head FOR NO KEY UPDATE"
 # Person by person, so that each part goes through an index whatever the planner knows. What was trimmed from the log is
-# still in the ledger.
+# still in the ledger; who became part of somebody, or is forgotten, has no identifier.
 _UNCHANGED = """
 SELECT given.place FROM unnest(
     %(places)b::int[], %(identifiers)b::text[], %(by_number)b::bool[], %(people)b::bigint[], %(others)b::text[],
@@ -24,9 +24,9 @@ SELECT given.place FROM unnest(
 ) AS given (place, identifier, by_number, person_id, others, read, expires)
 CROSS JOIN LATERAL (SELECT coalesce(string_to_array(nullif(given.others, ''), ',')::bigint[], '{}') AS others) AS part
 WHERE given.expires > %(now)s
-  AND (SELECT root FROM merged_person WHERE merged_person.person_id = given.person_id) IS NULL
-  AND (given.by_number OR given.person_id =
-       (SELECT identifier.person_id FROM identifier WHERE identifier.identifier = given.identifier))
+  AND given.person_id = CASE WHEN given.by_number
+       THEN (SELECT identifier.person_id FROM identifier WHERE identifier.person_id = given.person_id LIMIT 1)
+       ELSE (SELECT identifier.person_id FROM identifier WHERE identifier.identifier = given.identifier) END
   AND part.others = (SELECT coalesce(array_agg(merged_person.person_id ORDER BY merged_person.person_id), '{}')
        FROM merged_person WHERE root = given.person_id)
   AND given.read >= (SELECT coalesce(max(latest.position), 0)

@@ -115,7 +115,9 @@ class Permits:
         """What is known says."""
         async with self._reads:
             reading = await self._engine.read_person(key)
-        return Refusal(NOBODY) if reading is None else decide(ask, key, reading, self._clock.now_ms(), self._laws)
+        if reading is None or not reading.identifiers:
+            return Refusal(NOBODY)
+        return decide(ask, key, reading, self._clock.now_ms(), self._laws)
 
 
 def decide(ask: Ask, key: str, reading: PersonReading, now_ms: int, laws: Laws) -> NewPermit | Refusal:
