@@ -55,12 +55,15 @@ RETURNING number, position
 _PERMITS = f"""
 SELECT number, position, {_COLUMNS} FROM permit
 WHERE issued >= %(from)s AND issued < %(to)s AND (issued, number) > (%(after_ms)s, %(after)s)
-  AND (%(channel)s::text IS NULL OR channel = %(channel)s::text)
-  AND (%(purpose)s::text IS NULL OR purpose = %(purpose)s::text)
-  AND (%(message)s::text IS NULL OR message = %(message)s::text)
-  AND (%(people)b::bigint[] IS NULL OR person_id = ANY(%(people)b::bigint[]))
-ORDER BY issued, number LIMIT %(limit)s
 """
+# Only those that are asked for, so that each finds its index.
+_CONDITIONS = {
+    "channel": " AND channel = %(channel)s",
+    "purpose": " AND purpose = %(purpose)s",
+    "message": " AND message = %(message)s",
+    "people": " AND person_id = ANY(%(people)b::bigint[])",
+}
+_IN_ORDER = " ORDER BY issued, number LIMIT %(limit)s"
 # OFFSET keeps it a search for each send, by the index over people.
 _FIND = """
 SELECT DISTINCT ON (given.place) given.place, permit.number, permit.person_id
@@ -163,8 +166,9 @@ class Permits(Connected):
             "people": None if which.people is None else sorted(which.people),
             "limit": limit,
         }
+        text = _PERMITS + "".join(_CONDITIONS[name] for name in _CONDITIONS if given[name] is not None) + _IN_ORDER
         async with self._connection() as connection:
-            rows = await (await connection.execute(_PERMITS, given, binary=True)).fetchall()
+            rows = await (await connection.execute(text, given, binary=True)).fetchall()
         return [_permit(row) for row in rows]
 
     async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
