@@ -10,6 +10,7 @@ from hashlib import sha256
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine.imported import TakeBack
+from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
@@ -19,6 +20,7 @@ from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
+from courtesy.engine_memory.permits import Permits
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -56,6 +58,7 @@ class Disk:
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
         self.ledger = Ledger()
+        self.permits = Permits()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -133,6 +136,22 @@ class Disk:
     def _tail_of(self, person: PersonId) -> list[Record]:
         return self.log.of_person_after(person, self.folding.folded(self.log.partition_of(person)))
 
+    def issue_permits(self, asked: Sequence[NewPermit], now_ms: int) -> list[Permit | None]:
+        """Issue those that still hold."""
+        return [self.permits.issue(each, self.log.head) if self._holds(each, now_ms) else None for each in asked]
+
+    def _holds(self, asked: NewPermit, now_ms: int) -> bool:
+        """Whether nothing has come since a permit was decided."""
+        known, people = self.identity, {asked.person, *asked.others}
+        return (
+            now_ms < asked.terms.expires_ms
+            and known.person_named(asked.identifier) == asked.person
+            and bool(known.held([asked.person])[asked.person])
+            and tuple(known.merged_into(asked.person)) == asked.others
+            and not any(self.log.of_person_after(person, asked.read) for person in people)
+            and not any(entry.person in people and entry.position > asked.read for entry in self.ledger.entries)
+        )
+
     def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
         """Of which kinds these people have records that are not folded."""
         return {record.kind for person in people for record in self._tail_of(person)}
@@ -153,6 +172,7 @@ class Disk:
         self.outbox.hand_over(erasure.kept_effects)
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
+        self.permits.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

@@ -35,6 +35,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -313,6 +314,25 @@ class MemoryEngine:
 
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
+
+    # -- permits
+
+    async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
+        async with self._turn_to_append() as disk:
+            return disk.issue_permits(asked, self._clock.now_ms())
+
+    async def permits(self, which: PermitFilter, after: Place | None, limit: int) -> list[Permit]:
+        return self._disk.permits.found(which, after, limit)
+
+    async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
+        kept = self._disk.permits
+        return [kept.put(each) for each in sends]
+
+    async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        return self._disk.permits.sends_of(people)
+
+    async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        return self._disk.permits.audit(from_ms, to_ms, limit)
 
     # -- definitions
 

@@ -12,7 +12,7 @@ from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine.ledger import LedgerHead, PersonKey
-from courtesy.engine_postgres.connection import Connected, Connection, _configure, is_lost, translated
+from courtesy.engine_postgres.connection import FLUSH, Connected, Connection, _configure, is_lost, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
@@ -27,9 +27,6 @@ EPOCHS_KEPT = 10_000
 _LOCK_HEAD = """
 SELECT position, identity_epoch, suppressed, set_config('synchronous_commit', 'off', true) FROM log_head FOR UPDATE
 """
-_FLUSH = "SELECT pg_logical_emit_message(true, 'courtesy', '')"
-"""Something small to commit: what was committed before it is on the disk when it is."""
-
 _PUT_OWNERS = """
 INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since, recorded)
 SELECT given.*, %s FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[]) AS given
@@ -285,7 +282,7 @@ class Appending(Connected):
                         yield append
                     # The next one may go on while this one's part of the disk is written.
                     if append.has_written:
-                        await connection.execute(_FLUSH)
+                        await connection.execute(FLUSH)
                 except (psycopg.Error, asyncio.CancelledError):
                     await self._drop_append_connection()
                     raise

@@ -13,6 +13,7 @@ from courtesy.base.errors import Code
 from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import HTML, Answer, Asked, Operation
 from courtesy.http.people import PERSON_PATH, CorrectionView, LinkView, MergeView, PersonView, RefusedView
+from courtesy.http.permits import PermitView, SendView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.export import FORMAT
 from courtesy.runtime.export_page import page
@@ -141,6 +142,8 @@ class PersonExport(msgspec.Struct, frozen=True):
     choices: list[ExportedChoice]
     events: list[ExportedEvent]
     effects: list[ExportedEffect]
+    permits: list[PermitView]
+    sends: list[SendView]
     held: list[ExportedHeld]
 
 

@@ -11,6 +11,7 @@ from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
@@ -20,6 +21,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
+from courtesy.runtime.permits import Permits
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
@@ -42,6 +44,8 @@ class App:
     people: People
     consents: Consents
     proofs: Proofs
+    permits: Permits
+    audit: Audit
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -68,6 +72,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         people,
         Consents(people, ledger, clock),
         Proofs(engine),
+        Permits(engine, people, clock),
+        Audit(engine, people),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, held, ledger, clock),

@@ -10,6 +10,7 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
+from courtesy.engine.permit import PermitFilter
 from courtesy.identity.resolve import Link
 from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
@@ -17,6 +18,7 @@ from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
 from courtesy.runtime.ledger import Ledger, Read
 from courtesy.runtime.people import GROUP, People, event_view, link_view
+from courtesy.runtime.permit_view import judged_view, permit_view
 from courtesy.runtime.quarantine_view import as_text
 
 FORMAT = "courtesy.person/1"
@@ -82,6 +84,8 @@ class Exports:
             "choices": [_choice(each, names) for each in chosen],
             "events": [_event(record, names) for record in records],
             "effects": await self._effects(people),
+            "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
+            "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
             "held": [_held_view(each, names) for each in held],
         }
 
@@ -95,6 +99,10 @@ class Exports:
     async def _effects(self, people: Iterable[PersonId]) -> list[Document]:
         effects = [each for person in people for each in await self._engine.effects(person, ALL)]
         return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
+
+
+def _permits_of(people: Iterable[PersonId]) -> PermitFilter:
+    return PermitFilter(people=frozenset(people))
 
 
 def _number_or(person: Document, kind: str, value: str) -> str:
