@@ -700,6 +700,16 @@ class Engine(Protocol):
         """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        """Keep what was shown to people, for ever, under its SHA-256; what is kept already stays as it is."""
+        ...
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        """What was shown and has this SHA-256 (32 bytes); None when nothing kept has."""
+        ...
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
@@ -319,6 +320,15 @@ class MemoryEngine:
             for (day_ms, own), row in sorted(self._disk.quality.items())
             if from_ms <= day_ms < to_ms and (source is None or own == source)
         ]
+
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        for content in contents:
+            self._disk.shown.setdefault(sha256(content).digest(), bytes(content))
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        return self._disk.shown.get(digest)
 
     # -- upkeep
 

@@ -23,6 +23,7 @@ from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
+from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
 
@@ -40,6 +41,7 @@ class PostgresEngine(
     Exporting,
     Chapters,
     Ledger,
+    Shown,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

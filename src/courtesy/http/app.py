@@ -33,6 +33,7 @@ from courtesy.http import (
     tracking,
 )
 from courtesy.http.auth import Doorkeeper
+from courtesy.http.centre import operations as centre
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *people.OPERATIONS,
     *consent.OPERATIONS,
+    *centre.OPERATIONS,
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,

@@ -18,7 +18,9 @@ from courtesy.runtime.export import Exports
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
+from courtesy.runtime.links import Signer
 from courtesy.runtime.people import People
+from courtesy.runtime.preferences import Preferences
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
@@ -39,6 +41,7 @@ class App:
     ingest: Ingest
     people: People
     consents: Consents
+    preferences: Preferences
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -63,6 +66,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         ingest,
         people,
         Consents(people, Ledger(engine), clock),
+        Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
         repairs,
         Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, clock),
