@@ -19,6 +19,9 @@ CONTRAST_MIN = 4.5
 
 TOPICS_MAX = 30
 
+ASKED_MAX = 150
+"""Scopes that its forms may choose about: of a person the choices of 200 are kept."""
+
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
 Locale = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 Labels = dict[Locale, Text]
@@ -82,6 +85,14 @@ class PreferenceCentre(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 )
         if both := {*purposes} & {each.name for each in self.uses}:
             raise CourtesyError(Code.INVALID, f"{sorted(both)} are among `purposes` and among `uses`", place="uses")
+        asked = len(self.channels) * (len(self.purposes) + len(self.topics)) + len(self.uses) + len(self.likes)
+        if asked + len(self.topics) > ASKED_MAX:
+            raise CourtesyError(
+                Code.INVALID,
+                f"expected at most {ASKED_MAX} things to choose, got {asked + len(self.topics)}",
+                hint="a topic counts once, and once for each channel",
+                place="topics",
+            )
         if (found := contrast_with_white(self.colour)) < CONTRAST_MIN:
             raise CourtesyError(
                 Code.INVALID,

@@ -86,7 +86,7 @@ def wishes_of(centre: PreferenceCentre, person: Person, now_ms: int, laws: Laws)
         tuple(_is_wanted(centre, topic, channels, lasting, now_ms) for topic in centre.topics),
         tuple(_taste(lasting.standing, item.name, now_ms) for item in centre.likes),
         _frequency(centre, lasting.standing, now_ms),
-        _paused_until(centre, person, now_ms),
+        _paused_until(centre, channels, person, now_ms),
     )
 
 
@@ -110,15 +110,18 @@ def _verdict(person: Person, scope: Scope, now_ms: int) -> Verdict:
     return verdict(person.standing, scope._replace(jurisdiction=person.place), now_ms, frozenset(Basis), {})
 
 
-def _paused_until(centre: PreferenceCentre, person: Person, now_ms: int) -> int | None:
-    ends = [
-        kept.held_to
-        for purpose in centre.purposes
-        for channel in centre.channels
-        for kept in _verdict(person, Scope(purpose.name, channel.name), now_ms).kept
-        if kept in person.standing.scopes.get(scope_key(Scope(purpose.name)), ()) and kept.held_to is not None
-        if _is_pause(Scope(purpose.name), kept)
-    ]
+def _paused_until(
+    centre: PreferenceCentre, channels: tuple[tuple[bool, ...], ...], person: Person, now_ms: int
+) -> int | None:
+    """When the pause of what is ticked ends; where nothing is, there is nothing to pause."""
+    ends: list[int] = []
+    for row, purpose in enumerate(centre.purposes):
+        scope = Scope(purpose.name)
+        own = person.standing.scopes.get(scope_key(scope), [])
+        for column, channel in enumerate(centre.channels):
+            if channels[row][column]:
+                kept = _verdict(person, Scope(purpose.name, channel.name), now_ms).kept
+                ends += [each.held_to for each in kept if each in own and each.held_to and _is_pause(scope, each)]
     return max(ends, default=None)
 
 
@@ -267,25 +270,27 @@ def _pause_changes(
     centre: PreferenceCentre, forms: tuple[Wishes, Wishes], pause: Pause, told: Iterable[Told], now_ms: int
 ) -> Iterator[Told]:
     wanted, now = forms
+    until: int | None = None
     if pause in PAUSE_DAYS:
-        until: int | None = now_ms + PAUSE_DAYS[pause] * DAY_MS
+        until = now_ms + PAUSE_DAYS[pause] * DAY_MS
     elif pause is Pause.KEEP and any(each["action"] == Action.GRANT for each in told):
         until = now.paused_until
-    else:
-        until = None
     if until is not None:
         for purpose in centre.purposes:
             yield _told(Action.OBJECT, Scope(purpose.name), heldTo=until)
-    if pause is Pause.END and now.paused_until is not None:
-        allowed_now = {
-            (each["purpose"], each["channel"])
-            for each in told
-            if each["action"] == Action.GRANT and each["topic"] == ANY
-        }
-        for row, purpose in enumerate(centre.purposes):
-            for column, channel in enumerate(centre.channels):
-                if wanted.channels[row][column] and (purpose.name, channel.name) not in allowed_now:
-                    yield _told(Action.GRANT, Scope(purpose.name, channel.name))
+    if now.paused_until is not None and (until is None or until < now.paused_until) and pause is not Pause.KEEP:
+        yield from _pause_ended(centre, wanted, told)
+
+
+def _pause_ended(centre: PreferenceCentre, wanted: Wishes, told: Iterable[Told]) -> Iterator[Told]:
+    """Allowances of what is ticked, which take a pause back; a shorter one of the same instant stands."""
+    allowed_now = {
+        (each["purpose"], each["channel"]) for each in told if each["action"] == Action.GRANT and each["topic"] == ANY
+    }
+    for row, purpose in enumerate(centre.purposes):
+        for column, channel in enumerate(centre.channels):
+            if wanted.channels[row][column] and (purpose.name, channel.name) not in allowed_now:
+                yield _told(Action.GRANT, Scope(purpose.name, channel.name))
 
 
 def _told(action: Action, scope: Scope, **more: Any) -> Told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.consent.places import larger_places
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.signals import said_by_gpc
 from courtesy.consent.standing import Standing, State, scope_key, verdict
@@ -65,6 +66,7 @@ class Guest:
 
     reading: PersonReading
     state: PersonState
+    source_names: Mapping[SourceId, str]
 
     @property
     def standing(self) -> Standing:
@@ -87,8 +89,8 @@ class Guest:
 
 
 class GpcSignal(msgspec.Struct, frozen=True):
-    """Of Global Privacy Control: whether this request has it, whether some request of theirs ever had, and whether it
-    is obeyed now."""
+    """Of Global Privacy Control: whether this request has it, whether some request of theirs ever had, and whether all
+    that it asks is refused now."""
 
     sent: bool
     recorded: bool
@@ -124,7 +126,7 @@ class Preferences:
     async def guest(self, person: PersonId) -> Guest:
         """Whom a link belongs to now: who was merged since is found in whom they became part of. Raises
         CourtesyError(NOT_FOUND) for who is not there any more."""
-        return Guest(*await self._people.whole(PERSON, str(person)))
+        return Guest(*await self._people.whole(PERSON, str(person)), self._people.source_names())
 
     def wishes(self, guest: Guest) -> Wishes:
         """What the form shows of them."""
@@ -182,11 +184,18 @@ class Preferences:
                 {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD} for scope in scopes
             ]
             return GpcSignal(True, True, True), await self._choose(guest, told, secrets.token_hex(16))
-        now_ms = self._clock.now_ms()
-        refused = [
-            verdict(guest.standing, each, now_ms, frozenset(Basis), {}).state is State.REFUSED for each in scopes
-        ]
-        return GpcSignal(bool(said), recorded, recorded and all(refused)), None
+        return GpcSignal(bool(said), recorded, recorded and self._is_refused(guest, scopes)), None
+
+    def _is_refused(self, guest: Guest, scopes: Iterable[Scope]) -> bool:
+        """Whether all of these are refused where the person is, or anywhere in that country."""
+        place = guest.person.place
+
+        def state(scope: Scope) -> State:
+            here = place if scope.jurisdiction in larger_places(place) else scope.jurisdiction
+            asked = scope._replace(jurisdiction=here)
+            return verdict(guest.standing, asked, self._clock.now_ms(), frozenset(Basis), {}).state
+
+        return all(state(scope) is State.REFUSED for scope in scopes)
 
     @staticmethod
     def _is_signalled(guest: Guest, scope: Scope) -> bool:

@@ -79,6 +79,7 @@ button.plain { background: #fff; color: var(--accent) }
 dl { margin: .5rem 0 0 } dt { font-weight: 600; margin-block-start: .6rem } dd { margin: 0 }
 ol { list-style: none; margin: .5rem 0 0; padding: 0 }
 ol li { padding-block: .4rem; border-block-start: 1px solid #e7e8ec }
+.guessed { margin-block-start: 1.25rem; padding-block-start: .75rem; border-block-start: 1px solid #e7e8ec }
 footer { padding-block: .5rem 2.5rem; font-size: .95rem; color: #4d5057 }
 @media (forced-colors: active) { button { border-color: ButtonText } }
 """

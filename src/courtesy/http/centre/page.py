@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from courtesy.base.ids import SourceId
 from courtesy.base.time import from_iso
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.wishes import FREQUENCY
@@ -105,7 +106,7 @@ def centre_page(
             action=action,
             autocomplete="off",
         ),
-        _known(texts, frame.centre, guest, hidden, action),
+        _known(_Facts(texts, frame.centre, guest.source_names), guest, hidden, action),
         _history(texts, frame.centre, guest),
         tag("section", tag("h2", texts["gpc"]), tag("p", texts[_gpc_text(gpc)])),
         tag("p", texts.say("link_until", date=texts.day(link.expires_s * 1_000)), class_="hint"),
@@ -120,57 +121,65 @@ def _gpc_text(gpc: GpcSignal) -> str:
     return "gpc_honoured" if gpc.sent else "gpc_earlier"
 
 
-def _known(texts: Texts, centre: PreferenceCentre, guest: Guest, hidden: Markup, action: str) -> Markup:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """How facts about a person are shown."""
+
+    texts: Texts
+    centre: PreferenceCentre
+    source_names: Mapping[SourceId, str]
+
+    def name(self, path: str) -> str:
+        """What a trait is called."""
+        return self.texts.label(self.centre.trait_labels.get(path, {}), path)
+
+    def entry(self, path: str, trait: Trait) -> Markup:
+        """A trait with its value and where it came from."""
+        texts = self.texts
+        mark = tag("span", texts["inferred"], class_="mark") if trait.party is Party.THIRD else None
+        source = f"{texts[str(trait.party)]} ({self.source_names.get(trait.source, trait.source)})"
+        origin = texts.say("told_on", source=source, date=texts.day(trait.at))
+        value = tag("dd", self._value(path, trait.value))
+        return markup([tag("dt", self.name(path), mark), value, tag("dd", origin, class_="from")])
+
+    def _value(self, path: str, value: Any) -> Markup:
+        shown = shown_value(path, value)
+        if shown is None:
+            return tag("em", self.texts["hidden"])
+        return tag("bdi", self.texts["yes" if shown else "no"] if isinstance(shown, bool) else shown)
+
+
+def _known(facts: _Facts, guest: Guest, hidden: Markup, action: str) -> Markup:
     """What is known, each with where it came from; what was inferred can be removed."""
     known = [(path, each) for path, each in sorted(guest.state.traits.items()) if each.value is not None][:TRAITS_MAX]
-    title = tag("h2", texts["known"], id="known")
-    if not known:
-        return tag("section", title, tag("p", texts["nothing"]))
     inferred = [(path, each) for path, each in known if each.party is Party.THIRD]
     told = [(path, each) for path, each in known if each.party is not Party.THIRD]
-    listed = tag("dl", [_trait(texts, centre, *each) for each in told]) if told else None
-    return tag("section", title, listed, _inferred(texts, centre, inferred, hidden, action) if inferred else None)
-
-
-def _trait(texts: Texts, centre: PreferenceCentre, path: str, trait: Trait) -> Markup:
-    name = texts.label(centre.trait_labels.get(path, {}), path)
-    mark = tag("span", texts["inferred"], class_="mark") if trait.party is Party.THIRD else None
-    origin = texts.say("told_on", source=texts[str(trait.party)], date=texts.day(trait.at))
-    return markup(
-        [tag("dt", name, mark), tag("dd", _value(texts, path, trait.value)), tag("dd", origin, class_="from")]
+    return tag(
+        "section",
+        tag("h2", facts.texts["known"]),
+        tag("dl", [facts.entry(*each) for each in told]) if told else None,
+        _inferred(facts, inferred, hidden, action) if inferred else None,
+        None if known else tag("p", facts.texts["nothing"]),
     )
 
 
-def _value(texts: Texts, path: str, value: Any) -> Markup:
-    shown = shown_value(path, value)
-    if shown is None:
-        return tag("em", texts["hidden"])
-    return tag("bdi", texts["yes" if shown else "no"] if isinstance(shown, bool) else shown)
-
-
-def _inferred(
-    texts: Texts, centre: PreferenceCentre, inferred: Iterable[tuple[str, Trait]], hidden: Markup, action: str
-) -> Markup:
+def _inferred(facts: _Facts, inferred: Iterable[tuple[str, Trait]], hidden: Markup, action: str) -> Markup:
     rows = []
     for path, trait in inferred:
-        name = texts.label(centre.trait_labels.get(path, {}), path)
         box = tag("input", type="checkbox", name="forget", value=path, autocomplete="off")
-        rows.append(_in_list(_trait(texts, centre, path, trait)))
-        rows.append(tag("label", box, tag("span", texts.say("remove", what=name)), class_="choice"))
+        rows.append(tag("dl", facts.entry(path, trait)))
+        rows.append(tag("label", box, tag("span", facts.texts.say("remove", what=facts.name(path))), class_="choice"))
     return tag(
         "form",
         hidden,
-        tag("p", texts["inferred_hint"], class_="hint"),
+        tag("p", facts.texts["inferred_hint"], class_="hint"),
         rows,
-        tag("button", texts["remove_ticked"], type="submit", name="remove", value="yes", class_="plain"),
+        tag("button", facts.texts["remove_ticked"], type="submit", name="remove", value="yes", class_="plain"),
         method="post",
         action=action,
         autocomplete="off",
+        class_="guessed",
     )
-
-
-def _in_list(terms: Markup) -> Markup:
-    return tag("dl", terms)
 
 
 def _history(texts: Texts, centre: PreferenceCentre, guest: Guest) -> Markup:
