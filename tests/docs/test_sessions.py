@@ -28,6 +28,7 @@ SERVED = (
     "docs/how-to/lake.md",
     "docs/how-to/standards.md",
     "docs/how-to/forget.md",
+    "docs/how-to/preference-centre.md",
     "docs/how-to/operate.md",
 )
 
