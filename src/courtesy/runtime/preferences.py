@@ -124,9 +124,14 @@ class Preferences:
         return self.signer.token(link), expires_s * SECOND_MS
 
     async def guest(self, person: PersonId) -> Guest:
-        """Whom a link belongs to now: who was merged since is found in whom they became part of. Raises
-        CourtesyError(NOT_FOUND) for who is not there any more."""
-        return Guest(*await self._people.whole(PERSON, str(person)), self._people.source_names())
+        """Whom a link belongs to now: who was merged since is found in whom they became part of.
+
+        Raises CourtesyError(NOT_FOUND) for who was erased, or whose identifiers are all somebody else's now.
+        """
+        reading, state = await self._people.whole(PERSON, str(person))
+        if not reading.identifiers:
+            raise CourtesyError(Code.NOT_FOUND, f"person {person} is not there any more")
+        return Guest(reading, state, self._people.source_names())
 
     def wishes(self, guest: Guest) -> Wishes:
         """What the form shows of them."""

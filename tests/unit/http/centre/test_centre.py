@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from courtesy.http.centre.operations import MadeLink
 from courtesy.http.centre.texts import LOCALES
 from courtesy.person.record import RecordKind
 from tests.unit.http.centre.reading import Form, Page
+from tests.unit.http.test_export import fold
 from tests.unit.http.world import World, batch, serving
 
 ANN = "/v1/people/user_id/ann"
@@ -300,14 +302,19 @@ async def test_a_link_that_ran_out_or_was_made_up_opens_nothing() -> None:
         assert (await world.get(path, "")).status_code == 200
 
 
-async def test_a_link_of_somebody_who_is_forgotten_opens_nothing() -> None:
-    """Like one that was made up."""
-    async with serving(link_key=KEY) as world:
-        await world.post("/v1/identify", {"userId": "ann", "messageId": "a", "traits": {"email": "a@x.org"}})
-        stranger = world.app.preferences.signer.link((await link(world)).removeprefix("/p/"))
-        assert stranger is not None
-        gone = world.app.preferences.signer.token(msgspec.structs.replace(stranger, person=77))
-        assert (await world.get(f"/p/{gone}", "")).status_code == 404
+async def test_a_link_of_somebody_who_is_forgotten_opens_nothing(tmp_path: Path) -> None:
+    """Like one that was made up; nor does a form that was open then bring them back."""
+    async with serving(link_key=KEY, data=str(tmp_path)) as world:
+        path = await known(world)
+        one_click = await link(world, kind="unsubscribe", purpose="marketing")
+        (form,) = (await look(world, path)).forms
+        await fold(world)
+        erased = await world.change("DELETE", f"{ANN}?reason=asked")
+        assert erased.status_code == 200, erased.text
+        assert (await world.get(path, "")).status_code == 404
+        assert (await send(world, form, c0__0="on")).status_code == 404
+        assert (await world.client.post(one_click, data={"List-Unsubscribe": "One-Click"})).status_code == 404
+        assert (await world.get(ANN)).status_code == 404
 
 
 async def test_who_was_merged_is_found_by_an_older_link() -> None:
