@@ -95,7 +95,7 @@ const told = {
   },
   picture: async (path, height) => {
     const { y } = await page.locator('main').boundingBox()
-    await page.screenshot({ path, fullPage: true, clip: { x: 0, y, width: viewport.width, height } })
+    await page.screenshot({ path, fullPage: true, clip: { x: 0, y: y - 10, width: viewport.width, height } })
   },
 }
 
