@@ -687,6 +687,16 @@ class Engine(LedgerReading, PermitStore, Protocol):
         """Forget the days that begin before an instant, of all sources; how many."""
         ...
 
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        """Keep what was shown to people, for ever, under its SHA-256; what is kept already stays as it is."""
+        ...
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        """What was shown and has this SHA-256 (32 bytes); None when nothing kept has."""
+        ...
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:

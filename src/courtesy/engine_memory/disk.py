@@ -64,6 +64,7 @@ class Disk:
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
+        self.shown: dict[bytes, bytes] = {}
         self.quality: dict[tuple[int, SourceId], QualityRow] = {}
         self.lake_position: Position | None = None
         self._append_lock = asyncio.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
@@ -365,6 +366,15 @@ class MemoryEngine:
         for key in old:
             del self._disk.quality[key]
         return len(old)
+
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        for content in contents:
+            self._disk.shown.setdefault(sha256(content).digest(), bytes(content))
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        return self._disk.shown.get(digest)
 
     # -- upkeep
 

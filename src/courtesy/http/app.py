@@ -35,6 +35,7 @@ from courtesy.http import (
     tracking,
 )
 from courtesy.http.auth import Doorkeeper
+from courtesy.http.centre import operations as centre
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
@@ -68,6 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *consent.OPERATIONS,
     *ledger.OPERATIONS,
     *permits.OPERATIONS,
+    *centre.OPERATIONS,
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,

@@ -20,8 +20,10 @@ from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
+from courtesy.runtime.links import Signer
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
+from courtesy.runtime.preferences import Preferences
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
@@ -46,6 +48,7 @@ class App:
     proofs: Proofs
     permits: Permits
     audit: Audit
+    preferences: Preferences
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -74,6 +77,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Proofs(engine),
         Permits(engine, people, clock),
         Audit(engine, people),
+        Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, held, ledger, clock),

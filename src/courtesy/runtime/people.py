@@ -65,7 +65,7 @@ class People:
         `after`: a position that must be included; waited for when it is not there yet, up to `AHEAD_WAIT_MS`.
         Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
         """
-        reading, state = await self._whole(kind, value, after)
+        reading, state = await self.whole(kind, value, after)
         names = await self._catalog.source_names(_sources(reading.identifiers) | sources_of(state))
         view = person_view(state, names)
         view["position"] = str(reading.head)
@@ -77,9 +77,10 @@ class People:
 
     async def state(self, kind: str, value: str, after: Position | None = None) -> PersonState:
         """As `view`, as it is stored."""
-        return (await self._whole(kind, value, after))[1]
+        return (await self.whole(kind, value, after))[1]
 
-    async def _whole(self, kind: str, value: str, after: Position | None) -> tuple[PersonReading, PersonState]:
+    async def whole(self, kind: str, value: str, after: Position | None = None) -> tuple[PersonReading, PersonState]:
+        """As `view`, as it was read and as it is stored."""
         reading = await self._read(kind, value, after)
         return reading, assemble(reading.person, reading.merged, reading.states, reading.tail)
 
