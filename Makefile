@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 SEEDS ?= 1000
 
-.PHONY: help demo test lint fmt sim bench lock venv venv-test clean
+.PHONY: help demo test lint fmt sim bench pictures lock venv venv-test clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,6 +26,9 @@ sim: venv-test ## the whole system under faults; SEEDS=1000
 
 bench: venv-test ## measure; writes bench/results.json
 	@PYTHONPATH=. $(PY) -m bench
+
+pictures: venv-test ## take the pictures in the documents anew
+	@PYTHONPATH=. $(PY) -m tests.e2e.pictures
 
 lock: ## find the newest dependencies that fit, and write the lock files
 	@scripts/lock

@@ -27,7 +27,10 @@ SERVED = (
     "docs/how-to/quarantine.md",
     "docs/how-to/lake.md",
     "docs/how-to/standards.md",
+    "docs/how-to/audit.md",
     "docs/how-to/forget.md",
+    "docs/how-to/ledger.md",
+    "docs/how-to/preference-centre.md",
     "docs/how-to/operate.md",
 )
 

@@ -27,12 +27,14 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import TakeBack
+from courtesy.engine.ledger import LedgerWrite
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.intake import Intake
+from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
-from courtesy.identity.repair import Move, Note
+from courtesy.identity.repair import Erasure, Move, Note
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import Record
 from courtesy.person.state import Stamp, encode_state
@@ -421,6 +423,34 @@ class KeepsEffects(WatchedDisk):
         self.outbox = _KeepsEffects()
 
 
+class _LosesEntries(Ledger):
+    def put(self, written: LedgerWrite, first: Position) -> None:
+        super().put(replace(written, entries=written.entries[:-1]), first)
+
+
+class LosesEntries(WatchedDisk):
+    """Keeps all of what somebody chose at once but the last."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ledger = _LosesEntries()
+
+
+class _KeepsKeys(Ledger):
+    def forget(self, erasure: Erasure) -> None:
+        keys = dict(self.keys)
+        super().forget(erasure)
+        self.keys = keys
+
+
+class KeepsKeys(WatchedDisk):
+    """Erases everything but the key to what somebody chose."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ledger = _KeepsKeys()
+
+
 def _logins_are_not_unique(rules: IdentityRules) -> IdentityRules:
     kinds = tuple(msgspec.structs.replace(kind, unique=False) for kind in rules.kinds)
     return msgspec.structs.replace(rules, kinds=kinds)
@@ -477,6 +507,8 @@ CANARIES: dict[str, Canary] = {
     "moves are not read": Canary(Parts(disk=Unmoved), "assigned", REPAIRS),
     "the past is forgotten": Canary(Parts(disk=Timeless), "known_then", REPAIRS),
     "the outbox is not erased": Canary(Parts(disk=KeepsEffects), "forgotten", Weather(erasures=3)),
+    "choices are lost": Canary(Parts(disk=LosesEntries), "ledger", Weather()),
+    "keys outlive their people": Canary(Parts(disk=KeepsKeys), "ledger", Weather(erasures=3)),
     "what a file told stays": Canary(Parts(take_backs=KeepsWhatFilesTold), "taken_back", FILES),
     "whom a file joined stay one": Canary(Parts(take_backs=KeepsWhomFilesJoined), "taken_back", FILES),
     "a file counts for ever": Canary(Parts(disk=KeepsCounts), "counts", FILES),

@@ -11,12 +11,16 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position, SourceId, effect_key, message_key
+from courtesy.base.ids import Partition, PersonId, Position, SourceId, effect_key, message_key, tie_break
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
+from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
+from courtesy.consent.standing import Standing
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
 from courtesy.engine.imported import FileKey
+from courtesy.engine.ledger import Chain, Entry
 from courtesy.event.cause import Fate
+from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.event.event import decode_fact
 from courtesy.identity.resolve import Link, Owner
 from courtesy.identity.rules import IdentityRules, split_identifier
@@ -26,6 +30,7 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.ledger import Read, leaf_of, standing_of
 from tests.sim.calls import CARTED, ORDERED, note_of
 from tests.sim.history import Filed, History, Remembered
 from tests.sim.model import Model
@@ -71,6 +76,9 @@ class Rest:
     held: dict[PersonId, set[str]]
     known: set[str]
     imported: dict[FileKey, list[Count]]
+    chosen: dict[PersonId, list[Read]]
+    entries: list[Entry]
+    keys: set[PersonId]
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,9 +173,11 @@ def check_shuffle(rest: Rest) -> Found:
         parts = [PersonState(root) for _ in range(1 + chance.randrange(4))]
         for each in chance.sample(facts, len(facts)):
             record = each.record
-            fold = fold_group_fact if record.kind is RecordKind.GROUP else fold_fact
-            tie = int.from_bytes(record.key[:8], "big", signed=True)
-            fold(chance.choice(parts), decode_fact(record.payload), tie)
+            part, fact = chance.choice(parts), decode_fact(record.payload)
+            if record.kind is RecordKind.GROUP:
+                fold_group_fact(part, fact, tie_break(record.key))
+            else:
+                fold_fact(part, fact, tie_break(record.key), record.key)
         chance.shuffle(parts)
         for part in parts[1:]:
             merge(parts[0], part)
@@ -439,6 +449,33 @@ def check_forgotten(rest: Rest) -> Found:
             yield f"{key} was erased, but is on the disk"
 
 
+def check_ledger(rest: Rest) -> Found:
+    """What the ledger says of each person is what is folded of their choices; its chains are unbroken, and there is no
+    key to what somebody chose who was erased."""
+    rotten = {
+        choice_id(each.record.key, ordinal)
+        for each in rest.history.filed
+        if each.rotten
+        for ordinal in range(CHOICES_MAX)
+    }
+    for person, read in rest.chosen.items():
+        expected = _whole(rest, person).standing or Standing()
+        folded = {each.id for kept in expected.scopes.values() for each in kept}
+        # Choices of events that were corrupted, as they came or on their way to another, are folded only when they are
+        # found anew from history.
+        got = standing_of([each for each in read if each.content is None or each.content.id not in rotten - folded])
+        if got != expected:
+            yield f"person {person}: the ledger has {got}, folded is {expected}"
+    chains: dict[Partition, Chain] = {}
+    for place, entry in enumerate(rest.entries):
+        known = chains.get(entry.partition, Chain(0, CHAIN_START))
+        if (entry.index, entry.number, entry.previous) != (place, *known):
+            yield f"entry {place} of the ledger does not go on from those before it"
+        chains[entry.partition] = Chain(known.number + 1, chain(known.digest, leaf_hash(leaf_of(entry).to_bytes())))
+    for erasure in rest.history.erasures:
+        yield from (f"{person} was erased, but there is a key" for person in rest.keys & set(erasure.people))
+
+
 def check_taken_back(rest: Rest) -> Found:
     """Of files that were taken back nobody has anything but the memory of what they kept apart, and of the others what
     was counted: nobody holds what only they told, is explained by them, or is one person for their sake alone."""
@@ -513,6 +550,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "shuffle": check_shuffle,
     "reads": check_reads,
     "set_aside": check_set_aside,
+    "ledger": check_ledger,
     "times": check_times,
     "effects": check_effects,
     "triggers": check_triggers,

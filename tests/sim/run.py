@@ -25,6 +25,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
+from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
 from tests.sim.calls import draw_habits
 from tests.sim.checkers import Rest, judge
@@ -250,6 +251,9 @@ class _Run:
             owners=owners,
             held=disk.identity.held(people),
             known={key for key in disk.identity.known() if split_identifier(key)[0] != SOURCE_KIND},
+            chosen={person: await Ledger(engine).of([person, *each.merged]) for person, each in readings.items()},
+            entries=await engine.ledger_from(0, ROWS_MAX),
+            keys=set(disk.ledger.keys),
             imported={file: await engine.import_counts(file) for file in history.files.seen},
         )
 

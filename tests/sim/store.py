@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import (
     Append,
@@ -23,6 +23,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import Span, Spans, TakeBack
+from courtesy.engine.ledger import LedgerHead, PersonKey
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
@@ -52,7 +53,18 @@ WAITS = frozenset({"wait_for_records", "wait_for_effects", "open", "close"})
 
 
 APPENDING = frozenset(
-    {"owners_changed_since", "seen", "owners", "held", "bans", "suppressed", "still_quarantined", "write", "commit"}
+    {
+        "owners_changed_since",
+        "seen",
+        "owners",
+        "held",
+        "parts",
+        "bans",
+        "suppressed",
+        "still_quarantined",
+        "write",
+        "commit",
+    }
 )
 """The steps of an append."""
 
@@ -310,6 +322,18 @@ class WiredAppend:
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         await self._wire.reach("held")
         return await self._inner.held(people)
+
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        await self._wire.reach("parts")
+        return await self._inner.parts(people)
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        await self._wire.reach("ledger_head")
+        return await self._inner.ledger_head(partitions)
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        await self._wire.reach("person_keys")
+        return await self._inner.person_keys(people)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         await self._wire.reach("suppressed")

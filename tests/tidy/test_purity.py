@@ -16,8 +16,8 @@ CLOCK_OR_CHANCE = re.compile(
     r"time\.\w+|datetime\.datetime\.(now|utcnow|today)|datetime\.date\.today|random\.(?!Random$)\w+"
     r"|secrets\.\w+|os\.\w+|urllib\.request\.\w+|uuid\.uuid[14]|open|input|print"
 )
-# The one clock; it is an argument wherever time is needed.
-ALLOWED = {"src/courtesy/base/time.py: time.time_ns"}
+# The one clock; it is an argument wherever time is needed. And a script of its own, which nothing else imports.
+ALLOWED = {"src/courtesy/base/time.py: time.time_ns", "src/courtesy/consent/verifier.py: print"}
 
 
 def pure_packages() -> list[str]:

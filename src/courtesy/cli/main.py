@@ -11,8 +11,10 @@ import uvloop
 from courtesy import __version__
 from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
+from courtesy.cli.audit import audit
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.ledger import ledger
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
@@ -33,6 +35,8 @@ cli = typer.Typer(
 )
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
+cli.add_typer(ledger)
+cli.add_typer(audit)
 cli.add_typer(person)
 cli.add_typer(quarantine)
 cli.add_typer(retention)

@@ -28,6 +28,8 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.imported import FileKey, Span, TakeBack
+from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
+from courtesy.engine.permit import PermitStore
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -116,6 +118,8 @@ class AppendBatch(NamedTuple):
     under their number with another cause, detail, signature and mended form. A count may be negative, for what was
     counted before and met another fate now.
 
+    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append.
+
     What is `imported` is remembered to be of its file. An `erasure` and what is `taken_back` are made before anything
     else, a `repair` after `changes`. All three move the identity epoch, and after an erasure `owners_changed_since`
     tells everybody to forget every owner."""
@@ -133,6 +137,7 @@ class AppendBatch(NamedTuple):
     erasure: Erasure | None = None
     imported: Sequence[Imported] = ()
     taken_back: TakeBack | None = None
+    ledger: LedgerWrite | None = None
 
 
 class Past(NamedTuple):
@@ -144,7 +149,7 @@ class Past(NamedTuple):
     without_chapters: Position
 
 
-class Append(Protocol):
+class Append(LedgerAppending, Protocol):
     """One append under way; made by `Engine.appending`."""
 
     @property
@@ -170,6 +175,10 @@ class Append(Protocol):
 
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         """All identifiers that each of the people holds; an empty set for one who holds none."""
+        ...
+
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        """Everybody who became part of each of the people, directly or through others; none for one who has nobody."""
         ...
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
@@ -412,7 +421,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(Protocol):
+class Engine(LedgerReading, PermitStore, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int
@@ -676,6 +685,16 @@ class Engine(Protocol):
 
     async def forget_quality(self, before_ms: int) -> int:
         """Forget the days that begin before an instant, of all sources; how many."""
+        ...
+
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        """Keep what was shown to people, for ever, under its SHA-256; what is kept already stays as it is."""
+        ...
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        """What was shown and has this SHA-256 (32 bytes); None when nothing kept has."""
         ...
 
     # -- upkeep

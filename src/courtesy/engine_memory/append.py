@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Imported, Quarantined
 from courtesy.engine.imported import TakeBack
+from courtesy.engine.ledger import LedgerHead, LedgerWrite, PersonKey
 from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
 from courtesy.event.cause import Cause
@@ -28,6 +29,7 @@ class _Staged(NamedTuple):
     held_again: tuple[Quarantined, ...]
     repair: Repair | None
     erasure: Erasure | None
+    ledger: LedgerWrite | None
     imported: tuple[Imported, ...]
     taken_back: TakeBack | None
     now_ms: int
@@ -48,6 +50,7 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         tuple(batch.held_again),
         batch.repair,
         batch.erasure,
+        batch.ledger,
         tuple(batch.imported),
         batch.taken_back,
         batch.now_ms,
@@ -74,6 +77,15 @@ class MemoryAppend:
 
     async def held(self, people: Collection[PersonId]) -> dict[PersonId, set[str]]:
         return self._disk.identity.held(people)
+
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        return {person: set(parts) for person in people if (parts := self._disk.identity.merged_into(person))}
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        return self._disk.ledger.head(partitions)
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        return self._disk.ledger.keys_of(people)
 
     @property
     def has_suppressed(self) -> bool:
@@ -117,4 +129,6 @@ class MemoryAppend:
             disk.outbox.correct(staged.repair.effects)
         disk.intake.release(staged.released)
         disk.intake.hold_again(staged.held_again)
+        if staged.ledger is not None:
+            disk.ledger.put(staged.ledger, Position(disk.log.head + 1))
         disk.add_records(staged.records)

@@ -10,14 +10,17 @@ from hashlib import sha256
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine.imported import TakeBack
+from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
 from courtesy.engine_memory.intake import Intake
+from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
+from courtesy.engine_memory.permits import Permits
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -54,11 +57,14 @@ class Disk:
         self.intake = Intake()
         self.folding = Folding(partition_count)
         self.outbox = Outbox()
+        self.ledger = Ledger()
+        self.permits = Permits()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
+        self.shown: dict[bytes, bytes] = {}
         self.quality: dict[tuple[int, SourceId], QualityRow] = {}
         self.lake_position: Position | None = None
         self._append_lock = asyncio.Lock()
@@ -131,6 +137,22 @@ class Disk:
     def _tail_of(self, person: PersonId) -> list[Record]:
         return self.log.of_person_after(person, self.folding.folded(self.log.partition_of(person)))
 
+    def issue_permits(self, asked: Sequence[NewPermit], now_ms: int) -> list[Permit | None]:
+        """Issue those that still hold."""
+        return [self.permits.issue(each, self.log.head) if self._holds(each, now_ms) else None for each in asked]
+
+    def _holds(self, asked: NewPermit, now_ms: int) -> bool:
+        """Whether nothing has come since a permit was decided."""
+        known, people = self.identity, {asked.person, *asked.others}
+        return (
+            now_ms < asked.terms.expires_ms
+            and known.person_named(asked.identifier) == asked.person
+            and bool(known.held([asked.person])[asked.person])
+            and tuple(known.merged_into(asked.person)) == asked.others
+            and not any(self.log.of_person_after(person, asked.read) for person in people)
+            and not any(entry.person in people and entry.position > asked.read for entry in self.ledger.entries)
+        )
+
     def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
         """Of which kinds these people have records that are not folded."""
         return {record.kind for person in people for record in self._tail_of(person)}
@@ -145,11 +167,13 @@ class Disk:
         self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
         self.chapters.forget(people, kept)
         self.chapters.tear_at(erasure.others)
+        self.ledger.forget(erasure)
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
         self.outbox.hand_over(erasure.kept_effects)
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
+        self.permits.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1
@@ -161,7 +185,7 @@ class Disk:
         people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
 
         def is_gone(record: Record) -> bool:
-            if record.kind is RecordKind.RESTORE:
+            if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
                 return record.person in gone.restored
             if record.kind in FACTS:
                 return record.person in people and record.position in positions

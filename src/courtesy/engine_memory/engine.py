@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
+from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.contract import (
     Alarm,
     ClaimedEffect,
@@ -33,6 +35,8 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import FileKey, Span, Spans
+from courtesy.engine.ledger import Entry, Keyring
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -242,6 +246,33 @@ class MemoryEngine:
     async def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         return self._disk.identity.notes(person, limit)
 
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        return self._disk.ledger.of(people, recorded_until_ms)
+
+    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
+        return self._disk.ledger.entries[index : index + limit]
+
+    async def tree(self) -> Frontier:
+        return self._disk.ledger.tree
+
+    async def grow_tree(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        return self._disk.ledger.grow(known, grown, nodes)
+
+    async def tree_nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        return self._disk.ledger.nodes(runs)
+
+    async def add_checkpoint(self, latest: str | None, note: str) -> bool:
+        kept = self._disk.ledger.checkpoints
+        if (kept[-1] if kept else None) != latest:
+            return False
+        kept.append(note)
+        return True
+
+    async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
+        return self._disk.ledger.checkpoints[-1 if latest_only else 0 :]
+
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [suppression_hash(key) for key in identifiers]
 
@@ -285,6 +316,25 @@ class MemoryEngine:
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
 
+    # -- permits
+
+    async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
+        async with self._turn_to_append() as disk:
+            return disk.issue_permits(asked, self._clock.now_ms())
+
+    async def permits(self, which: PermitFilter, after: Place | None, limit: int) -> list[Permit]:
+        return self._disk.permits.found(which, after, limit)
+
+    async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
+        kept = self._disk.permits
+        return [kept.put(each) for each in sends]
+
+    async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
+        return self._disk.permits.sends_of(people)
+
+    async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
+        return self._disk.permits.audit(from_ms, to_ms, limit)
+
     # -- definitions
 
     async def definitions(self) -> tuple[int, list[Definition]]:
@@ -316,6 +366,15 @@ class MemoryEngine:
         for key in old:
             del self._disk.quality[key]
         return len(old)
+
+    # -- evidence
+
+    async def keep_shown(self, contents: Collection[bytes], now_ms: int) -> None:
+        for content in contents:
+            self._disk.shown.setdefault(sha256(content).digest(), bytes(content))
+
+    async def shown(self, digest: bytes) -> bytes | None:
+        return self._disk.shown.get(digest)
 
     # -- upkeep
 

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
-from courtesy.engine_postgres.connection import Connected, Connection, _configure, is_lost, translated
+from courtesy.engine.ledger import LedgerHead, PersonKey
+from courtesy.engine_postgres.connection import FLUSH, Connected, Connection, _configure, is_lost, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
+from courtesy.engine_postgres.ledger import ledger_head, person_keys, put_ledger
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
 from courtesy.event.cause import Cause
@@ -25,9 +27,6 @@ EPOCHS_KEPT = 10_000
 _LOCK_HEAD = """
 SELECT position, identity_epoch, suppressed, set_config('synchronous_commit', 'off', true) FROM log_head FOR UPDATE
 """
-_FLUSH = "SELECT pg_logical_emit_message(true, 'courtesy', '')"
-"""Something small to commit: what was committed before it is on the disk when it is."""
-
 _PUT_OWNERS = """
 INSERT INTO identifier (identifier, person_id, shared, source_id, message_id, since, recorded)
 SELECT given.*, %s FROM unnest(%b::text[], %b::bigint[], %b::bool[], %b::int[], %b::text[], %b::bigint[]) AS given
@@ -103,6 +102,21 @@ class PostgresAppend:
             held[person].add(key)
         return held
 
+    async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
+        cursor = await self._connection.execute(
+            "SELECT root, person_id FROM merged_person WHERE root = ANY(%b::bigint[])", (list(people),), binary=True
+        )
+        parts: dict[PersonId, set[PersonId]] = {}
+        for root, person in await cursor.fetchall():
+            parts.setdefault(PersonId(root), set()).add(PersonId(person))
+        return parts
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        return await ledger_head(self._connection, partitions)
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        return await person_keys(self._connection, people)
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()
 
@@ -137,6 +151,8 @@ class PostgresAppend:
         if batch.held_again:
             await self._hold_again(batch.held_again)
         position = await put_records(connection, batch.records, self._partition_count)
+        if batch.ledger is not None:
+            await put_ledger(connection, batch.ledger, Position(position - len(batch.records) + 1))
         if batch.imported:
             await put_imported(connection, batch.imported, Position(position - len(batch.records) + 1))
         if batch.records:
@@ -266,7 +282,7 @@ class Appending(Connected):
                         yield append
                     # The next one may go on while this one's part of the disk is written.
                     if append.has_written:
-                        await connection.execute(_FLUSH)
+                        await connection.execute(FLUSH)
                 except (psycopg.Error, asyncio.CancelledError):
                     await self._drop_append_connection()
                     raise

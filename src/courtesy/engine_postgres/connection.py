@@ -20,6 +20,9 @@ MIGRATION_LOCK = 0x_C0_07_E5_1
 
 RECONNECT_EVERY_S = 1.0
 
+FLUSH = "SELECT pg_logical_emit_message(true, 'courtesy', '')"
+"""Something small to commit: what was committed before it is on the disk when it is."""
+
 Connection = AsyncConnection[tuple[Any, ...]]
 
 

@@ -18,16 +18,32 @@ from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.exporting import Exporting
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.importing import Importing
+from courtesy.engine_postgres.ledger import Ledger
 from courtesy.engine_postgres.outbox import Outbox
+from courtesy.engine_postgres.permits import Permits
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
+from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
 
 
 class PostgresEngine(
-    Appending, Folding, Outbox, Reading, Repairing, Erasing, Importing, Definitions, Quality, Exporting, Chapters
+    Appending,
+    Folding,
+    Outbox,
+    Reading,
+    Repairing,
+    Erasing,
+    Importing,
+    Definitions,
+    Quality,
+    Exporting,
+    Chapters,
+    Ledger,
+    Permits,
+    Shown,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

@@ -8,6 +8,7 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.engine.contract import Count, Imported, ImportProgress
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.erasing import UNNAME_MERGES
 from courtesy.event.cause import Cause, Fate
 from courtesy.person.record import FACTS, RecordKind
 
@@ -40,11 +41,16 @@ _TAKE_BACK = (
     _DROP.format(table="poisoned"),
     "UPDATE chapter SET state = NULL, message_ids = '' WHERE person_id = ANY(%(people)s::bigint[])"
     " AND EXISTS (SELECT FROM unnest(%(positions)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
-    f"DELETE FROM log WHERE person_id = ANY(%(restored)s::bigint[]) AND kind = {RecordKind.RESTORE.value}",
+    *(
+        f"DELETE FROM {table} WHERE person_id = ANY(%(restored)s::bigint[])"
+        f" AND kind IN ({RecordKind.ABSORB.value}, {RecordKind.RESTORE.value})"
+        for table in ("log", "poisoned")
+    ),
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM owner_before WHERE identifier = ANY(%(identifiers)s::text[])",
+    UNNAME_MERGES,
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[])"
     " AND source_id = %(source)s AND message_id = ANY(%(messages)s::text[])",
 )

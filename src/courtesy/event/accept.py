@@ -18,6 +18,7 @@ from courtesy.base.ids import SourceId, message_key
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from courtesy.event.call import EMPTY, NO_CONTEXT, Call, Context, Scalar
 from courtesy.event.cause import Cause, Refusal
+from courtesy.event.choice import Choice, read_choices
 from courtesy.event.event import OVERWRITE_RANK, Event, EventType, Party
 from courtesy.event.held import Circumstances, encode_circumstances
 
@@ -116,6 +117,7 @@ class Draft(msgspec.Struct, gc=False):
     context_raw: msgspec.Raw = EMPTY
     context_traits: Mapping[str, Any] = {}
     opted_out: bool = False
+    choices: tuple[Choice, ...] = ()
     claims: list[Claim] = []
     previous: list[Claim] = []
 
@@ -370,6 +372,18 @@ def _find_time(draft: Draft) -> None:
     draft.at = max(min(draft.at, received), 0)
 
 
+def _find_choices(draft: Draft) -> None:
+    if draft.type is not EventType.CONSENT:
+        return
+    content = bytes(draft.call.choices)
+    if content in (b"", _NULL):
+        raise Refusal(Cause.CHOICES_MISSING, "expected a list of choices at $.choices, got nothing")
+    try:
+        draft.choices = read_choices(content, draft.at)
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
+        raise Refusal(Cause.CHOICE_UNREADABLE, f"$.choices: {error}") from None
+
+
 def _find_claims(draft: Draft) -> None:
     call, context = draft.call, draft.context
     claims = draft.claims
@@ -435,7 +449,8 @@ def _check_permission(draft: Draft) -> None:
     policy = draft.policy
     if draft.opted_out:
         raise Refusal(Cause.OPTED_OUT_OF_COURTESY, "integrations.Courtesy is false")
-    if policy.consent_categories:
+    # What somebody chooses is heard even where the rest of what they do is not.
+    if policy.consent_categories and draft.type is not EventType.CONSENT:
         _check_consent(draft.context, policy.consent_categories)
     if policy.paused:
         raise Refusal(Cause.SOURCE_PAUSED, "the source is paused")
@@ -458,6 +473,7 @@ STEPS: tuple[tuple[str, Callable[[Draft], None]], ...] = (
     ("find_name", _find_name),
     ("find_group", _find_group),
     ("find_time", _find_time),
+    ("find_choices", _find_choices),
     ("find_claims", _find_claims),
     ("check_permission", _check_permission),
 )
@@ -561,6 +577,7 @@ def _finish(draft: Draft) -> Accepted:
         own if grouped else EMPTY,
         draft.properties,
         draft.context_raw,
+        draft.choices,
     )
     key = message_key(policy.source, draft.message_id)
     return Accepted(event, key, tuple(draft.claims), tuple(draft.previous), draft.raw)

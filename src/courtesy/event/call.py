@@ -31,6 +31,7 @@ class Call(msgspec.Struct, frozen=True, rename="camel"):
     traits: msgspec.Raw = EMPTY
     context: msgspec.Raw = EMPTY
     integrations: msgspec.Raw = EMPTY
+    choices: msgspec.Raw = EMPTY
 
 
 class Batch(msgspec.Struct, frozen=True, rename="camel"):

@@ -34,6 +34,8 @@ class Cause(StrEnum):
     PREVIOUS_ID_MISSING = "previous_id_missing"
     TIME_UNREADABLE = "time_unreadable"
     TIME_IN_FUTURE = "time_in_future"
+    CHOICES_MISSING = "choices_missing"
+    CHOICE_UNREADABLE = "choice_unreadable"
     OPTED_OUT_OF_COURTESY = "opted_out_of_courtesy"
     CONSENT_ABSENT = "consent_absent"
     CONSENT_REFUSED = "consent_refused"
@@ -65,7 +67,7 @@ MEANING: dict[Cause, str] = {
     Cause.UNREADABLE: "The body, or the item of a batch, is not JSON, or not a JSON object.",
     Cause.TOO_LARGE: "The event is over 32 KB, or its body over 500 KB or 2,500 events.",
     Cause.WRONG_TYPE: "A field of the protocol has a type that can't be read, such as a list for `userId`.",
-    Cause.UNKNOWN_TYPE: "`type` is none of identify, track, page, screen, group, alias.",
+    Cause.UNKNOWN_TYPE: "`type` is none of identify, track, page, screen, group, alias, consent.",
     Cause.NOT_AN_OBJECT: "`properties`, `traits` or `context` is neither an object nor null.",
     Cause.MESSAGE_ID_TOO_LONG: "`messageId` has more than 100 characters.",
     Cause.NAME_MISSING: "A track call without an `event` name.",
@@ -74,6 +76,8 @@ MEANING: dict[Cause, str] = {
     Cause.PREVIOUS_ID_MISSING: "An alias call without a usable `previousId`.",
     Cause.TIME_UNREADABLE: "`timestamp`, `originalTimestamp` or `sentAt` is not a date, or lies before 1970.",
     Cause.TIME_IN_FUTURE: "After clock correction the event lies more than a day ahead of its arrival.",
+    Cause.CHOICES_MISSING: "A consent call without `choices`.",
+    Cause.CHOICE_UNREADABLE: "A choice of a consent call can't be read, or makes no sense; it says which and why.",
     Cause.OPTED_OUT_OF_COURTESY: "The call says `integrations: {Courtesy: false}`.",
     Cause.CONSENT_ABSENT: "The source asks for a consent category that `context.consent` does not mention.",
     Cause.CONSENT_REFUSED: "`context.consent` refuses a category that the source asks for.",

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import SourceId
+from courtesy.base.ids import PersonId, SourceId
 from courtesy.event.call import EMPTY
+from courtesy.event.choice import Choice
 
 
 class EventType(StrEnum):
@@ -20,6 +21,7 @@ class EventType(StrEnum):
     SCREEN = "screen"
     GROUP = "group"
     ALIAS = "alias"
+    CONSENT = "consent"
     SYSTEM = "system"
 
 
@@ -44,9 +46,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One immutable fact about one person.
 
     `at` is the event's own time after clock correction, `received` its arrival, both in ms UTC. `ids` are the
-    normalised identifiers that it carried, `kind:value`, most telling first. `traits` are the person's,
-    `group_traits` those of the group named in `group`. `live` is false for imports and replays: they change
-    facts but start no action. Encoded as JSON, with nested objects byte for byte as they came.
+    normalised identifiers that it carried, `kind:value`, most telling first. `traits` are the person's, `group_traits`
+    those of the group named in `group`; `choices` what they allow, refuse or like, and `known_as` the numbers of all
+    who were known to be one with them when that came in. `live` is false for imports and replays: they change facts but
+    start no action. Encoded as JSON, with nested objects byte for byte as they came.
     """
 
     id: str
@@ -67,6 +70,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     group_traits: msgspec.Raw = EMPTY
     properties: msgspec.Raw = EMPTY
     context: msgspec.Raw = EMPTY
+    choices: tuple[Choice, ...] = ()
+    known_as: tuple[PersonId, ...] = ()
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +92,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     traits: dict[str, Any] | None = None
     group_traits: dict[str, Any] | None = None
     properties: dict[str, Any] | None = None
+    choices: tuple[Choice, ...] = ()
+    known_as: tuple[PersonId, ...] = ()
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -17,13 +17,16 @@ from litestar.types import ASGIApp
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
     browser,
+    consent,
     definitions,
     event_schemas,
     events,
     export,
     imports,
+    ledger,
     operations,
     people,
+    permits,
     quality,
     quarantine,
     repair,
@@ -32,6 +35,7 @@ from courtesy.http import (
     tracking,
 )
 from courtesy.http.auth import Doorkeeper
+from courtesy.http.centre import operations as centre
 from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
@@ -62,6 +66,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *browser.OPERATIONS,
     *events.OPERATIONS,
     *people.OPERATIONS,
+    *consent.OPERATIONS,
+    *ledger.OPERATIONS,
+    *permits.OPERATIONS,
+    *centre.OPERATIONS,
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,

@@ -98,9 +98,8 @@ class _Edge:
         await self._send(message)
 
     def _complete(self, headers: Headers) -> Headers:
-        headers += SECURITY
-        if not any(name == b"cache-control" for name, _ in headers):
-            headers.append(NO_STORE)
+        own = {name for name, _ in headers}
+        headers += [each for each in (*SECURITY, NO_STORE) if each[0] not in own]
         if self._scope.get("path_template") in self._cors_routes:
             headers += CORS
             if self._method == "OPTIONS":

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code
+from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import HTML, Answer, Asked, Operation
 from courtesy.http.people import PERSON_PATH, CorrectionView, LinkView, MergeView, PersonView, RefusedView
+from courtesy.http.permits import PermitView, SendView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.export import FORMAT
 from courtesy.runtime.export_page import page
@@ -93,8 +95,37 @@ class UndoneMergeView(MergeView, frozen=True):
     undone: str
 
 
+class ExportedChoice(msgspec.Struct, frozen=True):
+    """An entry of the ledger: a choice with everything that shows it. `retracts`: the id of a choice that counts no
+    more, because what told it was taken back."""
+
+    index: int
+    id: str
+    action: Action
+    purpose: str
+    channel: str
+    topic: str
+    brand: str
+    jurisdiction: str
+    value: Any
+    basis: Basis | None
+    policy: str | None
+    corrects: str | None
+    method: str | None
+    actor: str | None
+    request: str | None
+    evidence: dict[str, Any] | None
+    held_from: str
+    held_to: str | None
+    recorded: str
+    source: str
+    message_id: str
+    retracts: int | None
+
+
 class PersonExport(msgspec.Struct, frozen=True):
-    """Everything that is held of a person. Events, effects and held events are in the order in which they came.
+    """Everything that is held of a person. Choices, events, effects and held events are in the order in which they
+    came.
 
     `links`, `merges`, `refused`, `corrections`, `owners_before` and `merges_undone` say who was taken for whom and why.
     """
@@ -108,8 +139,11 @@ class PersonExport(msgspec.Struct, frozen=True):
     corrections: list[CorrectionView]
     owners_before: list[OwnerBeforeView]
     merges_undone: list[UndoneMergeView]
+    choices: list[ExportedChoice]
     events: list[ExportedEvent]
     effects: list[ExportedEffect]
+    permits: list[PermitView]
+    sends: list[SendView]
     held: list[ExportedHeld]
 
 

@@ -35,6 +35,9 @@ _SECURITY_SCHEMES = {
 _TAGS = {
     "tracking": "The tracking API: what clients of the Segment protocol send. Change their host, nothing else.",
     "events": "The native way in, for servers and for history.",
+    "consent": "What people allow and refuse, and whether they may be used for something.",
+    "ledger": "What shows to strangers that no choice was altered, added or dropped.",
+    "permits": "Asking before a message leaves, and showing afterwards that it was asked.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "imports": "Files that were imported, and taking them back.",

@@ -68,6 +68,7 @@ class Operation:
     places. `tracking`: it belongs to the tracking protocol, whose clients come from any page and ask for its ways of
     saying no. `codes` are the errors that `handle` itself may raise, beside those that follow from the rest.
     `problem` is the body of its errors when it is not the usual one.
+    `web`: people open it in browsers, from links to which others add parameters.
     `page`: it also answers as HTML, when asked. `request` and `response` describe, in the form of OpenAPI, bodies that
     `handle` reads or writes itself.
     """
@@ -87,6 +88,7 @@ class Operation:
     tracking: bool = False
     problem: type[msgspec.Struct] | None = None
     page: bool = False
+    web: bool = False
     request: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
     path_docs: Mapping[str, str] = field(default_factory=dict)
@@ -101,8 +103,8 @@ def read_query(operation: Operation, query_string: bytes) -> Any:
     """The parameters as the operation declares them. Raises CourtesyError(INVALID), with the nearest valid name."""
     given = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
     declared = {name: name for name in operation.query.__struct_encode_fields__}
-    if operation.tracking:
-        # Proxies and caches add parameters of their own, and an event must not be lost for that.
+    if operation.tracking or operation.web:
+        # Proxies, caches and mailers add parameters of their own, and an event must not be lost for that.
         given = {name: value for name, value in given.items() if name in declared}
     for name in given:
         if name not in declared:

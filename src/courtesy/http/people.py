@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import from_iso
+from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import Asked, Operation
 from courtesy.http.standards import StandardView
 from courtesy.runtime.catalog import Scope
@@ -97,6 +98,23 @@ class MembershipView(msgspec.Struct, frozen=True):
     last: str
 
 
+class ChoiceView(msgspec.Struct, frozen=True):
+    """Something that somebody allowed, refused or wished. Each part of what it is about is a word, or `*` for any."""
+
+    id: str
+    action: Action
+    purpose: str
+    channel: str
+    topic: str
+    brand: str
+    jurisdiction: str
+    value: Any
+    basis: Basis | None
+    held_from: str
+    held_to: str | None
+    recorded: str
+
+
 class WaitingView(msgspec.Struct, frozen=True):
     """A moment that is waited for."""
 
@@ -136,6 +154,7 @@ class PersonView(msgspec.Struct, frozen=True):
     events: dict[str, BehaviourView]
     recent: list[RecentView]
     groups: list[MembershipView]
+    choices: list[ChoiceView]
     waiting: list[WaitingView]
     members: list[str] | UnsetType = UNSET
     as_of: str | UnsetType = UNSET
@@ -239,7 +258,7 @@ async def read_person(asked: Asked[PersonQuery, None]) -> dict[str, Any]:
     return await asked.app.people.view_at(path["kind"], path["value"], past_instant(query.as_of), knowing_today=today)
 
 
-def past_instant(text: str) -> int:
+def past_instant(text: str, place: str = "query.as_of") -> int:
     """The ms UTC of an instant in ISO 8601. Raises CourtesyError(INVALID) for anything else."""
     at_ms = from_iso(text)
     if at_ms is None or at_ms < 0:
@@ -247,7 +266,7 @@ def past_instant(text: str) -> int:
             Code.INVALID,
             f"expected an instant since 1970 in ISO 8601, got {text!r:.60}",
             hint="like 2026-05-03T14:05:00Z",
-            place="query.as_of",
+            place=place,
         )
     return at_ms
 

@@ -33,6 +33,7 @@ CALLS = {
     EventType.SCREEN: ("s", "Tell that somebody saw a screen of an app."),
     EventType.GROUP: ("g", "Put somebody into a group, such as their company."),
     EventType.ALIAS: ("a", "Say that an old and a new id are one person."),
+    EventType.CONSENT: ("c", "Say what somebody allows, refuses or likes."),
 }
 """The calls of the protocol, with the short form that browsers use."""
 

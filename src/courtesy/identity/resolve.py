@@ -87,12 +87,14 @@ class View:
 
     `owners` has every identifier of the batch that the store knows; `held` has, for each person among those owners,
     all identifiers that the person holds; `bans` has, for each of all these, those that must not be the same person's.
+    `parts` has, of those who tell choices, everybody who became part of them.
     """
 
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
     changes: Changes = field(default_factory=Changes)
     bans: Mapping[str, Collection[str]] = field(default_factory=dict)
+    parts: Mapping[PersonId, Collection[PersonId]] = field(default_factory=dict)
 
 
 class Resolver:

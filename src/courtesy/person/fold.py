@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from courtesy.base.time import DAY_MS
+from courtesy.consent.standing import Kept, Standing, add, join
+from courtesy.event.choice import choice_id
 from courtesy.event.event import Fact, behaviour_name
 from courtesy.person.state import (
     DAYS_MAX,
@@ -53,7 +55,7 @@ AMOUNTS = frozenset(
 V = TypeVar("V")
 
 
-def fold_fact(state: PersonState, fact: Fact, tie: int) -> None:
+def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
     """Add one event's facts. Holds afterwards: `state` is what folding the same set of events in any order gives."""
     stamp = Stamp(fact.at, tie)
     state.event_count += 1
@@ -65,6 +67,8 @@ def fold_fact(state: PersonState, fact: Fact, tie: int) -> None:
     _fold_identifiers(state, fact, stamp)
     if fact.traits:
         _fold_traits(state, fact.traits, fact, tie)
+    if fact.choices:
+        _fold_choices(state, fact, key)
     name = behaviour_name(fact)
     if name is not None:
         _fold_behaviour(state, name, fact.properties, stamp)
@@ -205,6 +209,22 @@ def _sum_order(name: str) -> tuple[bool, bytes, str]:
     return (name not in AMOUNTS, _rank_of(name), name)
 
 
+def _fold_choices(state: PersonState, fact: Fact, key: bytes) -> None:
+    standing = state.standing = state.standing or Standing()
+    for ordinal, choice in enumerate(fact.choices):
+        kept = Kept(
+            choice.held_from,
+            choice_id(key, ordinal),
+            choice.action,
+            choice.held_to,
+            fact.received,
+            choice.basis,
+            storable(choice.value),
+            fact.known_as,
+        )
+        add(standing, choice.scope, kept, choice.corrects)
+
+
 def _fold_membership(state: PersonState, group: str, stamp: Stamp) -> None:
     known = state.groups.get(group)
     if known is None:
@@ -275,6 +295,9 @@ def merge(into: PersonState, other: PersonState) -> None:
     _merge_dicts(into.members, other.members, max, MEMBERS_MAX)
     for entry in other.recent:
         _insert_recent(into.recent, entry)
+    if other.standing is not None:
+        into.standing = into.standing or Standing()
+        join(into.standing, other.standing)
     into.timers.update(other.timers)
 
 

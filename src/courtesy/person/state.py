@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from courtesy.base.ids import PersonId, SourceId
+from courtesy.consent.standing import Standing
 from courtesy.event.event import Party
 
 # `gc=False`: these never refer to themselves, and a worker holds millions of them, which the collector need not visit.
@@ -105,7 +106,8 @@ class PersonState(msgspec.Struct, array_like=True):
     """All that is known of one person. Owned by whoever folds it: a step changes it in place.
 
     `merged_into` is set on what is left of a person who became part of another. `event_count` and `type_counts` count
-    every event; `behaviours` details the up to 100 names kept.
+    every event; `behaviours` details the up to 100 names kept. `standing`: what they allow and refuse, None while they
+    have said nothing.
     """
 
     person: PersonId
@@ -121,6 +123,7 @@ class PersonState(msgspec.Struct, array_like=True):
     groups: dict[str, Membership] = {}
     members: dict[str, Stamp] = {}
     timers: dict[str, Pending] = {}
+    standing: Standing | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

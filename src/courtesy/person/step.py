@@ -119,7 +119,7 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
         absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
         return Outcome(forward=Forward(state.merged_into, absorbed))
     if isinstance(given, Occurred):
-        fold_fact(state, given.fact, given.tie)
+        fold_fact(state, given.fact, given.tie, given.key)
         return _react(state, given, catalog, now_ms) if given.fact.live and catalog.subscriptions else NOTHING
     if isinstance(given, GroupOccurred):
         fold_group_fact(state, given.fact, given.tie)

@@ -7,6 +7,7 @@ from typing import Any
 
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, to_iso
+from courtesy.consent.standing import Standing, scope_of
 from courtesy.person.fold import MICROS
 from courtesy.person.standards import standard_traits
 from courtesy.person.state import Behaviour, PersonState, Trait
@@ -106,6 +107,31 @@ def _behaviour_view(behaviour: Behaviour) -> dict[str, Any]:
     }
 
 
+def choices_view(standing: Standing | None) -> list[dict[str, Any]]:
+    """What somebody allows, refuses and likes, the latest first; without what was corrected."""
+    if standing is None:
+        return []
+    kept = [
+        (scope_of(key), each)
+        for key, choices in standing.scopes.items()
+        for each in choices
+        if each.id not in standing.voids
+    ]
+    return [
+        {
+            "id": each.id,
+            "action": str(each.action),
+            **scope._asdict(),
+            "value": each.value,
+            "basis": None if each.basis is None else str(each.basis),
+            "held_from": to_iso(each.held_from),
+            "held_to": None if each.held_to is None else to_iso(each.held_to),
+            "recorded": to_iso(each.recorded),
+        }
+        for scope, each in sorted(kept, key=lambda pair: (-pair[1].held_from, pair[1].id, pair[0]))
+    ]
+
+
 def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dict[str, Any]:
     """Everything in the state, for people to read."""
     traits = nested_traits(state.traits)
@@ -133,6 +159,7 @@ def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dic
             {"group": group, "first": to_iso(each.first.at), "last": to_iso(each.last.at)}
             for group, each in sorted(state.groups.items())
         ],
+        "choices": choices_view(state.standing),
         "waiting": [
             {"timer": timer, "subscription": each.subscription, "due": to_iso(each.due)}
             for timer, each in sorted(state.timers.items())

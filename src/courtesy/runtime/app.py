@@ -11,18 +11,25 @@ from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.ledger import Ledger
+from courtesy.runtime.links import Signer
 from courtesy.runtime.people import People
+from courtesy.runtime.permits import Permits
+from courtesy.runtime.preferences import Preferences
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
+from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
 
@@ -37,6 +44,11 @@ class App:
     catalog: CatalogCache
     ingest: Ingest
     people: People
+    consents: Consents
+    proofs: Proofs
+    permits: Permits
+    audit: Audit
+    preferences: Preferences
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -51,7 +63,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
-    people = People(engine, catalog, history)
+    people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     return App(
@@ -61,9 +73,14 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
+        Consents(people, ledger, clock),
+        Proofs(engine),
+        Permits(engine, people, clock),
+        Audit(engine, people),
+        Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, held, clock),
+        Exports(engine, catalog, people, history, held, ledger, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

@@ -18,6 +18,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
+from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -145,6 +146,7 @@ class Definitions:
     fixes: dict[str, SavedFix] = field(default_factory=dict)
     schemas: dict[str, EventCheck] = field(default_factory=dict)
     retention: dict[str, Retention] = field(default_factory=dict)
+    centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -182,6 +184,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             _add_schema(out.schemas, each)
         elif each.kind == RETENTION:
             out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
+        elif each.kind == PREFERENCE_CENTRE:
+            out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
@@ -359,6 +363,10 @@ class CatalogCache:
     async def define_rules(self, rules: IdentityRules, by: str) -> None:
         """Change the identity rules, for events to come."""
         await self._define(RULES, "default", msgspec.json.encode(rules.checked()), by)
+
+    async def define_centre(self, centre: PreferenceCentre, by: str) -> None:
+        """Change the preference centre. Raises CourtesyError(INVALID)."""
+        await self._define(PREFERENCE_CENTRE, "default", msgspec.json.encode(centre.checked()), by)
 
     async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
         """Create or change a webhook subscription. Raises CourtesyError(INVALID)."""

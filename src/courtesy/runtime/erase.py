@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -22,6 +22,7 @@ from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
+from courtesy.runtime.ledger import entry_keys
 from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
@@ -191,7 +192,28 @@ class Eraser:
             quarantined=[each.number for each in held],
             suppress=suppress,
         )
+        erasure = await self._with_keys(erasure)
         return _Found(erasure, [*map(PersonState, people), *groups, *others], len(records))
+
+    async def _with_keys(self, erasure: Erasure) -> Erasure:
+        """The same, with what keeps those entries of the ledger readable that are not about them."""
+        people, others, kept = set(erasure.people), set(erasure.others), set(erasure.kept)
+        entries, keyring = await self._engine.ledger_of(people | {person for _, person in others})
+        about = {each.index for each in entries if (each.position, each.person) in others}
+        rekeyed = {each.person for each in entries if each.index in about and each.person is not None}
+        staying = [
+            each
+            for each in entries
+            if each.index not in about
+            and (each.position in kept if each.person in people else each.person in rekeyed)
+            and each.index not in keyring.entries
+        ]
+        keys = {
+            each.index: entry_keys(each, keyring.people[each.person])
+            for each in staying
+            if each.person is not None and each.person in keyring.people
+        }
+        return replace(erasure, entry_keys=keys, rekeyed=sorted(rekeyed))
 
     async def _copies(
         self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]

@@ -10,12 +10,15 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
+from courtesy.engine.permit import PermitFilter
 from courtesy.identity.resolve import Link
 from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
+from courtesy.runtime.ledger import Ledger, Read
 from courtesy.runtime.people import GROUP, People, event_view, link_view
+from courtesy.runtime.permit_view import judged_view, permit_view
 from courtesy.runtime.quarantine_view import as_text
 
 FORMAT = "courtesy.person/1"
@@ -36,6 +39,7 @@ class Exports:
         people: People,
         history: History,
         held: HeldEvents,
+        ledger: Ledger,
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -43,6 +47,7 @@ class Exports:
         self._people = people
         self._history = history
         self._held = held
+        self._ledger = ledger
         self._clock = clock
 
     async def of(self, kind: str, value: str) -> Document:
@@ -60,7 +65,12 @@ class Exports:
         past = await self._engine.identity_history(people[0])
         records = await self._history.of(people)
         held = await self._held.naming(identifiers)
-        used = {each.source for each in records} | {each.source for each in held}
+        chosen = [each for each in await self._ledger.of(people) if each.content is not None]
+        used = (
+            {each.source for each in records}
+            | {each.source for each in held}
+            | {each.content.source for each in chosen if each.content}
+        )
         names = await self._catalog.source_names(used | {merge.evidence.source for merge, *_ in past.merges})
         return {
             "format": FORMAT,
@@ -71,8 +81,11 @@ class Exports:
             "refused": why["refused"],
             "corrections": await self._corrections(people),
             **_past_view(past, names),
+            "choices": [_choice(each, names) for each in chosen],
             "events": [_event(record, names) for record in records],
             "effects": await self._effects(people),
+            "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
+            "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
             "held": [_held_view(each, names) for each in held],
         }
 
@@ -86,6 +99,10 @@ class Exports:
     async def _effects(self, people: Iterable[PersonId]) -> list[Document]:
         effects = [each for person in people for each in await self._engine.effects(person, ALL)]
         return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
+
+
+def _permits_of(people: Iterable[PersonId]) -> PermitFilter:
+    return PermitFilter(people=frozenset(people))
 
 
 def _number_or(person: Document, kind: str, value: str) -> str:
@@ -110,6 +127,26 @@ def _past_view(past: IdentityHistory, names: Mapping[SourceId, str]) -> Document
             for each, _, undone in past.merges
             if undone is not None
         ],
+    }
+
+
+def _choice(read: Read, names: Mapping[SourceId, str]) -> Document:
+    """An entry of the ledger, with all that it says."""
+    told = read.content
+    assert told is not None, "an entry without a key is left out"
+    said: Document = msgspec.to_builtins(msgspec.structs.replace(told.choice, held_from=0, held_to=None))
+    return {
+        "index": read.entry.index,
+        "id": told.id,
+        **told.choice.scope._asdict(),
+        **{name: said.get(name) for name in ("action", "value", "basis", "policy", "corrects")},
+        **{name: said.get(name) for name in ("method", "actor", "request", "evidence")},
+        "held_from": to_iso(told.choice.held_from),
+        "held_to": None if told.choice.held_to is None else to_iso(told.choice.held_to),
+        "recorded": to_iso(told.received),
+        "source": names.get(told.source, str(told.source)),
+        "message_id": told.message,
+        "retracts": told.retracts,
     }
 
 

@@ -6,7 +6,7 @@ store's identity epoch; an append begins by forgetting what others changed since
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from courtesy.base.ids import PersonId
 from courtesy.engine.contract import Append, Engine
@@ -14,7 +14,7 @@ from courtesy.event.accept import Accepted
 from courtesy.identity.resolve import Changes, Evidence, Owner, Resolver, View
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind, hand_over_payload
-from courtesy.runtime.item import Item
+from courtesy.runtime.item import Item, told_as
 
 OWNERS_CACHED_MAX = 500_000
 PEOPLE_RESERVED = 1_000
@@ -80,11 +80,13 @@ class Identities:
             for key in _all_ids(item)
             if key in owners
         }
+        choosing = [item for item, _ in fresh if item.chooses]
+        parts = await append.parts(_people_of(choosing, owners)) if choosing else {}
         if not people:
-            return View(owners, {})
+            return View(owners, {}, parts=parts)
         held = await append.held(people)
         everything = {key for keys in held.values() for key in keys}
-        return View(owners, held, bans=await append.bans(everything))
+        return View(owners, held, bans=await append.bans(everything), parts=parts)
 
     def records(self, view: View, fresh: Sequence[Fresh], rules: IdentityRules) -> list[NewRecord]:
         """Resolve the items in their order, and give the records for the log; the changes are in the view."""
@@ -110,8 +112,9 @@ class Identities:
                             payload,
                         )
                     )
+            payload = told_as(item, one_with(view, person)) if item.chooses else item.payload
             records.append(
-                NewRecord(person, RecordKind.EVENT, event.at, event.received, event.source, given.key, item.payload)
+                NewRecord(person, RecordKind.EVENT, event.at, event.received, event.source, given.key, payload)
             )
             if item.group is not None:
                 group = resolver.resolve((item.group,), Evidence(event.source, event.id, event.at))
@@ -140,6 +143,23 @@ def _resolve(resolver: Resolver, item: Item, given: Accepted) -> PersonId:
     if item.previous:
         return resolver.alias(item.ids, item.previous, evidence)
     return resolver.resolve(item.ids, evidence)
+
+
+def _people_of(items: Iterable[Item], owners: Mapping[str, Owner]) -> set[PersonId]:
+    return {owners[key].person for item in items for key in item.ids if key in owners}
+
+
+def one_with(view: View, person: PersonId) -> set[PersonId]:
+    """Everybody who is known to be one with a person who is no part of another, themselves included, as far as the view
+    tells."""
+    known = {person, *view.parts.get(person, ())}
+    grown = True
+    while grown:
+        more = {each.loser for each in view.changes.merges if each.survivor in known} - known
+        more |= {part for each in more for part in view.parts.get(each, ())}
+        grown = bool(more)
+        known |= more
+    return known
 
 
 def _all_ids(item: Item) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from secrets import token_bytes
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -26,6 +27,7 @@ from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import NewRecord
 from courtesy.runtime.identities import Fresh, Identities
 from courtesy.runtime.item import Item, held_to, prepared
+from courtesy.runtime.ledger import Draw, LedgerWriter
 from courtesy.runtime.telemetry import APPEND_EVENTS, APPEND_SECONDS, TRACER
 from courtesy.schema.event_schema import SchemaBook
 
@@ -151,9 +153,16 @@ class Ingest:
     """The way into the log for one process. Start with `start`, end with `stop`; both may be called once."""
 
     def __init__(
-        self, engine: Engine, rules_now: RulesNow, clock: Clock, schemas_now: SchemasNow = lambda: NO_SCHEMAS
+        self,
+        engine: Engine,
+        rules_now: RulesNow,
+        clock: Clock,
+        schemas_now: SchemasNow = lambda: NO_SCHEMAS,
+        draw: Draw = token_bytes,
     ) -> None:
+        """`draw` gives the keys of the ledger, and must not be foreseen by anybody."""
         self._engine = engine
+        self._ledger = LedgerWriter(engine.partition_count, draw)
         self._rules_now = rules_now
         self._schemas_now = schemas_now
         self._clock = clock
@@ -356,6 +365,8 @@ class Ingest:
             fresh = await self._drop_duplicates(append, tickets, draft)
             view = await self._identities.view(append, fresh)
             records = self._identities.records(view, fresh, self._rules_now())
+            choosing = {given.key for item, given in fresh if item.chooses}
+            ledger = await self._ledger.written(append, choosing, records)
             position = await append.write(
                 AppendBatch(
                     records=records,
@@ -368,6 +379,7 @@ class Ingest:
                     released=draft.released,
                     held_again=draft.held_again,
                     imported=draft.all_imported(records),
+                    ledger=ledger,
                 )
             )
         self._identities.remember(view)

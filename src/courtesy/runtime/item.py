@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 
+from courtesy.base.ids import PersonId
 from courtesy.event.accept import Accepted, Rejected, circumstances_of
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType, encode
 from courtesy.identity.rules import IdentityRules, normalise, usable
 from courtesy.schema.event_schema import Checks, OnBreak, event_name
+
+KNOWN_AS_MAX = 50
+"""People named with a choice; of somebody made of more the choice may count for fewer, which is the stricter way."""
 
 
 class Remark(NamedTuple):
@@ -23,8 +28,8 @@ class Remark(NamedTuple):
 class Item(NamedTuple):
     """One call: its identifiers in the form in which they are compared, and its event as it will lie in the log.
 
-    `group` is the identifier of the group that a group call is about. `remark`: what is to be said of it though it is
-    stored.
+    `group` is the identifier of the group that a group call is about. `chooses`: whether it tells choices. `remark`:
+    what is to be said of it though it is stored.
     """
 
     given: Accepted | Rejected
@@ -32,6 +37,7 @@ class Item(NamedTuple):
     previous: tuple[str, ...] = ()
     group: str | None = None
     payload: bytes = b""
+    chooses: bool = False
     remark: Remark | None = None
 
 
@@ -79,7 +85,14 @@ def _prepared_by_type(given: Accepted, ids: tuple[str, ...], rules: IdentityRule
         if {key.partition(":")[2] for key in previous} <= {key.partition(":")[2] for key in ids}:
             previous = ()
     payload = encode(msgspec.structs.replace(event, ids=ids, previous=previous))
-    return Item(given, ids, previous, group, payload)
+    return Item(given, ids, previous, group, payload, bool(event.choices))
+
+
+def told_as(item: Item, people: Collection[PersonId]) -> bytes:
+    """The payload of an item that tells choices, with the people who are known to be one as it is stored."""
+    assert isinstance(item.given, Accepted)
+    known_as = tuple(sorted(people))[:KNOWN_AS_MAX]
+    return encode(msgspec.structs.replace(item.given.event, ids=item.ids, known_as=known_as))
 
 
 def _rejected(given: Accepted, cause: Cause, detail: str) -> Item:

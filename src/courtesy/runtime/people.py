@@ -65,8 +65,7 @@ class People:
         `after`: a position that must be included; waited for when it is not there yet, up to `AHEAD_WAIT_MS`.
         Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
         """
-        reading = await self._read(kind, value, after)
-        state = assemble(reading.person, reading.merged, reading.states, reading.tail)
+        reading, state = await self.whole(kind, value, after)
         names = await self._catalog.source_names(_sources(reading.identifiers) | sources_of(state))
         view = person_view(state, names)
         view["position"] = str(reading.head)
@@ -76,6 +75,15 @@ class People:
             view["members"] = sorted(state.members)
         return view
 
+    async def state(self, kind: str, value: str, after: Position | None = None) -> PersonState:
+        """As `view`, as it is stored."""
+        return (await self.whole(kind, value, after))[1]
+
+    async def whole(self, kind: str, value: str, after: Position | None = None) -> tuple[PersonReading, PersonState]:
+        """As `view`, as it was read and as it is stored."""
+        reading = await self._read(kind, value, after)
+        return reading, assemble(reading.person, reading.merged, reading.states, reading.tail)
+
     async def view_at(self, kind: str, value: str, at_ms: int, *, knowing_today: bool) -> dict[str, Any]:
         """A person at an instant, found anew from their events.
 
@@ -83,22 +91,7 @@ class People:
         who they are today, by all events that had happened until then, whenever they came in. What was dropped from the
         log and is not in the lake is missing. Raises CourtesyError(NOT_FOUND) for who was not known.
         """
-        key = self.key_of(kind, value)
-        if knowing_today:
-            reading = await self._read(kind, value, None)
-            person, merged = reading.person, reading.merged
-            was_told = kind in (PERSON, GROUP) or _was_told(key, reading.identifiers, at_ms)
-        else:
-            found = await self._engine.person_at(key, at_ms)
-            if found is None:
-                # Today's error, if nobody is here today either.
-                await self._read(kind, value, None)
-                raise _unknown_then(kind, value, at_ms)
-            (person, merged), was_told = found, True
-        told = await self._history.at([person, *merged], at_ms, knowing_today=knowing_today)
-        state = told.state(person, at_ms)
-        if told.position is None or not (was_told or key in state.identifiers):
-            raise _unknown_then(kind, value, at_ms)
+        state, told, merged = await self._whole_at(kind, value, at_ms, knowing_today=knowing_today)
         names = await self._catalog.source_names(sources_of(state))
         view = person_view(state, names)
         view["as_of"] = to_iso(at_ms)
@@ -108,6 +101,33 @@ class People:
         if kind == GROUP:
             view["members"] = sorted(state.members)
         return view
+
+    async def then(self, kind: str, value: str, at_ms: int) -> list[PersonId]:
+        """All who were known to be one with a person at an instant, themselves first. Raises
+        CourtesyError(NOT_FOUND)."""
+        found = await self._engine.person_at(self.key_of(kind, value), at_ms)
+        if found is None:
+            # Today's error, if nobody is here today either.
+            await self._read(kind, value, None)
+            raise _unknown_then(kind, value, at_ms)
+        person, merged = found
+        return [person, *merged]
+
+    async def _whole_at(
+        self, kind: str, value: str, at_ms: int, *, knowing_today: bool
+    ) -> tuple[PersonState, Told, list[PersonId]]:
+        key = self.key_of(kind, value)
+        if knowing_today:
+            reading = await self._read(kind, value, None)
+            person, merged = reading.person, reading.merged
+            was_told = kind in (PERSON, GROUP) or _was_told(key, reading.identifiers, at_ms)
+        else:
+            (person, *merged), was_told = await self.then(kind, value, at_ms), True
+        told = await self._history.at([person, *merged], at_ms, knowing_today=knowing_today)
+        state = told.state(person, at_ms)
+        if told.position is None or not (was_told or key in state.identifiers):
+            raise _unknown_then(kind, value, at_ms)
+        return state, told, merged
 
     async def _read(self, kind: str, value: str, after: Position | None) -> PersonReading:
         key = self.key_of(kind, value)

@@ -11,11 +11,13 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
 from courtesy.channel.address import permitted_networks
@@ -31,12 +33,15 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.retention import LogRetention
+from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
+SEAL_EVERY_S = 30.0
+"""How long a choice waits at most until a checkpoint covers it: half of what is promised."""
 
 log = structlog.get_logger("process")
 
@@ -69,6 +74,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         targets = {WEBHOOK: WebhookTargets(catalog)}
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
+            asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
@@ -153,6 +159,20 @@ def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
+
+
+async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
+    """Sign what came to the ledger, once in a while."""
+    while not stop.is_set():
+        try:
+            key = await asyncio.to_thread(signing_key, Path(settings.data))
+            await Sealer(engine, key, SystemClock()).seal()
+        except CourtesyError as error:
+            log.warning("sealing_waits", cause=error.message, hint=error.hint)
+        try:
+            await asyncio.wait_for(stop.wait(), SEAL_EVERY_S)
+        except TimeoutError:
+            continue
 
 
 WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}

@@ -84,6 +84,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quality_sample: Annotated[
         int, Meta(description="How many of a day's events are looked at each time.", ge=100, le=100_000)
     ] = 5_000
+    link_key: Annotated[
+        Annotated[str, Meta(min_length=32)] | None,
+        Meta(
+            description="Secret that signs links to the preference centre; the same for all hosts of one database. "
+            "Made in the data folder unless set."
+        ),
+    ] = None
     log_format: Annotated[
         str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
     ] = "text"

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from secrets import token_bytes
 
 import msgspec
 
@@ -18,6 +19,7 @@ from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
+    Append,
     AppendBatch,
     Engine,
     HeldIdentifier,
@@ -29,12 +31,13 @@ from courtesy.engine.imported import FileKey, Span, Spans, TakeBack, joined
 from courtesy.event.cause import Fate
 from courtesy.identity.repair import Note, Repair, parted
 from courtesy.identity.resolve import Changes, Evidence
-from courtesy.identity.rules import IdentityRules, normalise, split_identifier
+from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.identity.told import Telling, Told, told_by
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
+from courtesy.runtime.ledger import Draw, Ledger, LedgerWriter, counting
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, stuck, whole_of
 
 PEOPLE_AT_ONCE = 20
@@ -107,12 +110,23 @@ class _Seen:
 class TakeBacks:
     """Takes files back, in one process."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache, history: History, repairs: Repairs, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: CatalogCache,
+        history: History,
+        repairs: Repairs,
+        clock: Clock,
+        draw: Draw = token_bytes,
+    ) -> None:
+        """`draw` gives the keys of the ledger, and must not be foreseen by anybody."""
         self._engine = engine
         self._catalog = catalog
         self._history = history
         self._repairs = repairs
         self._clock = clock
+        self._ledger = Ledger(engine)
+        self._writer = LedgerWriter(engine.partition_count, draw)
 
     async def take_back(
         self, fingerprint: str, source: str, by: str, *, dry: bool = False, people_max: int | None = None
@@ -229,7 +243,7 @@ class TakeBacks:
                 else:
                     plans.append(plan)
             if plans:
-                await append.write(_batch(file, plans, now_ms))
+                await self._write(append, file, _batch(file, plans, now_ms))
         return waiting, alone
 
     async def _alone(self, file: _File, person: PersonId) -> list[PersonId]:
@@ -242,8 +256,19 @@ class TakeBacks:
             plan = await self._settled_plan(file, reading, now_ms)
             if plan is None:
                 return [person]
-            await append.write(_batch(file, [plan], now_ms, plan.repair))
+            await self._write(append, file, _batch(file, [plan], now_ms, plan.repair))
             return []
+
+    async def _write(self, append: Append, file: _File, batch: AppendBatch) -> None:
+        """Write, and have the ledger, of which nothing is ever taken out, say that what the file told counts no
+        more."""
+        gone = batch.taken_back
+        assert gone is not None, "a batch of this kind takes something back"
+        read = await self._ledger.appended_for(gone.people)
+        told = [each for each in counting(read) if each.entry.position in file.inside]
+        method = f"{KIND}: {file.key.fingerprint}"
+        ledger = await self._writer.retracted(append, told, batch.records, batch.now_ms, method)
+        await append.write(batch._replace(ledger=ledger))
 
     async def _is_under_way(self, file: _File) -> bool:
         """Whether it is still being taken back. If not, somebody else was quicker; perhaps it is being imported again,
@@ -290,7 +315,7 @@ class TakeBacks:
         return seen
 
     async def _gone(self, file: _File, reading: PersonReading, seen: _Seen, told: Told) -> TakeBack:
-        source, held = file.key.source, [each.identifier for each in reading.identifiers]
+        source = file.key.source
         messages = {_said(record).id for record in seen.theirs}
         keys = {record.key for record in seen.theirs}
         # By the key, which is right even where a record was corrupted and says nothing.
@@ -309,8 +334,8 @@ class TakeBacks:
             positions=[record.position for record in seen.theirs],
             # What another file told again since is that one's.
             keys=keys - {record.key for record in seen.rest},
-            # An earlier one tells who was a member by the file, and groups are never merged: nobody needs it.
-            restored=[reading.person] if any(split_identifier(key)[0] == "group" for key in held) else [],
+            # An earlier one may tell what the file told, and with the one that is to come nobody needs it.
+            restored=[reading.person, *reading.merged],
             identifiers=lost,
             evidence=_evidence(first, told),
             cut=cut,
@@ -333,7 +358,8 @@ class TakeBacks:
             if not await self._is_under_way(file):
                 return True
             spans = joined(await self._engine.import_spans(file.key))
-            if await self._engine.people_in(spans):
+            # What came in meanwhile may be in the archive alone by now.
+            if spans != file.spans or await self._engine.people_in(spans):
                 return False
             now_ms = self._clock.now_ms()
             note = Note(KIND, PersonId(0), file.by, file.name, now_ms)

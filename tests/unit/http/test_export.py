@@ -11,7 +11,10 @@ from courtesy.base.ids import PersonId
 from courtesy.engine.contract import EffectState, FoldCommit, NewEffect, Settlement
 from courtesy.http.export import PersonExport
 from courtesy.runtime.fold import FoldWorker
+from tests.unit.http.test_consent import MAIL, tell
 from tests.unit.http.test_people import store
+from tests.unit.http.test_permits import permit, sent
+from tests.unit.http.test_permits import told as tell_sends
 from tests.unit.http.world import NOW_MS, World, batch, serving, track
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a\u0000b\u001b[2J", "‮evil", "x" * 20_000]
@@ -59,6 +62,21 @@ async def test_what_a_merge_and_its_undoing_left_is_exported() -> None:
         assert [each.kind for each in told.corrections] == ["merge", "unmerge"]
         assert [each.reason for each in told.merges_undone] == ["a call"]
         assert told.merges == []
+
+
+async def test_what_could_be_sent_and_what_was_is_exported() -> None:
+    """To them alone, with the basis."""
+    async with serving() as world:
+        await store(world, track("a"), track("z", "bob"))
+        for user in ("ann", "bob"):
+            await tell(world, f"c-{user}", {"action": "grant", **MAIL}, userId=user)
+            await permit(world, value=user, message=f"to-{user}")
+            assert await tell_sends(world, sent(value=user, message=f"to-{user}")) == [None]
+        told = await export(world)
+        assert [(each.message, each.basis) for each in told.permits] == [("to-ann", "consent")]
+        assert [each.message for each in told.sends] == ["to-ann"]
+        page = (await world.get("/v1/people/user_id/ann/export?format=html")).text
+        assert ("to-ann" in page, "to-bob" in page) == (True, False)
 
 
 async def fold(world: World) -> None:

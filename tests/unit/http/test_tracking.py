@@ -25,7 +25,8 @@ from courtesy.runtime.ingest import QUEUED_ITEMS_MAX
 from courtesy.runtime.telemetry import ACCEPTED
 from tests.unit.http.world import NOW_MS, batch, causes, packed, serving, track
 
-CALL = {"userId": "ann", "event": "Bought", "groupId": "g1", "previousId": "old", "messageId": "m1"}
+CHOICES = [{"action": "grant", "purpose": "marketing"}]
+CALL = {"userId": "ann", "event": "Bought", "groupId": "g1", "previousId": "old", "choices": CHOICES, "messageId": "m1"}
 BATCH_PATHS = ["/v1/batch", "/v1/b", "/v1/import"]
 
 

@@ -46,7 +46,7 @@ def folded(facts: Iterable[Fact], person: PersonId = ANN) -> PersonState:
     """The state that the facts give in this order."""
     state = PersonState(person)
     for each in facts:
-        fold_fact(state, each, tie_of(each))
+        fold_fact(state, each, tie_of(each), message_key(each.source, each.id))
     return state
 
 

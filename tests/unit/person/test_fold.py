@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from courtesy.base.ids import SourceId
+from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS
+from courtesy.event.choice import Action, Choice
 from courtesy.event.event import OVERWRITE_RANK, TRUST_RANK, EventType, Fact, Party, behaviour_name
 from courtesy.person.fold import PATH_CHARS_MAX, SUMMED_MAX, fold_group_fact, leaves, merge
 from courtesy.person.state import (
@@ -42,6 +43,16 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=5
 )
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=4)
+CHOICES = st.builds(
+    Choice,
+    st.sampled_from(Action),
+    st.sampled_from(["marketing", "*", "a b"]),
+    topic=st.sampled_from(["hats", "*"]),
+    held_from=st.integers(0, 3),
+    held_to=st.none() | st.integers(4, 5),
+    value=VALUES,
+    corrects=st.none() | st.sampled_from(["0" * 32, "1" * 32]),
+)
 RANKS = st.sampled_from([*TRUST_RANK.values(), OVERWRITE_RANK])
 
 
@@ -63,6 +74,8 @@ def facts(draw: st.DrawFn, most: int = 8) -> list[Fact]:
             traits=draw(st.none() | OBJECTS),
             group_traits=draw(st.none() | OBJECTS),
             properties=draw(st.none() | OBJECTS),
+            choices=tuple(draw(st.lists(CHOICES, max_size=2))),
+            known_as=tuple(draw(st.lists(st.integers(1, 3).map(PersonId), unique=True))),
         )
         for number in range(count)
     ]

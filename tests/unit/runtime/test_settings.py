@@ -23,6 +23,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "duplicate_days": ("14", 14),
     "quality_every_s": ("0", 0),
     "quality_sample": ("500", 500),
+    "link_key": ("a secret of at least 32 characters", "a secret of at least 32 characters"),
     "log_format": ("json", "json"),
     "otlp_endpoint": ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
     "stop_grace_s": ("5", 5),

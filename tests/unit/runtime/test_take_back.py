@@ -12,6 +12,7 @@ import pytest
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import HOUR_MS, ManualClock
+from courtesy.consent.standing import Standing
 from courtesy.engine.contract import ImportProgress
 from courtesy.engine.imported import FileKey, Span, Spans, joined, runs_of
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
@@ -22,6 +23,7 @@ from courtesy.person.state import PersonState, encode_state
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.catalog import Source
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.ledger import Ledger, standing_of
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakenBack
 from courtesy.runtime.trimming import trim
@@ -414,3 +416,27 @@ def test_spans_know_what_lies_in_them() -> None:
     spans = [Span(Position(a), Position(b)) for a, b in ((5, 7), (8, 8), (1, 2))]
     assert joined(spans) == [(1, 2), (5, 8)]
     assert [position for position in range(10) if position in Spans(spans)] == [1, 2, 5, 6, 7, 8]
+
+
+async def test_what_a_file_told_of_choices_counts_no_more_until_it_is_told_again() -> None:
+    """In the ledger, of which nothing is taken out: what was known then is still known to have been known then."""
+    choices = [{"action": "withdraw", "purpose": "marketing"}, {"action": "set", "purpose": "marketing", "value": 1}]
+    async with world() as shop:
+        await shop.store(call("c0", policy=shop.shop, type="consent", choices=[{"action": "grant", "purpose": "x"}]))
+        before = (await shop.state(ANN)).standing
+        rows = [
+            call(f"f{n}", policy=shop.shop, live=False, type="consent", userId=user, choices=choices)
+            for n, user in enumerate(("ann", "bob"))
+        ]
+        ledger = Ledger(shop.engine)
+        for _ in range(2):
+            await shop.store(*rows, file=FILE)
+            ann, bob = [(await shop.state(f"user_id:{name}")).person for name in ("ann", "bob")]
+            with_file, then = (await shop.state(ANN)).standing, shop.app.clock.now_ms()
+            assert standing_of(await ledger.of([ann])) == with_file != before
+            shop.app.clock.set(then + HOUR_MS)  # type: ignore[attr-defined]
+            await shop.undo()
+            assert standing_of(await ledger.of([ann])) == (await shop.state(ANN)).standing == before
+            assert standing_of(await ledger.of([bob])) == Standing()
+            assert standing_of(await ledger.of([ann], then)) == with_file
+        assert len(await shop.engine.ledger_from(0, 100)) == 1 + 2 * (4 + 4)

@@ -1,0 +1,134 @@
+"""Asking whether somebody may be used for something: now, at an instant, and by what was known at another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import Position
+from courtesy.base.time import SECOND_MS, Clock, to_iso
+from courtesy.consent.law import Answer, Laws, Policy, allowed
+from courtesy.consent.laws import LAWS
+from courtesy.consent.standing import Standing
+from courtesy.event.choice import ANY, Scope
+from courtesy.person.state import PersonState
+from courtesy.person.view import choices_view, nested_traits
+from courtesy.runtime.ledger import Ledger, standing_of
+from courtesy.runtime.people import People
+from courtesy.standard.country import standard_country
+
+STATE_CHARS = 2
+"""Of a state of the United States, as it stands in addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May a person be used for a purpose over a channel?
+
+    `jurisdiction`: where the person is, None to go by what is known of them. `at_ms`: at which instant, None for now.
+    `known_ms`: by what was known at an instant, None for all that is known. `local_minute`: of the day, where they are;
+    None to go by the time zone that is known of them.
+    """
+
+    purpose: str
+    channel: str
+    topic: str = ANY
+    brand: str = ANY
+    jurisdiction: str | None = None
+    at_ms: int | None = None
+    known_ms: int | None = None
+    local_minute: int | None = None
+
+
+class Consents:
+    """The answering side of one process."""
+
+    def __init__(self, people: People, ledger: Ledger, clock: Clock, policies: Iterable[Policy] = LAWS) -> None:
+        self._people = people
+        self._ledger = ledger
+        self._clock = clock
+        self._laws = Laws(policies)
+
+    async def allowed(self, kind: str, value: str, question: Question, after: Position | None = None) -> dict[str, Any]:
+        """Yes or no, with the choices and the rule that decided, for a person by any identifier.
+
+        By all that was acknowledged before the call, unless `known_ms` says otherwise: then by the ledger, as far as it
+        was written by then. Where the person is and what time it is there is always by what is known now. Raises
+        CourtesyError(NOT_FOUND) for who is not known, or was not then, and what `People.view` raises.
+        """
+        if question.purpose == ANY:
+            raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
+        at_ms = self._clock.now_ms() if question.at_ms is None else question.at_ms
+        state = await self._people.state(kind, value, after)
+        standing = state.standing or Standing()
+        if question.known_ms is not None:
+            people = await self._people.then(kind, value, question.known_ms)
+            standing = standing_of(await self._ledger.of(people, question.known_ms))
+        place = question.jurisdiction or place_of(state)
+        minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
+        asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
+        answer = allowed(standing, asked, at_ms, self._laws, minute)
+        return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
+
+    async def choices(self, kind: str, value: str) -> dict[str, Any]:
+        """All that somebody allows, refuses and likes, the latest first."""
+        state = await self._people.state(kind, value)
+        return {"person": str(state.person), "choices": choices_view(state.standing)}
+
+
+def _answer_view(
+    state: PersonState,
+    standing: Standing,
+    asked: Scope,
+    answer: Answer,
+    at_ms: int,
+    known_ms: int | None,
+    minute: int | None,
+) -> dict[str, Any]:
+    decided = set(answer.choices)
+    return {
+        "person": str(state.person),
+        "allowed": answer.allowed,
+        "why": str(answer.why),
+        **asked._asdict(),
+        "at": to_iso(at_ms),
+        "known_at": None if known_ms is None else to_iso(known_ms),
+        "local_time": None if minute is None else f"{minute // 60:02}:{minute % 60:02}",
+        "rule": answer.rule,
+        "policy": answer.policy,
+        "source": answer.source,
+        "choices": [each for each in choices_view(standing) if each["id"] in decided],
+    }
+
+
+def place_of(state: PersonState) -> str:
+    """Where somebody is, by their traits: a country, of the United States with the state; `*` when that is not
+    known."""
+    traits = nested_traits(state.traits)
+    address = traits.get("address")
+    address = address if isinstance(address, dict) else {}
+    for told in (address.get("country"), traits.get("country")):
+        country = standard_country(told).form if isinstance(told, str) else None
+        if country is not None:
+            part = address.get("state")
+            if country == "US" and isinstance(part, str) and len(part) == STATE_CHARS and part.isalpha():
+                return f"{country}-{part.upper()}"
+            return country
+    return ANY
+
+
+def local_minute_of(state: PersonState, at_ms: int) -> int | None:
+    """The minute of the day at an instant where somebody is, by the trait `timezone`; None when that is not known."""
+    trait = state.traits.get("timezone")
+    if trait is None or not isinstance(trait.value, str):
+        return None
+    try:
+        zone = ZoneInfo(trait.value)
+    except (ValueError, OSError, KeyError):
+        return None
+    there = datetime.fromtimestamp(at_ms / SECOND_MS, UTC).astimezone(zone)
+    return there.hour * 60 + there.minute

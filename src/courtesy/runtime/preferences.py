@@ -1,0 +1,256 @@
+"""What a person does in the preference centre, as ordinary calls of party zero from a source of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PersonId, SourceId
+from courtesy.base.time import DAY_MS, SECOND_MS, Clock
+from courtesy.consent.law import Laws
+from courtesy.consent.laws import LAWS
+from courtesy.consent.places import larger_places
+from courtesy.consent.preference_centre import PreferenceCentre
+from courtesy.consent.signals import said_by_gpc
+from courtesy.consent.standing import Standing, State, scope_key, verdict
+from courtesy.consent.wishes import Pause, Person, Wishes, changes, wishes_of
+from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading, Unavailable
+from courtesy.event.accept import Draft, accept
+from courtesy.event.cause import Fate
+from courtesy.event.choice import CHOICES_MAX, Action, Basis, Scope
+from courtesy.event.event import EventType, Party
+from courtesy.identity.rules import EXTERNAL, IdentityRules, split_identifier
+from courtesy.person.state import PersonState, Trait
+from courtesy.person.view import sources_of, split_path
+from courtesy.runtime.catalog import CatalogCache, Source
+from courtesy.runtime.consent import place_of
+from courtesy.runtime.ingest import Ingest, Receipt
+from courtesy.runtime.links import Link, LinkKind, Signer
+from courtesy.runtime.people import PERSON, People
+
+SOURCE_NAME = "preference-centre"
+"""The source of what people say there; made when somebody says something first."""
+
+PRIORITY_UNKNOWN = 100
+
+CENTRE_METHOD, UNSUBSCRIBE_METHOD, GPC_METHOD = "preference centre", "one-click unsubscribe", "Sec-GPC"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The wording and the form that were shown, byte for byte, and their locale."""
+
+    notice: bytes
+    form: bytes
+    locale: str
+
+    def told(self) -> dict[str, Any]:
+        """As a choice tells it."""
+        return {
+            "notice": sha256(self.notice).hexdigest(),
+            "form": sha256(self.form).hexdigest(),
+            "locale": self.locale,
+            "affirmative": True,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who a link belongs to, by everything that was acknowledged before."""
+
+    reading: PersonReading
+    state: PersonState
+    source_names: Mapping[SourceId, str]
+
+    @property
+    def standing(self) -> Standing:
+        """What they chose."""
+        return self.state.standing or Standing()
+
+    @property
+    def person(self) -> Person:
+        """What counts for the form."""
+        return Person(self.standing, place_of(self.state))
+
+    @property
+    def inferred(self) -> dict[str, Trait]:
+        """Traits that others told or worked out, by path: they may be removed."""
+        return {
+            path: trait
+            for path, trait in sorted(self.state.traits.items())
+            if trait.party is Party.THIRD and trait.value is not None
+        }
+
+
+class GpcSignal(msgspec.Struct, frozen=True):
+    """Of Global Privacy Control: whether this request has it, whether some request of theirs ever had, and whether all
+    that it asks is refused now."""
+
+    sent: bool
+    recorded: bool
+    honoured: bool
+
+
+class Preferences:
+    """The preference centre of one process."""
+
+    def __init__(
+        self, engine: Engine, catalog: CatalogCache, ingest: Ingest, people: People, clock: Clock, signer: Signer
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._ingest = ingest
+        self._people = people
+        self._clock = clock
+        self._laws = Laws(LAWS)
+        self.signer = signer
+
+    @property
+    def centre(self) -> PreferenceCentre:
+        """The definition in force."""
+        return self._catalog.now.centre
+
+    async def make_link(self, kind: str, value: str, what: LinkKind, days: int, scope: Scope) -> tuple[str, int]:
+        """A token for a person by any identifier, and when it runs out (ms UTC). Raises CourtesyError(NOT_FOUND)."""
+        reading, _ = await self._people.whole(kind, value)
+        expires_s = (self._clock.now_ms() + days * DAY_MS) // SECOND_MS
+        link = Link(what, reading.person, expires_s, scope.purpose, scope.channel, scope.topic)
+        return self.signer.token(link), expires_s * SECOND_MS
+
+    async def guest(self, person: PersonId) -> Guest:
+        """Whom a link belongs to now: who was merged since is found in whom they became part of.
+
+        Raises CourtesyError(NOT_FOUND) for who was erased, or whose identifiers are all somebody else's now.
+        """
+        reading, state = await self._people.whole(PERSON, str(person))
+        if not reading.identifiers:
+            raise CourtesyError(Code.NOT_FOUND, f"person {person} is not there any more")
+        return Guest(reading, state, await self._catalog.source_names(sources_of(state)))
+
+    def wishes(self, guest: Guest) -> Wishes:
+        """What the form shows of them."""
+        return wishes_of(self.centre, guest.person, self._clock.now_ms(), self._laws)
+
+    async def save(
+        self, guest: Guest, shown: Wishes, wanted: Wishes, pause: Pause, evidence: Evidence, occasion: str
+    ) -> Receipt | None:
+        """Store what was changed in a form; counted from when it returns. None when nothing was.
+
+        `occasion` names the form as it was sent: the same one sent twice counts once. What was shown is kept first, so
+        that no choice names what nobody can look up.
+        """
+        now_ms = self._clock.now_ms()
+        told = changes(self.centre, guest.person, shown, wanted, pause, now_ms, self._laws)
+        if not told:
+            return None
+        await self._engine.keep_shown((evidence.notice, evidence.form), now_ms)
+        beside = {"method": CENTRE_METHOD, "evidence": evidence.told()}
+        return await self._choose(guest, [{**each, **beside} for each in told], occasion)
+
+    async def forget(self, guest: Guest, paths: Iterable[str]) -> Receipt | None:
+        """Remove inferred traits, so that no source brings them back; None when none of these is there."""
+        removed = [path for path in paths if path in guest.inferred]
+        if not removed:
+            return None
+        traits: dict[str, Any] = {}
+        for path in removed:
+            *parents, leaf = split_path(path)
+            node = traits
+            for name in parents:
+                node = node.setdefault(name, {})
+            node[leaf] = None
+        call = {"type": EventType.IDENTIFY, "traits": traits, "messageId": f"forget-{secrets.token_hex(16)}"}
+        return await self._append(guest, [call], {"courtesy": {"overwrite": True}})
+
+    async def unsubscribe(self, link: Link) -> Receipt | None:
+        """Withdraw what a link is about; None when that is withdrawn already."""
+        guest = await self.guest(link.person)
+        scope = Scope(link.purpose, link.channel, link.topic)
+        refused = verdict(guest.standing, scope, self._clock.now_ms(), frozenset(Basis), {})
+        own = guest.standing.scopes.get(scope_key(scope), [])
+        if refused.state is State.REFUSED and any(each in own and each.held_to is None for each in refused.kept):
+            return None
+        told = {"action": Action.WITHDRAW, **scope._asdict(), "method": UNSUBSCRIBE_METHOD}
+        return await self._choose(guest, [told], secrets.token_hex(16))
+
+    async def heed_gpc(self, guest: Guest, header: str | None) -> tuple[GpcSignal, Receipt | None]:
+        """Take note of the header `Sec-GPC`: once for each person, whatever they choose later."""
+        said = said_by_gpc(header)
+        scopes = [Scope(each.purpose, jurisdiction=each.jurisdiction) for each in said_by_gpc("1")]
+        recorded = all(self._is_signalled(guest, scope) for scope in scopes)
+        if said and not recorded:
+            told = [
+                {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD} for scope in scopes
+            ]
+            return GpcSignal(True, True, True), await self._choose(guest, told, secrets.token_hex(16))
+        return GpcSignal(bool(said), recorded, recorded and self._is_refused(guest, scopes)), None
+
+    def _is_refused(self, guest: Guest, scopes: Iterable[Scope]) -> bool:
+        """Whether all of these are refused where the person is, or anywhere in that country."""
+        place = guest.person.place
+
+        def state(scope: Scope) -> State:
+            here = place if scope.jurisdiction in larger_places(place) else scope.jurisdiction
+            asked = scope._replace(jurisdiction=here)
+            return verdict(guest.standing, asked, self._clock.now_ms(), frozenset(Basis), {}).state
+
+        return all(state(scope) is State.REFUSED for scope in scopes)
+
+    @staticmethod
+    def _is_signalled(guest: Guest, scope: Scope) -> bool:
+        kept = guest.standing.scopes.get(scope_key(scope), [])
+        return any(each.action is Action.SIGNAL and each.value is False for each in kept)
+
+    async def _choose(self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str) -> Receipt:
+        calls = [
+            {
+                "type": EventType.CONSENT,
+                "messageId": f"choices-{occasion}-{at // CHOICES_MAX}",
+                "choices": told[at : at + CHOICES_MAX],
+            }
+            for at in range(0, len(told), CHOICES_MAX)
+        ]
+        return await self._append(guest, calls, {})
+
+    async def _append(self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any]) -> Receipt:
+        """Store calls of one instant. Raises Unavailable when any of them is not."""
+        kind, value = split_identifier(_telling(guest.reading, self._catalog.rules()))
+        context = {**context, "externalIds": [{"type": kind, "id": value}]}
+        await self._catalog.refresh()
+        await self._catalog.ensure_source(SOURCE_NAME, Source(Party.ZERO, traits_identify=False), "courtesy")
+        policy = self._catalog.policy(SOURCE_NAME)
+        now_ms = self._clock.now_ms()
+        items = [
+            accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
+            for call in calls
+        ]
+        receipt = await self._ingest.append(items, policy)
+        lost = [each for each in receipt.results if each.fate not in (Fate.STORED, Fate.DUPLICATE)]
+        if lost:
+            raise Unavailable(f"the source {SOURCE_NAME} does not take it: {lost[0].cause}, {lost[0].detail}")
+        return receipt
+
+
+def _named(raw: bytes) -> str:
+    raise AssertionError("every call here has an id of its own")
+
+
+def _telling(reading: PersonReading, rules: IdentityRules) -> str:
+    """The identifier by which a person is told best: the kind first that decides first. Raises CourtesyError(CONFLICT)
+    for one who shares all they have."""
+
+    def priority(each: HeldIdentifier) -> tuple[int, int, str]:
+        kind, _ = split_identifier(each.identifier)
+        found = rules.by_name.get(kind) or rules.by_name.get(EXTERNAL)
+        return found.priority if found is not None else PRIORITY_UNKNOWN, each.since_ms, each.identifier
+
+    own = [each for each in reading.identifiers if not each.shared]
+    if not own:
+        raise CourtesyError(Code.CONFLICT, f"person {reading.person} has no identifier of their own")
+    return min(own, key=priority).identifier

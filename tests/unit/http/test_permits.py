@@ -1,0 +1,226 @@
+"""Permits over HTTP: asked for before a message leaves, listed, asked again, and joined to what left."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from courtesy.base.time import DAY_MS, MINUTE_MS, to_iso
+from courtesy.http.permits import PermitPage, PermitsView, RecheckView, SendsView, ToldView
+from courtesy.runtime.catalog import Scope
+from courtesy.runtime.permits import LIVES_MS
+from tests.unit.http.test_consent import MAIL, live, tell
+from tests.unit.http.world import NOW_MS, World, batch, serving
+
+HASH = sha256(b"hello").hexdigest()
+LETTER = {"kind": "user_id", "value": "ann", **MAIL, "message": "spring-1", "message_hash": HASH}
+
+
+async def ask(world: World, *letters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answers to what is to leave."""
+    answer = await world.change("POST", "/v1/permits", {"permits": list(letters)})
+    assert answer.status_code == 200, answer.text
+    msgspec.json.decode(answer.content, type=PermitsView)
+    found: list[dict[str, Any]] = answer.json()["answers"]
+    return found
+
+
+async def permit(world: World, **fields: Any) -> dict[str, Any]:
+    """The permit for a letter to Ann."""
+    (answer,) = await ask(world, {**LETTER, **fields})
+    assert answer["permit"] is not None, answer
+    found: dict[str, Any] = answer["permit"]
+    return found
+
+
+async def told(world: World, *sends: dict[str, Any]) -> list[str | None]:
+    """What is wrong with what left."""
+    answer = await world.change("POST", "/v1/audit/sends", {"sends": list(sends)})
+    assert answer.status_code == 200, answer.text
+    return [each.fault for each in msgspec.json.decode(answer.content, type=ToldView).sends]
+
+
+async def recheck(world: World, query: str = "") -> RecheckView:
+    """What asking again comes to."""
+    answer = await world.get(f"/v1/audit/differences{query}")
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content, type=RecheckView)
+
+
+def sent(**fields: Any) -> dict[str, Any]:
+    """The letter to Ann left."""
+    return {"message": "spring-1", "kind": "user_id", "value": "ann", "channel": "email", "at": NOW_MS, **fields}
+
+
+async def test_a_permit_says_on_what_it_rests() -> None:
+    """The choice, its basis, the rule with its policy and source; it holds for a minute, and is listed as it was."""
+    async with serving() as world:
+        await live(world, country="DE")
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        found = await permit(world)
+        (choice,) = (await world.get("/v1/people/user_id/ann/choices")).json()["choices"]
+        assert (found["why"], found["basis"], found["choices"]) == ("granted", "consent", [choice["id"]])
+        assert (found["rule"], found["policy"]) == ("email_soft_opt_in", "gdpr-eprivacy@17676")
+        assert (found["message"], found["message_hash"], found["jurisdiction"]) == ("spring-1", HASH, "DE")
+        assert (found["issued"], found["expires"]) == (to_iso(NOW_MS), to_iso(NOW_MS + MINUTE_MS))
+        assert LIVES_MS <= MINUTE_MS
+        assert (await world.get("/v1/audit/permits")).json() == {"permits": [found], "next": None}
+
+
+async def test_a_refusal_says_why() -> None:
+    """As whoever asks without sending is told; of somebody unknown, that nobody is there; and nothing is kept."""
+    async with serving() as world:
+        await live(world, country="DE")
+        unasked, nobody = await ask(world, LETTER, {**LETTER, "value": "bob"})
+        assert (unasked["permit"], unasked["refusal"]["why"]) == (None, "nothing_said")
+        assert nobody["refusal"]["why"] == "nobody"
+        await tell(world, "c1", {"action": "withdraw", **MAIL})
+        (refused,) = await ask(world, LETTER)
+        assert (refused["refusal"]["why"], len(refused["refusal"]["choices"])) == ("refused", 1)
+        assert (await world.get("/v1/audit/permits")).json()["permits"] == []
+
+
+async def test_many_are_asked_for_at_once() -> None:
+    """Each is answered in its place, and numbers rise."""
+    async with serving() as world:
+        people = [{"type": "identify", "userId": f"u{n}", "messageId": f"m{n}"} for n in range(40)]
+        await world.post("/v1/batch", batch(*people))
+        for number in range(0, 40, 2):
+            await tell(world, f"c{number}", {"action": "grant", **MAIL}, userId=f"u{number}")
+        answers = await ask(world, *({**LETTER, "value": f"u{n}", "message": f"to-{n}"} for n in range(40)))
+        assert [each["message"] for each in answers] == [f"to-{n}" for n in range(40)]
+        assert [each["permit"] is not None for each in answers] == [n % 2 == 0 for n in range(40)]
+        numbers = [int(each["permit"]["permit"]) for each in answers if each["permit"]]
+        assert numbers == sorted(set(numbers))
+        pages: list[str] = []
+        query = "?limit=7"
+        while True:
+            page = msgspec.json.decode((await world.get(f"/v1/audit/permits{query}")).content, type=PermitPage)
+            pages += [each.message for each in page.permits]
+            if page.next is None:
+                break
+            query = f"?limit=7&after={page.next}"
+        assert pages == [f"to-{n}" for n in range(0, 40, 2)]
+        found = await recheck(world, "?limit=7")
+        assert (found.checked, found.next is not None) == (7, True)
+
+
+async def test_permits_are_found_by_what_they_are_for() -> None:
+    """By channel, purpose, message and span."""
+    async with serving() as world:
+        await live(world, country="US", timezone="America/New_York")
+        await tell(world, "c1", {"action": "grant", "purpose": "marketing"})
+        await tell(world, "c2", {"action": "grant", "purpose": "news"})
+        world.clock.set(NOW_MS + DAY_MS // 2)
+        await permit(world)
+        await permit(world, channel="sms", message="spring-2")
+        world.clock.advance(DAY_MS)
+        await permit(world, purpose="news", message="spring-3")
+        noon = to_iso(NOW_MS + DAY_MS)
+
+        async def messages(query: str) -> list[str]:
+            return [each["message"] for each in (await world.get(f"/v1/audit/permits?{query}")).json()["permits"]]
+
+        assert await messages("channel=sms") == ["spring-2"]
+        assert await messages("purpose=news") == ["spring-3"]
+        assert await messages("message=spring-1") == ["spring-1"]
+        assert await messages(f"to={noon}") == ["spring-1", "spring-2"]
+        assert await messages(f"from={noon}") == ["spring-3"]
+        assert (await recheck(world)).checked == 3
+
+
+async def test_what_left_is_joined_to_its_permit() -> None:
+    """Without one, after it had ended, or with that of another message, it is found; told again, it counts once."""
+    async with serving() as world:
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        await permit(world)
+        sends = [
+            sent(at=to_iso(NOW_MS + 1), message_hash=HASH),
+            sent(at=NOW_MS + MINUTE_MS),
+            sent(at=NOW_MS - 1),
+            sent(message="spring-2"),
+            sent(message_hash=sha256(b"other").hexdigest(), at=NOW_MS + 2),
+            sent(channel="sms"),
+            sent(value="bob"),
+        ]
+        faults = [None, "expired", "no_permit", "other_message", "other_message", "no_permit", "no_permit"]
+        assert await told(world, *sends) == faults
+        assert await told(world, sends[1]) == ["expired"]
+        found = msgspec.json.decode((await world.get("/v1/audit/sends")).content, type=SendsView)
+        assert (found.sends, found.no_permit, found.other_message, found.expired) == (7, 3, 2, 1)
+        assert len(found.faulty) == 6
+        assert found.faulty[0].at == to_iso(NOW_MS - 1)
+        later = (await world.get(f"/v1/audit/sends?from={to_iso(NOW_MS + 1)}&to={to_iso(NOW_MS + 2)}")).json()
+        assert later == {"sends": 1, "no_permit": 0, "other_message": 0, "expired": 0, "faulty": []}
+
+
+async def test_asked_again_each_permit_is_as_it_was() -> None:
+    """Whatever was chosen since, in the same millisecond too, and whoever became one."""
+    async with serving() as world:
+        await live(world, country="DE")
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        await permit(world)
+        await tell(world, "c2", {"action": "withdraw", **MAIL})
+        assert (await ask(world, LETTER))[0]["permit"] is None
+        world.clock.advance(10)
+        await tell(world, "c3", {"action": "grant", **MAIL}, at=NOW_MS + 1)
+        await permit(world)
+        await tell(world, "c4", {"action": "object", **MAIL}, anonymousId="d1", userId=None)
+        await tell(world, "c5", {"action": "set", **MAIL, "value": 1}, anonymousId="d1")
+        assert (await ask(world, LETTER))[0]["permit"] is None
+        world.clock.advance(10)
+        await tell(world, "c6", {"action": "grant", **MAIL}, at=NOW_MS + 11)
+        await permit(world)
+        found = await recheck(world)
+        assert (found.checked, found.forgotten, found.differences) == (3, 0, [])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"purpose": "*"},
+        {"channel": "*"},
+        {"kind": "person", "value": "ann"},
+        {"message_hash": "abc"},
+        {"message": ""},
+        {"colour": "red"},
+    ],
+)
+async def test_what_makes_no_sense_gets_no_permit(wrong: dict[str, str]) -> None:
+    """Nor does anything that was asked for along with it, and the answer says what is wrong and where."""
+    async with serving() as world:
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        answer = await world.change("POST", "/v1/permits", {"permits": [LETTER, {**LETTER, **wrong}]})
+        assert answer.status_code == 400
+        assert "permits[1]" in answer.json()["place"]
+        assert (await world.get("/v1/audit/permits")).json()["permits"] == []
+
+
+@pytest.mark.parametrize("at", ["yesterday", -1, 2**60])
+async def test_a_send_needs_an_instant(at: str | int) -> None:
+    """In ISO 8601 or ms since 1970; otherwise nothing is kept."""
+    async with serving() as world:
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        answer = await world.change("POST", "/v1/audit/sends", {"sends": [sent(), sent(at=at)]})
+        assert (answer.status_code, answer.json()["place"]) == (400, "sends[1].at")
+        assert (await world.get("/v1/audit/sends")).json()["sends"] == 0
+
+
+async def test_who_decides_may_ask_and_tell_but_not_audit() -> None:
+    """A key to decide is enough for a sender; lists of people take an admin key."""
+    async with serving() as world:
+        key = await world.app.catalog.create_key("sender", Scope.DECIDE, "test")
+
+        async def status(method: str, path: str, body: Any = None, own: str = key) -> int:
+            answer: httpx.Response = await world.change(method, path, body, own)
+            return answer.status_code
+
+        assert await status("POST", "/v1/permits", {"permits": [LETTER]}) == 200
+        assert await status("POST", "/v1/audit/sends", {"sends": [sent()]}) == 200
+        for path in ("permits", "differences", "sends"):
+            assert await status("GET", f"/v1/audit/{path}") == 403
+        assert await status("POST", "/v1/permits", {"permits": [LETTER]}, world.read) == 403
