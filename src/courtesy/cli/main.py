@@ -12,6 +12,7 @@ from courtesy import __version__
 from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
+from courtesy.cli.consent import consent
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
@@ -33,6 +34,7 @@ cli = typer.Typer(
 )
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
+cli.add_typer(consent)
 cli.add_typer(person)
 cli.add_typer(quarantine)
 cli.add_typer(retention)

@@ -18,6 +18,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
     browser,
     consent,
+    consent_records,
     definitions,
     event_schemas,
     events,
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *people.OPERATIONS,
     *consent.OPERATIONS,
+    *consent_records.OPERATIONS,
     *repair.OPERATIONS,
     *export.OPERATIONS,
     *imports.OPERATIONS,

@@ -68,7 +68,8 @@ class Operation:
     places. `tracking`: it belongs to the tracking protocol, whose clients come from any page and ask for its ways of
     saying no. `codes` are the errors that `handle` itself may raise, beside those that follow from the rest.
     `problem` is the body of its errors when it is not the usual one.
-    `page`: it also answers as HTML, when asked. `request` and `response` describe, in the form of OpenAPI, bodies that
+    `page`: it also answers as HTML, when asked. `answered` describes the content of a good answer, by media type, when
+    it is not `answer` as JSON. `request` and `response` describe, in the form of OpenAPI, bodies that
     `handle` reads or writes itself.
     """
 
@@ -87,6 +88,7 @@ class Operation:
     tracking: bool = False
     problem: type[msgspec.Struct] | None = None
     page: bool = False
+    answered: Mapping[str, Any] | None = None
     request: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
     path_docs: Mapping[str, str] = field(default_factory=dict)

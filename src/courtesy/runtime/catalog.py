@@ -17,6 +17,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
+from courtesy.consent.controller import Controller
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -47,6 +48,7 @@ SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscript
 FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
+CONTROLLER = "controller"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -127,6 +129,7 @@ class Definitions:
     fixes: dict[str, SavedFix] = field(default_factory=dict)
     schemas: dict[str, EventCheck] = field(default_factory=dict)
     retention: dict[str, Retention] = field(default_factory=dict)
+    controller: Controller | None = None
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -161,6 +164,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             _add_schema(out.schemas, each)
         elif each.kind == RETENTION:
             out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
+        elif each.kind == CONTROLLER:
+            out.controller = msgspec.json.decode(each.body, type=Controller)
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.catalog = Catalog(version, tuple(out.subscriptions.values()))
     return out
@@ -310,6 +315,10 @@ class CatalogCache:
     async def define_rules(self, rules: IdentityRules, by: str) -> None:
         """Change the identity rules, for events to come."""
         await self._define(RULES, "default", msgspec.json.encode(rules.checked()), by)
+
+    async def define_controller(self, controller: Controller, by: str) -> None:
+        """Say who answers for what is done with people's data, for records of consent to name."""
+        await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
 
     async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
         """Create or change a webhook subscription. Raises CourtesyError(INVALID)."""

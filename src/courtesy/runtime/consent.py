@@ -9,11 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import Position
+from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import SECOND_MS, Clock, to_iso
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing
+from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
@@ -73,6 +74,25 @@ class Consents:
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
         answer = allowed(standing, asked, at_ms, self._laws, minute)
         return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
+
+    async def told(self, kind: str, value: str) -> tuple[PersonId, list[Told]]:
+        """A person's number, and every choice of theirs with its evidence, as the ledger has them, the first told
+        first. What was sealed by a key that is gone is not among them. Raises CourtesyError(NOT_FOUND) for who is not
+        known."""
+        people = await self._people.everyone(kind, value)
+        names = self._people.source_names()
+        return people[0], [
+            Told(
+                content.id,
+                each.entry.index,
+                content.received,
+                names.get(content.source, str(content.source)),
+                content.message,
+                content.choice,
+            )
+            for each in await self._ledger.of(people)
+            if (content := each.content) is not None
+        ]
 
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
         """All that somebody allows, refuses and likes, the latest first."""
