@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
@@ -20,6 +22,9 @@ from courtesy.lake import Lake, place_of
 from courtesy.lake.place import Place
 from courtesy.person.record import Record, RecordKind
 from tests.contract.builders import NOW_MS, SHOP
+
+READ_TRIES = 50
+READ_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,19 @@ class Site:
         """All bytes of every file; of a Parquet file also those of its columns, unpacked."""
         found = {}
         for path in self.paths():
-            with self.files.open_input_stream(path) as stream:
-                raw = stream.read()
-            found[path] = raw + _unpacked(path, raw)
+            for tries_left in reversed(range(READ_TRIES)):
+                try:
+                    with self.files.open_input_stream(path) as stream:
+                        raw = stream.read()
+                    found[path] = raw + _unpacked(path, raw)
+                    break
+                except (pa.ArrowInvalid, FileNotFoundError):
+                    # Being written just now, or no longer needed since we looked.
+                    if not tries_left:
+                        raise
+                    time.sleep(READ_AGAIN_S)
+                    if path not in self.paths():
+                        break
         return found
 
     def holding(self, needle: str) -> list[str]:

@@ -72,6 +72,8 @@ async def test_what_is_taken_back_counts_as_gone(engine: Engine) -> None:
     await engine.save_import(begun)
     assert await engine.spans_taken_back() == [(1, 1)]
     assert await engine.import_progress(*FILE) == begun
+    await engine.save_import(progress._replace(row_count=3))
+    assert await engine.import_progress(*FILE) == begun._replace(row_count=3)
     assert [each.name for each in await engine.imports()] == ["a.csv", "b.csv"]
 
 
@@ -89,6 +91,17 @@ async def test_taking_back_drops_records_with_their_copies_and_keys(engine: Engi
     assert [each.position for each in await engine.log_after(Position(0), 10)] == [2, 4, 5]
     async with engine.appending() as append:
         assert await append.seen([key, written[1].key]) == {written[1].key}
+
+
+async def test_taking_back_leaves_what_another_file_told_again(engine: Engine) -> None:
+    """An event with the same key at another position; earlier RESTORE records go of those who are named."""
+    again, restores = record(ANN, "m1"), [record(person, "r", kind=RecordKind.RESTORE) for person in (ANN, BOB)]
+    async with engine.appending() as append:
+        await append.write(batch([again, *restores]))
+    async with engine.appending() as append:
+        gone = TakeBack(SHOP, people=[ANN, BOB], positions=[Position(9)], keys=[again.key], restored=[BOB])
+        await append.write(batch()._replace(taken_back=gone))
+    assert [each.position for each in await engine.log_after(Position(0), 10)] == [1, 2]
 
 
 async def test_taking_back_drops_what_only_the_file_told_of_who_is_who(engine: Engine) -> None:

@@ -26,3 +26,12 @@ async def test_a_day_that_is_saved_again_has_the_last_word(engine: Engine) -> No
     await engine.save_quality([QualityRow(SHOP, NOW_MS, NOW_MS + 2, b"2")])
     await engine.save_quality([])
     assert [row.body for row in await engine.quality(None, NOW_MS, NOW_MS + 1)] == [b"2", b"1"]
+
+
+async def test_days_before_an_instant_are_forgotten(engine: Engine) -> None:
+    """Of all sources, once; a day that begins then stays."""
+    rows = [QualityRow(source, NOW_MS + n * DAY_MS, NOW_MS, b"1") for n in range(3) for source in (SHOP, TILL)]
+    await engine.save_quality(rows)
+    assert await engine.forget_quality(NOW_MS + DAY_MS) == 2
+    assert await engine.quality(None, 0, NOW_MS + 9 * DAY_MS) == rows[2:]
+    assert await engine.forget_quality(NOW_MS + DAY_MS) == 0

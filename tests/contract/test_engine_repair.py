@@ -18,11 +18,12 @@ from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.identity.resolve import Changes, Evidence, Merge
 from courtesy.person.assemble import assemble
 from courtesy.person.catalog import Subscription
-from courtesy.person.record import FACTS, NewRecord, Record
+from courtesy.person.record import FACTS, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.person.state import PersonState, encode_state
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
@@ -91,7 +92,7 @@ async def world_of(
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, archive, clock, register),
+            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register),
             People(engine, catalog, history),
         )
     finally:
@@ -219,6 +220,17 @@ async def test_after_an_erasure_nothing_is_left(engine: Engine, clock: ManualClo
         assert await world.engine.pending_erasures() == []
 
 
+async def test_held_copies_of_what_an_erased_person_did_go_too(engine: Engine, clock: ManualClock) -> None:
+    """Sent twice and broken, one was mended: the other is known by its name, though it names nobody that is theirs."""
+    async with world_of(engine, clock) as world:
+        bad = SourcePolicy(SHOP)
+        await world.store(by_ann("a1"))
+        for raw in (b'{"messageId": "a1", "type": "trak", "note": 1}', b'{"messageId": "z1", "type": "trak"}'):
+            await world.ingest.append([accept(Draft(raw, bad, NOW_MS, None, lambda _: "held", None, True))], bad)
+        assert (await world.eraser.erase(ANN, "eve", "asked to", suppress=False)).held_count == 1
+        assert [b"z1" in each.raw for each in await world.engine.quarantined(None, None, None, 10)] == [True]
+
+
 async def test_who_is_erased_is_not_stored_again(engine: Engine, clock: ManualClock) -> None:
     """Not by any of their identifiers, as often as they come; without suppression they begin anew."""
     async with world_of(engine, clock) as world:
@@ -336,6 +348,29 @@ def _broken(record: Record) -> NewRecord:
     payload = msgspec.json.encode(msgspec.json.decode(record.payload) | {"at": 10**30})
     key = message_key(record.source, f"like {record.position}")
     return NewRecord(record.person, record.kind, record.at, record.received, record.source, key, payload)
+
+
+async def test_others_are_still_known_to_have_been_one_after_an_erasure(engine: Engine, clock: ManualClock) -> None:
+    """Though what they were taken for one by was by then the erased one's; it is named no more."""
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1"), by_ann("a1"), {"messageId": "b1", "userId": "bob", "anonymousId": "device-2"})
+        device, ann = (await world.state(DEVICE)).person, (await world.state(ANN)).person
+        why = Evidence(SHOP, "m1", clock.now_ms())
+        merge = Merge(device, ann, "user_id:bob", ANN, why, "seen together")
+        async with engine.appending() as append:
+            changes = Changes(merges=[merge])
+            records = [
+                NewRecord(device, RecordKind.HAND_OVER, 0, clock.now_ms(), SHOP, bytes(16), hand_over_payload(ann))
+            ]
+            await append.write(AppendBatch(records, [], changes, [], [], clock.now_ms()))
+        await world.fold()
+        then = clock.now_ms()
+        clock.set(then + HOUR_MS)
+        await world.eraser.erase("user_id:bob", "eve", "asked to", suppress=False)
+        await world.fold()
+        assert await engine.person_at(f"person:{ann}", then) == (ann, [device])
+        (told,) = (await engine.identity_of(ann)).merges
+        assert (told.loser, told.survivor, told.a, told.b) == (device, ann, "", ANN)
 
 
 async def test_a_look_back_into_a_circle_ends(engine: Engine, clock: ManualClock) -> None:

@@ -101,15 +101,19 @@ async def test_an_append_that_fails_leaves_nothing_in_the_ledger(engine: Engine)
     entry = NewEntry(0, PARTITION, 0, NOW_MS, bytes(16), CHAIN_START, b"sealed", ANN, 0)
     written = LedgerWrite([entry], [PersonKey(ANN, bytes(32), bytes(16))], {PARTITION: Chain(1, bytes(32))})
     with pytest.raises(Unavailable):
-        async with engine.appending() as append:
-            await append.write(_batch(written))
-            raise Unavailable("the connection broke")
+        await _write_in_vain(engine, written)
     assert await engine.ledger_from(0, 10) == []
     async with engine.appending() as append:
         assert (await append.ledger_head([PARTITION]), await append.person_keys([ANN])) == ((0, {}), {})
         await append.write(_batch(written))
     (stored,) = await engine.ledger_from(0, 10)
     assert stored == entry.stored(Position(1))
+
+
+async def _write_in_vain(engine: Engine, written: LedgerWrite) -> None:
+    async with engine.appending() as append:
+        await append.write(_batch(written))
+        raise Unavailable("the connection broke")
 
 
 def _batch(written: LedgerWrite) -> AppendBatch:
@@ -151,6 +155,56 @@ async def test_entries_go_with_their_events_when_people_are_cut_apart(engine: En
             assert standing_of(await Ledger(engine).of([state.person])) == (state.standing or Standing())
         assert device is not None
         assert await engine.ledger_from(0, 100) == entries
+
+
+async def test_erasing_destroys_the_key_and_leaves_the_chain(engine: Engine, clock: ManualClock) -> None:
+    """What they chose can't be read again, nothing says whose it was, and the chain and the entries of others hold."""
+    async with world_of(engine, clock) as world:
+        await world.store(by_ann("a1"), chooses("c1", "grant"), chooses("b1", "grant", userId="bob"))
+        before = await engine.ledger_from(0, 100)
+        _, keyring = await engine.ledger_of(EVERYBODY)
+        await world.eraser.erase(ANNS, "eve", "asked to", suppress=False)
+        await world.fold()
+        after = await engine.ledger_from(0, 100)
+        assert [leaf_of(entry) for entry in after] == [leaf_of(entry) for entry in before]
+        assert [entry.person is None for entry in after] == [True, False]
+        _, left = await engine.ledger_of(EVERYBODY)
+        assert set(keyring.people) - set(left.people) == {before[0].person}
+        assert await actions(world, "user_id:bob") == [Action.GRANT]
+        await world.store(chooses("c2", "withdraw"))
+        assert await actions(world, ANNS) == [Action.WITHDRAW]
+        entries = await engine.ledger_from(0, 100)
+        assert entries[0].subject != entries[2].subject
+
+
+async def test_erasing_one_of_two_who_were_one_leaves_the_other_what_they_chose(
+    engine: Engine, clock: ManualClock
+) -> None:
+    """Under whichever number it was sealed; and nothing of the erased one, under whichever that was."""
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1"), chooses("c0", "object", userId=None, anonymousId="device-1"), by_ann("a1"))
+        await world.store(chooses("c1", "grant"), login("l1"), chooses("c2", "withdraw"))
+        await world.store(chooses("c3", "object", userId=None, anonymousId="device-1"))
+        await world.repairs.unmerge(ANNS, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        await world.store(chooses("c4", "grant"), chooses("c5", "grant", userId=None, anonymousId="device-1"))
+        known = {name: await actions(world, name) for name in (ANNS, DEVICE)}
+        assert known == {
+            ANNS: [Action.GRANT, Action.WITHDRAW, Action.GRANT],
+            DEVICE: [Action.OBJECT, Action.OBJECT, Action.GRANT],
+        }
+        everything = {each.index for each in await engine.ledger_from(0, 100)}
+        await world.eraser.erase(DEVICE, "eve", "", suppress=False)
+        await world.fold()
+        assert await actions(world, ANNS) == known[ANNS]
+        entries, keyring = await engine.ledger_of(EVERYBODY)
+        readable = {each.index for each in entries if opened(each, keyring) is not None}
+        assert len(everything - readable) == len(known[DEVICE])
+        state = await world.state(ANNS)
+        assert standing_of(await Ledger(engine).of([state.person])) == state.standing
+        await world.eraser.erase(ANNS, "eve", "", suppress=False)
+        entries, keyring = await engine.ledger_of(EVERYBODY)
+        assert [opened(each, keyring) for each in entries] == []
 
 
 def test_the_digest_is_the_one_of_the_specification() -> None:

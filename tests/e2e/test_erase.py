@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from courtesy.base.time import DAY_MS, SystemClock
+from courtesy.engine_postgres import PostgresEngine
 from courtesy.engine_postgres.embedded import EmbeddedPostgres
+from courtesy.runtime.trimming import trim
 from sim.server import Server
 from tests.contract.lakes import folder_site
 from tests.e2e.asking import ask, tell, until
@@ -19,10 +23,11 @@ from tests.e2e.processes import Running, run, running
 WHO = {"userId": "zzuser-771", "anonymousId": "zzdevice-772"}
 SECRETS = (
     "zzuser-771", "zzdevice-772", "zzmail-773@example.com", "zzmail-773@EXAMPLE.com", "Zzname-774", "Zzcity-775",
-    "zzproduct-776", "zzuser-777",
+    "zzproduct-776", "zzuser-777", "zztopic-778", "zzpolicy-779",
 )  # fmt: skip
 """Every identifier and value of the person who is erased; each occurs nowhere else."""
 
+CHOICE = {"action": "grant", "purpose": "marketing", "topic": "zztopic-778", "policy": "zzpolicy-779"}
 TRAITS = {"email": "zzmail-773@example.com", "name": "Zzname-774", "address": {"city": "Zzcity-775"}}
 
 
@@ -41,6 +46,7 @@ def _calls() -> list[dict[str, Any]]:
         {**seen, **WHO, "messageId": "z3"},
         {"type": "group", **WHO, "groupId": "acme", "messageId": "z4"},
         {"type": "alias", "userId": WHO["userId"], "previousId": "zzuser-777", "messageId": "z5"},
+        {"type": "consent", **WHO, "messageId": "z7", "choices": [CHOICE]},
         {**seen, "userId": "bob", "messageId": "b1", "properties": {"product": "tea"}},
         {"type": "group", "userId": "bob", "groupId": "acme", "messageId": "b2"},
         # Held: no event name, the address written otherwise.
@@ -88,7 +94,23 @@ def _told(server: Server) -> None:
         server.wait_folded()
 
 
-def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running) -> None:
+def _trim(data: Path) -> None:
+    """Drop everything from the log that is in the lake, long before its time."""
+
+    async def run(url: str) -> None:
+        engine = PostgresEngine(url, SystemClock())
+        await engine.open()
+        try:
+            assert await trim(engine, SystemClock().now_ms() + DAY_MS, await engine.lake_position())
+        finally:
+            await engine.close()
+
+    with EmbeddedPostgres(data) as postgres:
+        asyncio.run(run(postgres.url))
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running, is_trimmed: bool) -> None:
     """Tables and files of the lake held all of it before, and hold none of it afterwards, nor when they come again;
     somebody else's events are there as before."""
     data = shop.data
@@ -98,9 +120,12 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running) -> 
         until(lambda: ask(server.port, "GET", "/readyz").status == 200, "readiness")
         _told(server)
         until(lambda: (data / "lake").exists() and _in_lake(data, "zzproduct-776"), "the lake to have the events")
+        if is_trimmed:
+            _trim(data)
         before = whereabouts(data)
         assert {secret for secret, _ in before} == set(SECRETS)
-        assert {"log", "person_state", "identifier", "link", "quarantine", "moved"} & {name for _, name in before}
+        places = {name for _, name in before}
+        assert places >= {"person_state", "identifier", "link", "quarantine", "chapter" if is_trimmed else "log"}
         done = run("person", "erase", "email", "zzmail-773@example.com", "--yes", "--data", str(data))
         assert done.returncode == 0, done.stderr
         server.wait_folded()
@@ -109,5 +134,7 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running) -> 
         fates = ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": again}).json()["results"]
         assert [each["cause"] for each in fates] == ["forgotten"] * 3
         assert whereabouts(data) == set()
-        assert server.get("/v1/people/user_id/bob")["event_count"] == 2
+        # Beside what became of his webhook, should that have been told already.
+        types = server.get("/v1/people/user_id/bob")["event_types"]
+        assert {name: count for name, count in types.items() if name != "system"} == {"group": 1, "track": 1}
         assert server.get("/v1/groups/acme")["members"] == ["user_id:bob"]

@@ -171,6 +171,28 @@ def test_a_receiver_that_wants_no_more_is_left_alone(server: Server) -> None:
     assert str(effect["detail"]).startswith("410")
 
 
+def test_a_subscription_whose_receiver_is_gone_is_off_until_it_is_defined_again(server: Server) -> None:
+    """Its definition says so, and why; defined again it is called for what comes then."""
+    who, event = str(uuid.uuid4()), "Left"
+    with receiver() as got:
+        subscribe(server, "left", url=got.url, events=[event])
+        wait_known(server, event, got.told)
+        got.statuses.append(410)
+        tell(server, [track(who, event)])
+        until(lambda: "switched_off" in server.get("/v1/subscriptions/left"), "the subscription to be off")
+        assert str(server.get("/v1/subscriptions/left")["switched_off"]["why"]).startswith("410")
+        until(lambda: bool(outcomes_of(server, who)), "the outcome as an event")
+        subscribe(server, "left", url=got.url, events=[event])
+        assert "switched_off" not in server.get("/v1/subscriptions/left")
+        before = got.told()
+
+        def is_called_again() -> bool:
+            tell(server, [track(str(uuid.uuid4()), event)])
+            return got.told() > before
+
+        until(is_called_again, "a call")
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server as installed: webhooks go to public addresses only."""

@@ -35,6 +35,7 @@ class Habits:
     placeholder: float
     many_emails: bool
     hoarder: bool
+    choosing: float
 
 
 def draw_habits(chance: Random) -> Habits:
@@ -49,6 +50,7 @@ def draw_habits(chance: Random) -> Habits:
         placeholder=chance.choice((0.0, 0.1)),
         many_emails=chance.random() < 0.2,
         hoarder=chance.random() < 0.1,
+        choosing=chance.choice((0.0, 0.05, 0.2)),
     )
 
 
@@ -97,6 +99,8 @@ class Writer:
         if kind < habits.alias + habits.group:
             group = f"company {chance.randrange(3)}"
             return ids | {"type": "group", "groupId": group, "traits": {"size": chance.randrange(9)}}
+        if kind > 1 - habits.choosing:
+            return ids | {"type": "consent", "choices": [self._choice() for _ in range(chance.randrange(1, 4))]}
         if kind < 0.3:
             return ids | {"type": "identify", "traits": self._traits(user)}
         if kind < 0.4:
@@ -118,6 +122,18 @@ class Writer:
         if way < habits.placeholder + 0.45:
             return {"userId": f"u{user}", "anonymousId": chance.choice(PLACEHOLDERS)}
         return {"userId": f"u{user}"} | (anonymous if way < 0.85 else {})
+
+    def _choice(self) -> Call:
+        chance = self._chance
+        action = chance.choice(("grant", "grant", "withdraw", "object", "expire", "set"))
+        choice: Call = {"action": action, "purpose": chance.choice(("marketing", "analytics", "*"))}
+        if action == "set":
+            choice["value"] = chance.randrange(3)
+        if chance.random() < 0.6:
+            choice["channel"] = chance.choice(("email", "sms"))
+        if chance.random() < 0.2:
+            choice["heldFrom"] = self._now_ms() - int(chance.random() * DAY_MS)
+        return choice
 
     def _previous(self, user: int) -> str:
         return self._chance.choice((f"a{user}.0", f"u{user}", f"old{user}", "tablet", f"u{(user + 1) % 2}"))

@@ -6,7 +6,7 @@ They replace whole parts by subclasses of the real ones; nothing in the product 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from courtesy.engine.contract import (
     Append,
     AppendBatch,
     ClaimedEffect,
+    Count,
     FoldCommit,
     Lease,
     PersonReading,
@@ -25,11 +26,15 @@ from courtesy.engine.contract import (
     Settlement,
     Unavailable,
 )
+from courtesy.engine.imported import TakeBack
+from courtesy.engine.ledger import LedgerWrite
 from courtesy.engine_memory.folding import Folding
+from courtesy.engine_memory.intake import Intake
+from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
-from courtesy.identity.repair import Move, Note
+from courtesy.identity.repair import Erasure, Move, Note
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import Record
 from courtesy.person.state import Stamp, encode_state
@@ -37,6 +42,7 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.repair import Cut, Repairs
+from courtesy.runtime.take_back import TakeBacks
 from tests.sim.faults import Weather
 from tests.sim.process import Parts
 from tests.sim.store import WatchedDisk, WatchedGraph, Wire, WiredAppend
@@ -354,6 +360,33 @@ class CutsAll(Repairs):
         return await self._apart(a, [a, b], lambda links, _: list(links), note, dry=dry)
 
 
+class KeepsWhatFilesTold(TakeBacks):
+    """Leaves the identifiers of which only the file told with whom it gave them."""
+
+    async def _gone(self, *args: Any) -> TakeBack:
+        return replace(await super()._gone(*args), identifiers=())
+
+
+class KeepsWhomFilesJoined(TakeBacks):
+    """Leaves people one whom only the file made one."""
+
+    async def _gone(self, *args: Any) -> TakeBack:
+        return replace(await super()._gone(*args), cut=(), links=())
+
+
+class KeepsCounts(WatchedDisk):
+    """Counts what was taken back for ever."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.intake = _KeepsCounts()
+
+
+class _KeepsCounts(Intake):
+    def uncount(self, counts: Iterable[Count]) -> None:
+        pass
+
+
 class _Unmoved(WatchedGraph):
     def moves_of(self, people: Collection[PersonId]) -> list[Move]:
         return []
@@ -390,6 +423,34 @@ class KeepsEffects(WatchedDisk):
         self.outbox = _KeepsEffects()
 
 
+class _LosesEntries(Ledger):
+    def put(self, written: LedgerWrite, first: Position) -> None:
+        super().put(replace(written, entries=written.entries[:-1]), first)
+
+
+class LosesEntries(WatchedDisk):
+    """Keeps all of what somebody chose at once but the last."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ledger = _LosesEntries()
+
+
+class _KeepsKeys(Ledger):
+    def forget(self, erasure: Erasure) -> None:
+        keys = dict(self.keys)
+        super().forget(erasure)
+        self.keys = keys
+
+
+class KeepsKeys(WatchedDisk):
+    """Erases everything but the key to what somebody chose."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ledger = _KeepsKeys()
+
+
 def _logins_are_not_unique(rules: IdentityRules) -> IdentityRules:
     kinds = tuple(msgspec.structs.replace(kind, unique=False) for kind in rules.kinds)
     return msgspec.structs.replace(rules, kinds=kinds)
@@ -407,6 +468,7 @@ class Canary:
 ROT = Weather(rot=0.05, crash=0.002)
 LOSSES = Weather(lose=0.3, repeat=0.3, crash=0.01, unsure=0.02)
 REPAIRS = Weather(repairs=40)
+FILES = Weather(files=3, crash=0.005)
 TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
 
 CANARIES: dict[str, Canary] = {
@@ -445,5 +507,10 @@ CANARIES: dict[str, Canary] = {
     "moves are not read": Canary(Parts(disk=Unmoved), "assigned", REPAIRS),
     "the past is forgotten": Canary(Parts(disk=Timeless), "known_then", REPAIRS),
     "the outbox is not erased": Canary(Parts(disk=KeepsEffects), "forgotten", Weather(erasures=3)),
+    "choices are lost": Canary(Parts(disk=LosesEntries), "ledger", Weather()),
+    "keys outlive their people": Canary(Parts(disk=KeepsKeys), "ledger", Weather(erasures=3)),
+    "what a file told stays": Canary(Parts(take_backs=KeepsWhatFilesTold), "taken_back", FILES),
+    "whom a file joined stay one": Canary(Parts(take_backs=KeepsWhomFilesJoined), "taken_back", FILES),
+    "a file counts for ever": Canary(Parts(disk=KeepsCounts), "counts", FILES),
     "positions have holes": Canary(Parts(disk=Skips), "log"),
 }

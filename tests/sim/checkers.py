@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import msgspec
 
-from courtesy.base.ids import PersonId, Position, effect_key, tie_break
+from courtesy.base.ids import Partition, PersonId, Position, SourceId, effect_key, message_key, tie_break
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
+from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
+from courtesy.consent.standing import Standing
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
+from courtesy.engine.imported import FileKey
+from courtesy.engine.ledger import Chain, Entry
 from courtesy.event.cause import Fate
+from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.event.event import decode_fact
-from courtesy.identity.resolve import Owner
+from courtesy.identity.resolve import Link, Owner
 from courtesy.identity.rules import IdentityRules, split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import fold_fact, fold_group_fact, merge
@@ -25,6 +30,7 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.ledger import Read, leaf_of, standing_of
 from tests.sim.calls import CARTED, ORDERED, note_of
 from tests.sim.history import Filed, History, Remembered
 from tests.sim.model import Model
@@ -68,6 +74,11 @@ class Rest:
     text: str
     owners: dict[str, Owner]
     held: dict[PersonId, set[str]]
+    known: set[str]
+    imported: dict[FileKey, list[Count]]
+    chosen: dict[PersonId, list[Read]]
+    entries: list[Entry]
+    keys: set[PersonId]
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,11 +89,12 @@ class Rest:
 def check_acknowledged(rest: Rest) -> Found:
     """Every message that a client was told is stored lies in the log exactly once; no other does twice."""
     history = rest.history
-    stored = Counter(each.record.key for each in history.filed if _is_from_client(each))
+    filed = [each for each in history.filed if _is_from_client(each) and not history.is_taken_back(each)]
+    stored = Counter(each.record.key for each in filed)
     yield from (
         f"{key.hex()} is {n} times in the log" for key, n in stored.items() if n != 1 or key not in history.sent
     )
-    places = {each.record.key: each.record.position for each in history.filed if _is_from_client(each)}
+    places = {each.record.key: each.record.position for each in filed}
     for key, position in history.acknowledged.items():
         if key not in stored:
             yield f"{history.sent[key].message_id} was acknowledged, but is not in the log"
@@ -104,13 +116,16 @@ def check_counts(rest: Rest) -> Found:
         fates[each.source, each.fate] += each.event_count
     yield from (f"{bucket}: received is off by {off}" for bucket, off in sums.items() if off)
     history = rest.history
-    stored = Counter(each.record.source for each in history.filed if _is_from_client(each))
+    counted = [each for each in history.filed if each.record.position not in history.files.uncounted]
+    stored = Counter(each.record.source for each in counted if _is_from_client(each))
     kept = Counter(each.source for each in rest.quarantined)
     for source in history.sources.values():
-        answered, unsure = history.answered_count[source], history.unsure_count[source]
+        files = [seen for file, seen in history.files.seen.items() if file.source == source]
+        answered = history.answered_count[source] + sum(each.answered_count for each in files)
+        unsure = history.unsure_count[source] + sum(each.unsure_count for each in files)
         if not answered <= fates[source, Fate.RECEIVED] <= answered + unsure:
             yield f"{source}: {fates[source, Fate.RECEIVED]} received, but {answered} answered and {unsure} perhaps"
-        held = kept[source] + history.erased_held[source]
+        held = kept[source] + history.erased_held[source] + sum(each.erased_held_count for each in files)
         if fates[source, Fate.STORED] != stored[source] or fates[source, Fate.QUARANTINED] != held:
             yield f"{source}: counted {fates}, but {stored[source]} are stored and {kept[source]} in quarantine"
 
@@ -421,8 +436,10 @@ def check_forgotten(rest: Rest) -> Found:
     """Of who was erased nothing is left anywhere: no value that they told, and none of their identifiers but where
     somebody else's events carry it, or where it came again later."""
     history = rest.history
-    erased = [each for each in history.filed if history.is_gone(each) and each.record.kind in FACTS]
-    for each in erased:
+    gone = [each for each in history.filed if history.is_gone(each) and each.record.kind in FACTS]
+    for each in gone:
+        if history.is_taken_back(each):
+            continue
         message = history.sent.get(each.record.key)
         if message is not None and note_of(message.message_id) in rest.text:
             yield f"{message.message_id} was erased, but what it told is on the disk"
@@ -430,6 +447,95 @@ def check_forgotten(rest: Rest) -> Found:
     for key in sorted({key for erasure in history.erasures for key in erasure.identifiers} - carried):
         if re.search(rf"(?<!\w){re.escape(key)}(?![\w.])", rest.text):
             yield f"{key} was erased, but is on the disk"
+
+
+def check_ledger(rest: Rest) -> Found:
+    """What the ledger says of each person is what is folded of their choices; its chains are unbroken, and there is no
+    key to what somebody chose who was erased."""
+    rotten = {
+        choice_id(each.record.key, ordinal)
+        for each in rest.history.filed
+        if each.rotten
+        for ordinal in range(CHOICES_MAX)
+    }
+    for person, read in rest.chosen.items():
+        sound = [each for each in read if each.content is None or each.content.id not in rotten]
+        expected = _whole(rest, person).standing or Standing()
+        if standing_of(sound) != expected:
+            yield f"person {person}: the ledger has {standing_of(sound)}, folded is {expected}"
+    chains: dict[Partition, Chain] = {}
+    for place, entry in enumerate(rest.entries):
+        known = chains.get(entry.partition, Chain(0, CHAIN_START))
+        if (entry.index, entry.number, entry.previous) != (place, *known):
+            yield f"entry {place} of the ledger does not go on from those before it"
+        chains[entry.partition] = Chain(known.number + 1, chain(known.digest, leaf_hash(leaf_of(entry).to_bytes())))
+    for erasure in rest.history.erasures:
+        yield from (f"{person} was erased, but there is a key" for person in rest.keys & set(erasure.people))
+
+
+def check_taken_back(rest: Rest) -> Found:
+    """Of files that were taken back nobody has anything but the memory of what they kept apart, and of the others what
+    was counted: nobody holds what only they told, is explained by them, or is one person for their sake alone."""
+    history = rest.history
+    facts = [each for each in history.left() if each.record.kind in FACTS]
+    told = {key for each in facts for key in history.told_by(each.record)}
+    # A group stays when its members are erased, and what was cut off by hand with whom it was given.
+    told |= {key for each in history.filed if history.is_erased(each) for key in history.groups_of(each.record)}
+    told |= {key for person, held in rest.held.items() if history.was_cut_by_hand(person) for key in held}
+    yield from (f"{key} is somebody's, but nobody told it" for key in sorted(rest.known - told))
+    left = {each.record.key for each in facts}
+    taken = {each.record.key for each in history.filed if history.is_taken_back(each)} - left
+    for person, reading in rest.readings.items():
+        if history.was_cut_by_hand(person):
+            continue
+        explained = rest.explained[person]
+        reasons: list[tuple[tuple[SourceId, str], object]] = [
+            # What was set apart stays so, with what told it first. A merge that others account for by now keeps its own
+            # evidence: it says why they became one then.
+            *(
+                ((each.source, each.message_id), each)
+                for each in reading.identifiers
+                if not each.shared and not _is_kept_group(rest, reading)
+            ),
+            *((each.evidence[:2], each) for each in explained.links if not _is_set_apart(rest, each)),
+        ]
+        wrong = [reason for message, reason in reasons if message_key(*message) in taken]
+        yield from (f"person {person} is explained by what is gone: {reason}" for reason in wrong)
+    edges = [history.carried_by(each.record) for each in facts] + history.by_hand
+    # What was shared links nobody any more, and leaves links in its place; both stay.
+    edges += [link[:2] for each in rest.explained.values() for link in each.links if "set apart" in link.reason]
+    shared = {key for key, owner in rest.owners.items() if owner.shared}
+    for person, held in rest.held.items():
+        # What connected them may have been an identifier of somebody who was erased; and a cut by hand leaves together
+        # what nothing connects.
+        if history.erasures or history.was_cut_by_hand(person):
+            continue
+        reached = _reached(held, shared, edges) & held
+        if held != reached:
+            yield f"person {person}: nothing that is left connects {sorted(held - reached)} with {sorted(reached)}"
+    for file, seen in history.files.seen.items():
+        count = sum(each.event_count for each in rest.imported[file] if each.fate is Fate.RECEIVED)
+        if not seen.answered_count <= count <= seen.answered_count + seen.unsure_count:
+            yield f"{count} of {file.fingerprint:.8} are counted, but {seen.answered_count} were answered"
+
+
+def _is_kept_group(rest: Rest, reading: PersonReading) -> bool:
+    """Whether it is a group whose members may have been erased, which leaves it as it was."""
+    return bool(rest.history.erasures) and any(each.identifier.startswith("group:") for each in reading.identifiers)
+
+
+def _is_set_apart(rest: Rest, link: Link) -> bool:
+    """Whether a link is one of those that an identifier left behind that became shared, or is with one."""
+    shared = (owner.shared for key in (link.a, link.b) if (owner := rest.owners.get(key)))
+    return "set apart" in link.reason or any(shared)
+
+
+def _reached(held: set[str], shared: set[str], edges: Sequence[Sequence[str]]) -> set[str]:
+    """All of some identifiers that the edges connect with the first, also over those that became shared since."""
+    reached, waiting = {min(held)} if held else set(), [set(edge) & (held | shared) for edge in edges]
+    while near := [edge for edge in waiting if edge & reached and not edge <= reached]:
+        reached = reached.union(*near)
+    return reached
 
 
 CHECKS: dict[str, Callable[[Rest], Found]] = {
@@ -441,6 +547,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "shuffle": check_shuffle,
     "reads": check_reads,
     "set_aside": check_set_aside,
+    "ledger": check_ledger,
     "times": check_times,
     "effects": check_effects,
     "triggers": check_triggers,
@@ -452,6 +559,7 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "restored": check_restored,
     "known_then": check_known_then,
     "forgotten": check_forgotten,
+    "taken_back": check_taken_back,
 }
 
 """What is judged at rest, by name."""

@@ -46,18 +46,24 @@ class Weather:
     mendings: int = 0
     repairs: int = 0
     erasures: int = 0
+    files: int = 0
 
     @property
     def is_calm(self) -> bool:
         """True when nothing goes wrong at all."""
-        calm = Weather(redefinitions=self.redefinitions, mendings=self.mendings, repairs=self.repairs)
+        calm = Weather(redefinitions=self.redefinitions, mendings=self.mendings, repairs=self.repairs, files=self.files)
         return self == calm
 
 
 def draw_weather(chance: Random) -> Weather:
     """The weather of a run: calm for one in eight, else a mixture in which each fault is there or not."""
     if chance.random() < 0.125:
-        return Weather(redefinitions=chance.randrange(3), mendings=chance.randrange(9), repairs=chance.randrange(17))
+        return Weather(
+            redefinitions=chance.randrange(3),
+            mendings=chance.randrange(9),
+            repairs=chance.randrange(17),
+            files=chance.randrange(3),
+        )
 
     def rate(most: float) -> float:
         return most * chance.random() ** 2 if chance.random() < 0.6 else 0.0
@@ -88,6 +94,7 @@ def draw_weather(chance: Random) -> Weather:
         mendings=times(16),
         repairs=times(24),
         erasures=times(2),
+        files=times(3),
     )
 
 

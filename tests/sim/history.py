@@ -13,11 +13,14 @@ import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
 from courtesy.engine.contract import EffectState, FoldCommit, Lease, Quarantined, Settlement
+from courtesy.engine.imported import FileKey, TakeBack
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
+from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
+from tests.sim.files import Files
 
 COPY_OF = {RecordKind.FORWARDED_EVENT: RecordKind.EVENT, RecordKind.FORWARDED_GROUP: RecordKind.GROUP}
 """What a forwarded record is a copy of."""
@@ -117,13 +120,19 @@ class History:
         self.suppressed: set[str] = set()
         self.erased_held: Counter[SourceId] = Counter()
         self._gone: dict[Position, Position] = {}
+        self._taken: dict[Position, Position] = {}
+        self._taken_from: list[tuple[Position, set[PersonId]]] = []
+        self.files = Files(self.fail)
         self.remembered: list[Remembered] = []
         self._became: dict[PersonId, list[tuple[Position, PersonId | None]]] = defaultdict(list)
         self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
         self._together: dict[PersonId, PersonId] = {}
         self._cut_s: dict[PersonId, float] = {}
+        self._new: dict[str, tuple[Position, int]] = {}
         self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
         self._carried: dict[Position, tuple[str, ...]] = {}
+        self._groups: dict[Position, tuple[str, ...]] = {}
+        self.by_hand: list[tuple[str, ...]] = []
         self._rotten: dict[tuple[RecordKind, bytes, bytes], Filed] = {}
         self._forwarding: set[tuple[PersonId, RecordKind, bytes]] = set()
         self._folded: dict[Partition, Position] = {}
@@ -173,14 +182,20 @@ class History:
         elif record.kind in FACTS:
             event = msgspec.json.decode(meant)
             self._carried[record.position] = (*event["ids"], *event.get("previous", ()))
+            group = normalise(IdentityRules(), "group", event.get("group"))
+            self._groups[record.position] = () if group is None else (group,)
             if not self.suppressed.isdisjoint(self._carried[record.position]):
                 self.fail("forgotten", f"{event['id']} carries what must not be stored again")
-        what = COPY_OF.get(record.kind, record.kind), record.key, record.payload
+        # Only events are forwarded; the hand-overs of merges by hand have all one key.
+        key = b"%d" % record.position if record.kind is RecordKind.HAND_OVER else record.key
+        what = COPY_OF.get(record.kind, record.kind), key, record.payload
         rotten = rotten or (forwarded and what in self._rotten)
         self.filed.append(Filed(record, forwarded, rotten))
         if rotten:
             self._rotten[what] = self.filed[-1]
         self._by_person[record.person].append(self.filed[-1])
+        if not forwarded:
+            self.files.check_place(record)
         self.trace.note("filed", record.position, record.person, record.kind, record.key.hex(), "rot" * rotten)
 
     def rotten(self) -> list[Filed]:
@@ -196,6 +211,14 @@ class History:
     def carried_by(self, record: Record) -> tuple[str, ...]:
         """The identifiers with which an event was written, most telling first."""
         return self._carried[record.position]
+
+    def told_by(self, record: Record) -> tuple[str, ...]:
+        """The identifiers of which an event tells: those with which it was written, and its group."""
+        return (*self._carried[record.position], *self.groups_of(record))
+
+    def groups_of(self, record: Record) -> tuple[str, ...]:
+        """The group that an event was about, if any."""
+        return self._groups.get(record.position, ())
 
     # -- who is who
 
@@ -213,17 +236,22 @@ class History:
     def change(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
         """What is known of people changes, just before the records that tell of it are filed."""
         at = Position(self.head + 1)
-        people = {person for merge in changes.merges for person in merge[:2]} | (
-            {repair.note.person} if repair else set()
-        )
+        people = {person for merge in changes.merges for person in merge[:2]}
+        people |= {owner.person for owner, _ in changes.owners.values()}
+        if repair is not None:
+            people |= {repair.note.person, *repair.owners.values(), *repair.roots}
+            now_ms = repair.note.at_ms
         if any(owner.shared for owner, _ in changes.owners.values()):
             # What is set apart may have been anybody's.
             self._learnt.append((at, now_ms, None))
         elif people:
             self._learnt.append((at, now_ms, people))
+        for key in changes.owners:
+            self._new.setdefault(key, (at, now_ms))
         if repair is None:
             return
         self.repairs.append(repair)
+        self.by_hand += [(merge.a, merge.b) for merge in changes.merges]
         for person, root in repair.roots.items():
             self._join(person, root, at)
         for merge in repair.rejoined:
@@ -245,26 +273,72 @@ class History:
             position, person = each.record.position, each.record.person
             if position in others or (person in people and position not in erasure.kept):
                 self._gone.setdefault(position, at)
-            elif each.record.kind in FACTS and self.owner_of(each, at) in people:
+            elif each.record.kind in FACTS and self.owner_of(each, at) in people and not self.is_gone(each):
                 self.fail("forgotten", f"{each.record.key.hex()} was not erased with {erasure.note.person}")
         for (position, _), payload in erasure.emptied.items():
             before = self.filed[position - 1]
             self.filed[position - 1] = before._replace(record=before.record._replace(payload=payload))
         self.erasures.append(erasure)
+        for key in erasure.identifiers:
+            self._new.pop(key, None)
         for person in people:
             self._join(person, None, at)
-        self.erased_held.update(each.source for each in held)
+        for row in held:
+            if row.file is None:
+                self.erased_held[row.source] += 1
+            else:
+                self.files.seen[FileKey(row.file, row.source)].erased_held_count += 1
         if erasure.suppress:
             self.suppressed.update(erasure.identifiers)
         self.trace.note("erase", erasure.note.person, len(people), len(others), len(held), erasure.suppress)
 
+    def take_back(self, gone: TakeBack) -> None:
+        """Something of a file is taken back, just before the records that tell of it are filed."""
+        at, people, keys = Position(self.head + 1), set(gone.people), set(gone.keys)
+        taken = [
+            each.record
+            for each in self.filed
+            if each.record.person in people and not self.is_gone(each)
+            if each.record.position in gone.positions or (each.record.kind in COPY_OF and each.record.key in keys)
+        ]
+        self._taken.update((record.position, at) for record in taken)
+        self._taken_from.append((at, people))
+        for key in gone.identifiers:
+            self._new.pop(key, None)
+        for person in people:
+            self._cut_s[person] = self._loop.time()
+        for record in taken:
+            self.acknowledged.pop(record.key, None)
+        facts = [record.position for record in taken if record.kind in FACTS]
+        left = {each.record.position for each in self.left() if each.record.kind in FACTS} if gone.finished else set()
+        self.files.take(gone.finished, facts, left)
+        self.trace.note("take back", sorted(people), len(taken), len(gone.identifiers), gone.finished is not None)
+
     def is_gone(self, filed: Filed, head: Position | None = None) -> bool:
-        """Whether a record was erased, up to a position or at all."""
-        at = self._gone.get(filed.record.position)
+        """Whether a record was erased or taken back, up to a position or at all."""
+        place = filed.record.position
+        at = min((found[place] for found in (self._gone, self._taken) if place in found), default=None)
         return at is not None and (head is None or at <= head)
 
+    def is_erased(self, filed: Filed) -> bool:
+        """Whether a record went because its person was erased."""
+        return filed.record.position in self._gone
+
+    def was_cut_by_hand(self, person: PersonId) -> bool:
+        """Whether anybody who was ever one with this person was cut apart by hand."""
+        return self.ever_with(person) in {self.ever_with(each.note.person) for each in self.repairs if each.cut}
+
+    def was_taken_from(self, person: PersonId) -> bool:
+        """Whether something was taken back of anybody who was ever one with this person."""
+        ever = self.ever_with(person)
+        return any(self.ever_with(each) == ever for _, people in self._taken_from for each in people)
+
+    def is_taken_back(self, filed: Filed) -> bool:
+        """Whether a record went because its file was taken back."""
+        return filed.record.position in self._taken
+
     def left(self) -> list[Filed]:
-        """Every record that was not erased."""
+        """Every record that was neither erased nor taken back."""
         return [each for each in self.filed if not self.is_gone(each)]
 
     def check_parted(self, repair: Repair, owners: Mapping[str, Owner]) -> None:
@@ -319,11 +393,16 @@ class History:
         return [person for person in self._by_person if self.root_of(person, head) == root]
 
     def is_clear(self, each: Remembered) -> bool:
-        """Whether the clock tells what was known of a person when they were read from what came later."""
-        if self.clock_was_set:
-            return False
+        """Whether the system's own instants tell what was known of a person when they were read from what came later.
+
+        Where a clock was set, something older may have a later instant than the reading, or something newer an earlier
+        one: what is answered about then is neither what was known nor wrong. But only about whom that befell.
+        """
         ever = self.ever_with(PersonId(int(each.view["person"])))
         if ever in (self.ever_with(person) for erasure in self.erasures for person in self._touched_by(erasure)):
+            return False
+        taken_from = [people for at, people in self._taken_from if each.seen < at]
+        if ever in (self.ever_with(person) for people in taken_from for person in people):
             return False
         told = [
             (filed.record.position, filed.record.received)
@@ -333,6 +412,8 @@ class History:
         told += [
             (at, now_ms) for at, now_ms, people in self._learnt if people is None or ever in map(self.ever_with, people)
         ]
+        # One that was set apart was told when it was somebody else's.
+        told += [self._new[key] for key in (f"{each.kind}:{each.value}",) if key in self._new]
         return all((at <= each.seen) == (at_ms <= each.at_ms) for at, at_ms in told)
 
     @staticmethod

@@ -91,7 +91,7 @@ class Operator:
     async def _there_and_back(self, repairs: Repairs, a: str, b: str) -> None:
         """Make one of two, and two again: both are who they were, if nothing happened to them meanwhile."""
         history, before = self._system.history, await self._who([a, b])
-        start = len(history.repairs), history.head
+        start = len(history.repairs), history.files.change_count, history.head
         await repairs.merge(a, b, BY, WHY, dry=False)
         await repairs.unmerge(a, b, BY, WHY, dry=False)
         if _was_alone(history, *start, {person for person, _ in before.values()}):
@@ -110,12 +110,15 @@ class Operator:
         return found
 
 
-def _was_alone(history: History, repair_count: int, head: Position, people: set[PersonId]) -> bool:
-    """Whether since then two repairs were made, and nobody of the people did anything."""
+def _was_alone(history: History, repair_count: int, change_count: int, head: Position, people: set[PersonId]) -> bool:
+    """Whether since then two repairs were made, no file was taken back, and nobody of the people did anything."""
     since = [each.record for each in history.filed[head:] if each.record.kind in FACTS]
     ever = {history.ever_with(person) for person in people}
     return (
         len(history.repairs) == repair_count + 2
+        and history.files.change_count == change_count
         and not history.erasures
         and not any(history.ever_with(each.person) in ever for each in since)
+        # Whose own identifiers went with a file may come out of it under the other's number.
+        and not any(map(history.was_taken_from, people))
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, cast
 
-from courtesy.base.errors import HTTP_STATUS, CourtesyError
+from courtesy.base.errors import HTTP_STATUS, Code, CourtesyError
 from courtesy.base.time import DAY_MS, HOUR_MS, Clock
 from courtesy.channel.contract import Channel
-from courtesy.engine.contract import Engine, StorageFull, Unavailable
+from courtesy.engine.contract import Engine, ImportProgress, StorageFull, Unavailable
+from courtesy.engine.imported import FileKey
 from courtesy.engine_memory import MemoryEngine
 from courtesy.http.body import Envelope, accept_all
 from courtesy.identity.rules import IdentityRules
@@ -21,11 +22,14 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.take_back import TakeBacks
+from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.trimming import trim
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
@@ -68,6 +72,7 @@ class Parts:
     ingest: type[Ingest] = Ingest
     dispatcher: type[Dispatcher] = Dispatcher
     repairs: type[Repairs] = Repairs
+    take_backs: type[TakeBacks] = TakeBacks
     rules: Callable[[IdentityRules], IdentityRules] = _as_defined
 
 
@@ -165,7 +170,10 @@ class Front(Process):
         past = Past(self._engine, machine.disk.archive)
         self.people = People(self._engine, self._catalog, past)
         self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
-        self.eraser = Eraser(self._engine, past, machine.disk.archive, machine.clock)
+        self.take_backs = machine.parts.take_backs(self._engine, self._catalog, past, self.repairs, machine.clock)
+        self.eraser = Eraser(
+            self._engine, past, machine.disk.archive, HeldEvents(self._engine, self._catalog), machine.clock
+        )
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 
@@ -187,6 +195,31 @@ class Front(Process):
         except CourtesyError as error:
             return Answer(HTTP_STATUS[error.code], None)
         return Answer(200, receipt)
+
+    async def begin_import(self, file: FileKey, name: str) -> int:
+        """The first row of a file that is not known to be there. Raises CONFLICT while it is being taken back."""
+        known = await self._engine.import_progress(*file)
+        if known is None:
+            # Before anything of it is stored, so that it is known what to take back.
+            await self._engine.save_import(ImportProgress(*file, name, 0, None))
+        elif known.taken_back_ms is not None:
+            raise CourtesyError(Code.CONFLICT, "this file is being taken back")
+        return 0 if known is None else known.row_count
+
+    async def import_rows(self, file: FileKey, rows: Sequence[Message]) -> Receipt:
+        """What an import does with some rows of a file."""
+        policy = self._catalog.policy(IMPORTED)
+        envelope = Envelope([row.raw for row in rows], sent_at=None)
+        items = accept_all(envelope, policy, self._machine.clock.now_ms(), live=False)
+        return await self.ingest.append(items, policy, keep_keys=True, file=file.fingerprint)
+
+    async def save_import(self, file: FileKey, name: str, row_count: int, *, finished: bool) -> None:
+        """Remember how far a file is imported. Raises CONFLICT when it was taken back meanwhile."""
+        known = await self._engine.import_progress(*file)
+        if known is None or known.taken_back_ms is not None:
+            raise CourtesyError(Code.CONFLICT, "this file was taken back while it was imported")
+        finished_ms = self._machine.clock.now_ms() if finished else None
+        await self._engine.save_import(ImportProgress(*file, name, row_count, finished_ms))
 
 
 class Folder(Process):
@@ -213,9 +246,5 @@ class Courier(Process):
     async def run(self) -> None:
         machine = self._machine
         channels: dict[str, Channel] = {WEBHOOK: RemoteChannel(None, machine.remote, self.crash)}
-        configs = {WEBHOOK: self._config_of}
-        await machine.parts.dispatcher(self._engine, channels, configs, machine.clock).run(self.stop)
-
-    async def _config_of(self, target: str) -> dict[str, Any] | None:
-        subscription = await self._catalog.subscription(target)
-        return None if subscription is None else {"url": subscription.url}
+        targets = {WEBHOOK: WebhookTargets(self._catalog)}
+        await machine.parts.dispatcher(self._engine, channels, targets, machine.clock).run(self.stop)

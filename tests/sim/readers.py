@@ -61,7 +61,7 @@ class Reader:
         try:
             view: dict[str, Any] = await reading
         except CourtesyError as error:
-            is_erased = error.code is Code.NOT_FOUND and self._history.erasures
+            is_erased = error.code is Code.NOT_FOUND and (self._history.erasures or self._history.files.change_count)
             if error.code not in (Code.UNAVAILABLE, Code.STORAGE_FULL) and not is_erased:
                 self._history.fail("read_your_writes", f"a known person was answered with {error!r}")
             return None

@@ -19,17 +19,20 @@ from courtesy.base.ids import Partition, Position
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_BACKOFF_MS
 from courtesy.engine.contract import Lease
-from courtesy.identity.rules import split_identifier
+from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.person.record import RecordKind
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
+from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
 from tests.sim.calls import draw_habits
 from tests.sim.checkers import Rest, judge
 from tests.sim.clients import Client
 from tests.sim.faults import CHAOS_S, Faults, Weather, draw_weather
 from tests.sim.history import Filed, History, Message, Remembered, Trace, Violation
+from tests.sim.importer import Importer
 from tests.sim.loop import VirtualClock, run_virtually
 from tests.sim.operator import Operator
 from tests.sim.process import Front, Parts, Request, make_task
@@ -109,6 +112,7 @@ class _Run:
             reads=reader.read_count,
             repairs=len(history.repairs),
             erasures=len(history.erasures),
+            take_backs=sum(each.taken_back_count for each in history.files.seen.values()),
             remembered=sum(map(history.is_clear, history.remembered)),
             steps=trace.count,
         )
@@ -121,6 +125,7 @@ class _Run:
             for number in range(chance.randrange(1, 3)):
                 client_chance = Random(f"{self._seed} client {name} {number}")
                 clients.append(Client(f"{name}{number}", name, system, habits, client_chance))
+        importer = Importer(system, habits, Random(f"{self._seed} importer"))
         operator = Operator(system, Random(f"{self._seed} operator"))
         await system.open()
         await asyncio.sleep(0.2)
@@ -134,6 +139,7 @@ class _Run:
             system.redefine(),
             system.mend(),
             operator.run(),
+            importer.run(),
             self._end_faults(system),
         ]
         tasks = [asyncio.ensure_future(party) for party in parties]
@@ -212,7 +218,8 @@ class _Run:
         """Everything that the checks judge by."""
         history, engine, disk = system.history, system.engine, system.disk
         past, readings = Past(engine, disk.archive), {}
-        await Eraser(engine, past, disk.archive, system.clock).erase_archive()
+        held = HeldEvents(engine, CatalogCache(engine, system.clock))
+        await Eraser(engine, past, disk.archive, held, system.clock).erase_archive()
         for person in history.people():
             reading = await engine.read_person(f"person:{person}")
             if reading is not None:
@@ -243,6 +250,11 @@ class _Run:
             text="\n".join(texts_of(disk)) if history.erasures else "",
             owners=owners,
             held=disk.identity.held(people),
+            known={key for key in disk.identity.known() if split_identifier(key)[0] != SOURCE_KIND},
+            chosen={person: await Ledger(engine).of([person, *each.merged]) for person, each in readings.items()},
+            entries=await engine.ledger_from(0, ROWS_MAX),
+            keys=set(disk.ledger.keys),
+            imported={file: await engine.import_counts(file) for file in history.files.seen},
         )
 
 

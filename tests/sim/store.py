@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, ClassVar, Protocol, cast
@@ -17,14 +17,16 @@ from courtesy.engine.contract import (
     AppendBatch,
     Engine,
     FoldCommit,
+    Imported,
     Settlement,
     StorageFull,
     Unavailable,
 )
-from courtesy.engine.imported import Span, Spans
+from courtesy.engine.imported import Span, Spans, TakeBack
 from courtesy.engine.ledger import LedgerHead, PersonKey
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
+from courtesy.engine_memory.imports import Imports
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
@@ -41,7 +43,8 @@ READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read
     {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
     | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "past", "pending_erasures"}
-    | {"suppression_hashes", "owned_as"}
+    | {"suppression_hashes", "owned_as", "import_progress", "import_counts", "import_spans", "imports"}
+    | {"spans_taken_back", "people_in"}
 )
 """Calls that need no room."""
 
@@ -76,8 +79,21 @@ class WatchedGraph(IdentityGraph):
     def apply(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
         super().apply(changes, repair, now_ms)
         self._history.change(changes, repair, now_ms)
-        if repair is not None and repair.cut:
+        if repair is not None and (repair.cut or repair.owners):
             self._history.check_parted(repair, self._owners)
+
+
+class WatchedImports(Imports):
+    """What is remembered of files, told to the history as it is."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    def put(self, imported: Iterable[Imported], first: Position) -> None:
+        """As ever, and tell where the records of each file are about to lie."""
+        super().put(imported, first)
+        self._history.files.place(imported, first)
 
 
 class Archive:
@@ -125,6 +141,7 @@ class WatchedDisk(Disk):
     def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
         super().__init__(partition_count)
         self.identity = self.graph(history, chance.choice((1, 3, 1_000)))
+        self.imports = WatchedImports(history)
         self.archive = Archive()
         self._history = history
         self._faults = faults
@@ -154,6 +171,10 @@ class WatchedDisk(Disk):
         held = self.intake.quarantined(None, None, None, len(erasure.quarantined), None, set(erasure.quarantined))
         super().erase(erasure)
         self._history.erase(erasure, held)
+
+    def take_back(self, gone: TakeBack) -> None:
+        super().take_back(gone)
+        self._history.take_back(gone)
 
 
 def _rot(record: Record, chance: Random) -> bytes:

@@ -67,7 +67,7 @@ class FailCause(_Cause):
     BLOCKED_ADDRESS = "blocked_address", "The host is a private or special address that is not permitted."
     REDIRECT = "redirect", "The other side pointed elsewhere. Redirects are not followed: configure the final address."
     REJECTED = "rejected", "The other side refused the message as such."
-    GONE = "gone", "The other side wants no more messages at this address."
+    GONE = "gone", "The other side wants no more messages at this address. Its subscription is switched off."
 
 
 class Delivered(msgspec.Struct, frozen=True, tag="delivered"):

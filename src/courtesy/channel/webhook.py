@@ -120,7 +120,8 @@ recognise a repetition; `webhook-timestamp`, the seconds of this attempt since 1
 
 Answer with any 2xx status as soon as the message is safe; the body of the answer is not needed. After 408, 425, 429,
 any 5xx, a timeout or a broken connection it is sent again, first within seconds, then ever more rarely for three days;
-a `Retry-After` header is respected up to 12 hours. After 410, any other 4xx or a redirect it is not sent again.
+a `Retry-After` header is respected up to 12 hours. After any other 4xx or a redirect it is not sent again. After 410
+nothing is sent any more: the subscription is switched off until it is defined again.
 
 Addresses that are not public are refused unless the operator permits them (setting `allow_private_webhooks`).
 """,

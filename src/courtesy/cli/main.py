@@ -14,6 +14,7 @@ from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.consent import consent
 from courtesy.cli.importing import import_files, propose_mapping
+from courtesy.cli.ledger import ledger
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
@@ -35,6 +36,7 @@ cli = typer.Typer(
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(consent)
+cli.add_typer(ledger)
 cli.add_typer(person)
 cli.add_typer(quarantine)
 cli.add_typer(retention)

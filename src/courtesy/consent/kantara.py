@@ -13,7 +13,7 @@ from courtesy.base.time import SECOND_MS, to_iso
 from courtesy.consent.controller import Controller, controller_for
 from courtesy.consent.records import described
 from courtesy.consent.terms import data_term, expanded, purpose_term
-from courtesy.consent.told import Told, find, gives_consent, uuid_of
+from courtesy.consent.told import Told, corrections, find, gives_consent, uuid_of
 from courtesy.event.choice import ANY, Basis, Choice, Evidence
 
 VERSION = "KI-CR-v1.1.0"
@@ -24,11 +24,12 @@ Receipt = dict[str, Any]
 
 
 def kantara_receipts(person: str, told: Sequence[Told], controller: Controller | None) -> list[Receipt]:
-    """A receipt for each consent that a person gave, the oldest first. Raises CourtesyError(CONFLICT) when the
-    controller, or what is needed of it, is not known."""
+    """A receipt for each consent that a person gave, the oldest first, but for those that count as never
+    made. Raises CourtesyError(CONFLICT) when the controller, or what is needed of it, is not known."""
     known = controller_for("a Kantara receipt", controller, NEEDED)
-    given = sorted((each for each in told if gives_consent(each.choice)), key=lambda each: each.order)
-    return [_receipt(person, each, known) for each in given]
+    never = corrections(told)
+    given = (each for each in told if gives_consent(each.choice) and each.id not in never)
+    return [_receipt(person, each, known) for each in sorted(given, key=lambda each: each.order)]
 
 
 def kantara_receipt(person: str, told: Sequence[Told], wanted: str, controller: Controller | None) -> Receipt:
@@ -39,6 +40,8 @@ def kantara_receipt(person: str, told: Sequence[Told], wanted: str, controller: 
         raise CourtesyError(
             Code.NOT_FOUND, f"a Kantara receipt is for a consent that was given, this is a {one.choice.action}"
         )
+    if one.id in corrections(told):
+        raise CourtesyError(Code.NOT_FOUND, "a Kantara receipt is for a consent that was given, this one was corrected")
     return _receipt(person, one, known)
 
 

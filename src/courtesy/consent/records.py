@@ -189,7 +189,7 @@ def _statuses(one: Told, told: Sequence[Told]) -> list[Node]:
     invalid = {
         "@type": ["dpv:ConsentInvalidated"],
         "dpv:isIndicatedBy": _iri(CONTROLLER),
-        "dpv:isIndicatedAtTime": _instant(corrected.recorded_ms),
+        "dpv:isIndicatedAtTime": _instant(corrected),
         "dpv:hasDuration": {"@type": "dpv:EndlessDuration"},
     }
     return [status, invalid]

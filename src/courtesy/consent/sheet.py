@@ -42,7 +42,7 @@ def defused(text: str) -> str:
     return f"'{text}" if text.lstrip(" \u00a0\ufeff\u200b").startswith(FORMULA_STARTS) else text
 
 
-def _row(person: str, one: Told, correction: Told | None) -> list[str]:
+def _row(person: str, one: Told, corrected_ms: int | None) -> list[str]:
     choice = one.choice
     shown = choice.evidence or Evidence()
     allows = choice.action is Action.GRANT
@@ -65,7 +65,7 @@ def _row(person: str, one: Told, correction: Told | None) -> list[str]:
         basis_term(choice.basis) if allows or choice.basis is not None else "",
         choice.policy or "",
         choice.corrects or "",
-        "" if correction is None else to_iso(correction.recorded_ms),
+        "" if corrected_ms is None else to_iso(corrected_ms),
         choice.method or "",
         choice.actor or "",
         choice.request or "",

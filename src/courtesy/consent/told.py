@@ -16,7 +16,8 @@ UUID_PARTS = (8, 12, 16, 20)
 @dataclass(frozen=True, slots=True)
 class Told:
     """One entry of the ledger, opened. `recorded_ms`: when it came in (UTC); `source` and `message`: from where, and in
-    which message. `index`: its place in the ledger, by which its proof is found."""
+    which message. `index`: its place in the ledger, by which its proof is found. `retracted_ms`: since when it counts
+    no more because what told it was taken back, None while it counts."""
 
     id: str
     index: int
@@ -24,6 +25,7 @@ class Told:
     source: str
     message: str
     choice: Choice
+    retracted_ms: int | None = None
 
     @property
     def order(self) -> tuple[int, str]:
@@ -49,13 +51,20 @@ def is_about_consent(choice: Choice) -> bool:
     return gives_consent(choice) or refuses(choice) or choice.action is Action.EXPIRE
 
 
-def corrections(told: Iterable[Told]) -> dict[str, Told]:
-    """Which choices were corrected, by id, with the first correction."""
-    found: dict[str, Told] = {}
-    for each in sorted(told, key=lambda one: (one.recorded_ms, one.id), reverse=True):
-        if each.choice.action is Action.CORRECT and each.choice.corrects is not None:
-            found[each.choice.corrects] = each
+def corrections(told: Iterable[Told]) -> dict[str, int]:
+    """Which choices count as never made, by id, with the instant (ms UTC) since when: they were corrected, or what told
+    them was taken back."""
+    found: dict[str, int] = {}
+    for each in told:
+        if each.choice.action is Action.CORRECT and each.choice.corrects is not None and each.retracted_ms is None:
+            _note(found, each.choice.corrects, each.recorded_ms)
+        if each.retracted_ms is not None:
+            _note(found, each.id, each.retracted_ms)
     return found
+
+
+def _note(found: dict[str, int], told: str, at_ms: int) -> None:
+    found[told] = min(at_ms, found.get(told, at_ms))
 
 
 def find(told: Sequence[Told], wanted: str) -> Told:

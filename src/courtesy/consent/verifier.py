@@ -33,7 +33,7 @@ from itertools import accumulate, islice, pairwise, repeat
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-LEAF = struct.Struct(">BQHQq16s32s")
+LEAF = struct.Struct(">BQHQ24x32s")
 NAME, BASE64, NUMBER = r"([^\s+]+)", "([A-Za-z0-9+/]+={0,2})", "(0|[1-9][0-9]{0,18})"
 SIGNATURE = re.compile(f"— {NAME} {BASE64}\n")
 FAILURES = (ValueError, LookupError, TypeError, AttributeError, struct.error, RecursionError)  # what nonsense leads to
@@ -194,19 +194,19 @@ def check_entries(leaves: Iterator[bytes], marks: Iterator[tuple[int, Any]]) -> 
     is told to say, holds of as many entries as it is of, and the last of all."""
     numbers, digests = [0] * 65536, [bytes(32)] * 65536  # of each partition: the next number, the digest so far
     subtrees: list[bytes] = []  # of the Merkle tree: the roots of its complete subtrees, largest first
-    count, leaf = 0, b""
+    count, leaf, head, digest = 0, b"", LEAF.unpack_from, sha256
     for size, mark in marks:
         for leaf in islice(leaves, size - count):
-            layout, index, partition, number, _, _, previous = LEAF.unpack_from(leaf)
+            layout, index, partition, number, previous = head(leaf)
             if index != count or number != numbers[partition] or previous != digests[partition] or layout != 1:
                 expected = f"{count}, number {numbers[partition]} of {partition} after {digests[partition].hex()}"
                 came = f"{index}, number {number} of {partition} after {previous.hex()}, layout {layout}"
                 expect(False, f"entry {count}", expected, came, "it or one before was altered, added, dropped or moved")
-            node = sha256(b"\0" + leaf).digest()
+            node = digest(b"\0" + leaf).digest()
             numbers[partition] = number + 1
-            digests[partition] = sha256(previous + node).digest()
+            digests[partition] = digest(previous + node).digest()
             while index & 1:
-                node = sha256(b"\1" + subtrees.pop() + node).digest()
+                node = digest(b"\1" + subtrees.pop() + node).digest()
                 index >>= 1
             subtrees.append(node)
             count += 1
@@ -252,9 +252,9 @@ def check_inclusion(told: dict[str, Any], path: list[bytes], key: Key) -> None:
     """The entry is among those that the log signed, and says what it is told to say."""
     (note,) = read_notes(told["checkpoint"].encode(), key)
     leaf = from_base64(told["leaf"])
-    _, index, partition, number, recorded_ms, subject, _ = LEAF.unpack_from(leaf)
+    (_, index, partition, number, _), (at_ms, subject) = LEAF.unpack_from(leaf), struct.unpack_from(">q16s", leaf, 19)
     note.check_root(climb(sha256(b"\0" + leaf).digest(), index, note.size - 1, path)[1], "the proof")
-    print(f"ok: entry {index} (partition {partition}, number {number}, recorded ms {recorded_ms}) is in the {note}")
+    print(f"ok: entry {index} (partition {partition}, number {number}, recorded ms {at_ms}) is in the {note}")
     if "content" in told:
         check_opening(leaf, index, told)
         print(f"ok: of subject {subject.hex()} it says {told['content']}")

@@ -28,7 +28,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.imported import FileKey, Span, TakeBack
-from courtesy.engine.ledger import Entry, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -148,7 +148,7 @@ class Past(NamedTuple):
     without_chapters: Position
 
 
-class Append(Protocol):
+class Append(LedgerAppending, Protocol):
     """One append under way; made by `Engine.appending`."""
 
     @property
@@ -178,14 +178,6 @@ class Append(Protocol):
 
     async def parts(self, people: Collection[PersonId]) -> dict[PersonId, set[PersonId]]:
         """Everybody who became part of each of the people, directly or through others; none for one who has nobody."""
-        ...
-
-    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
-        """How many entries the ledger has, and the chains of those of the partitions that have any."""
-        ...
-
-    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
-        """The keys of those of the people who have one."""
         ...
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
@@ -428,7 +420,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(Protocol):
+class Engine(LedgerReading, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int
@@ -603,16 +595,6 @@ class Engine(Protocol):
         """Corrections that were made to a person or to anybody, newest first."""
         ...
 
-    async def ledger_of(
-        self, people: Collection[PersonId], recorded_until_ms: int | None = None
-    ) -> tuple[list[Entry], Keyring]:
-        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
-        ...
-
-    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
-        """Entries from an index on, in order, at most `limit`."""
-        ...
-
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         """What is kept of identifiers whose person is forgotten, in the same order: 32 bytes each, salted. They stay
         the same for as long as the store is there, in its backups too."""
@@ -700,6 +682,10 @@ class Engine(Protocol):
         """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
         ...
 
+    async def forget_quality(self, before_ms: int) -> int:
+        """Forget the days that begin before an instant, of all sources; how many."""
+        ...
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
@@ -756,7 +742,7 @@ class Engine(Protocol):
         ...
 
     async def save_import(self, progress: ImportProgress) -> None:
-        """Remember how far a file was imported."""
+        """Remember how far a file was imported. One that is being taken back stays so, whatever `progress` says."""
         ...
 
     async def imports(self) -> list[ImportProgress]:

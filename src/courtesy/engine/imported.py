@@ -29,10 +29,11 @@ class TakeBack:
     """What of a file goes in one append: the records of some people, and what only they told.
 
     `people`: every number under which they lie. `positions` and `keys` are those of their records that are the file's,
-    in the log or not; copies that were forwarded have the same keys. `identifiers`: nobody else told of them; they are
-    nobody's now. `evidence`: what told of an identifier, now that the file does not. `cut`: links that only the file
-    told, `links`: those that were told after it as well. `messages`: what was refused to these people by messages of
-    these names is as if never said.
+    in the log or not; copies that were forwarded have the same keys. An EVENT or GROUP record with such a key elsewhere
+    stays: another file told the same since. `restored`: whose earlier RESTORE records go as well. `identifiers`: nobody
+    else told of them; they are nobody's now. `evidence`: what told of an identifier, now that the file does not. `cut`:
+    links that only the file told, `links`: those that were told after it as well. `messages`: what was refused to these
+    people by messages of these names is as if never said.
 
     `finished`: nothing is left of that file in the log; with it go its counts, what of it is in quarantine, and the
     memory that it was imported.
@@ -42,6 +43,7 @@ class TakeBack:
     people: Collection[PersonId] = ()
     positions: Collection[Position] = ()
     keys: Collection[bytes] = ()
+    restored: Collection[PersonId] = ()
     identifiers: Collection[str] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     cut: Collection[Link] = ()

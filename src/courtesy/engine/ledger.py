@@ -3,13 +3,14 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position
+from courtesy.consent.tree import Frontier, Node, Run
 
 
 class PersonKey(NamedTuple):
@@ -98,3 +99,49 @@ class Keyring(NamedTuple):
 
     people: Mapping[PersonId, bytes]
     entries: Mapping[int, EntryKeys]
+
+
+class LedgerAppending(Protocol):
+    """The part of an append that is about the ledger."""
+
+    async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
+        """How many entries the ledger has, and the chains of those of the partitions that have any."""
+        ...
+
+    async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
+        """The keys of those of the people who have one."""
+        ...
+
+
+class LedgerReading(Protocol):
+    """The part of an engine that is about the ledger."""
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
+        ...
+
+    async def ledger_from(self, index: int, limit: int) -> list[Entry]:
+        """Entries from an index on, in order, at most `limit`."""
+        ...
+
+    async def tree(self) -> Frontier:
+        """How far the Merkle tree over the ledger is."""
+        ...
+
+    async def grow_tree(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        """Go on from what is known of the tree. False when somebody else has, and nothing was changed."""
+        ...
+
+    async def tree_nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        """The stored nodes of runs above level 0."""
+        ...
+
+    async def add_checkpoint(self, latest: str | None, note: str) -> bool:
+        """Keep a signed checkpoint after the latest that there is. False when there is a later one already."""
+        ...
+
+    async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
+        """All signed checkpoints in the order in which they were kept, or the last of them."""
+        ...

@@ -147,6 +147,7 @@ class Disk:
         self.log.replace({position: bytes(payload) for (position, _), payload in erasure.emptied.items()})
         self.chapters.forget(people, kept)
         self.chapters.tear_at(erasure.others)
+        self.ledger.forget(erasure)
         self.identity.forget(people, set(erasure.identifiers), erasure.note)
         self.folding.forget(people, others)
         self.outbox.hand_over(erasure.kept_effects)
@@ -163,6 +164,10 @@ class Disk:
         people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
 
         def is_gone(record: Record) -> bool:
+            if record.kind is RecordKind.RESTORE:
+                return record.person in gone.restored
+            if record.kind in FACTS:
+                return record.person in people and record.position in positions
             return record.person in people and record.key in keys and record.kind in COPIED
 
         self.log.forget(is_gone)

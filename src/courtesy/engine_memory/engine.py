@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
+from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.contract import (
     Alarm,
     ClaimedEffect,
@@ -251,6 +252,25 @@ class MemoryEngine:
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return self._disk.ledger.entries[index : index + limit]
 
+    async def tree(self) -> Frontier:
+        return self._disk.ledger.tree
+
+    async def grow_tree(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        return self._disk.ledger.grow(known, grown, nodes)
+
+    async def tree_nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        return self._disk.ledger.nodes(runs)
+
+    async def add_checkpoint(self, latest: str | None, note: str) -> bool:
+        kept = self._disk.ledger.checkpoints
+        if (kept[-1] if kept else None) != latest:
+            return False
+        kept.append(note)
+        return True
+
+    async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
+        return self._disk.ledger.checkpoints[-1 if latest_only else 0 :]
+
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [suppression_hash(key) for key in identifiers]
 
@@ -320,6 +340,12 @@ class MemoryEngine:
             if from_ms <= day_ms < to_ms and (source is None or own == source)
         ]
 
+    async def forget_quality(self, before_ms: int) -> int:
+        old = [key for key in self._disk.quality if key[0] < before_ms]
+        for key in old:
+            del self._disk.quality[key]
+        return len(old)
+
     # -- upkeep
 
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
@@ -353,7 +379,7 @@ class MemoryEngine:
         return self._disk.imports.progress.get(FileKey(fingerprint, source))
 
     async def save_import(self, progress: ImportProgress) -> None:
-        self._disk.imports.progress[FileKey(progress.fingerprint, progress.source)] = progress
+        self._disk.imports.save(progress)
 
     async def imports(self) -> list[ImportProgress]:
         return sorted(self._disk.imports.progress.values(), key=lambda each: (each.source, each.name, each.fingerprint))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityHistory, IdentityReading
@@ -45,6 +45,11 @@ def copied(changes: Changes) -> Changes:
     return Changes(
         dict(changes.people), dict(changes.owners), list(changes.links), list(changes.merges), list(changes.refusals)
     )
+
+
+def _without(merge: Merge, identifiers: Collection[str]) -> Merge:
+    """That two became one, without naming what of the erased it was by."""
+    return merge._replace(a="" if merge.a in identifiers else merge.a, b="" if merge.b in identifiers else merge.b)
 
 
 class IdentityGraph:
@@ -102,10 +107,9 @@ class IdentityGraph:
         }
         self._links = {key: link for key, link in self._links.items() if not {link.a, link.b} & set(identifiers)}
         self._merges = [
-            each
+            replace(each, merge=_without(each.merge, set(identifiers)))
             for each in self._merges
             if not {each.merge.loser, each.merge.survivor} & set(people)
-            and not {each.merge.a, each.merge.b} & set(identifiers)
         ]
         self._refused = {
             key: each for key, each in self._refused.items() if key[0] not in identifiers and key[1] not in people

@@ -18,6 +18,14 @@ class Imports:
         self._spans: dict[FileKey, list[Span]] = {}
         self._counts: dict[FileKey, dict[tuple[SourceId, int, Fate, Cause | None], int]] = {}
 
+    def save(self, progress: ImportProgress) -> None:
+        """Remember how far a file is; one that is being taken back stays so."""
+        file = FileKey(progress.fingerprint, progress.source)
+        known = self.progress.get(file)
+        if known is not None and progress.taken_back_ms is None:
+            progress = progress._replace(taken_back_ms=known.taken_back_ms)
+        self.progress[file] = progress
+
     def put(self, imported: Iterable[Imported], first: Position) -> None:
         """Remember what of an append, whose records begin at `first`, is a file's."""
         for each in imported:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+
+from msgspec import structs
 
 from courtesy.base.ids import Partition, PersonId, Position
+from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.identity.repair import Erasure
 
 
 class Ledger:
@@ -15,7 +19,22 @@ class Ledger:
         self.entries: list[Entry] = []
         self.keys: dict[PersonId, PersonKey] = {}
         self.entry_keys: dict[int, EntryKeys] = {}
+        self.tree = Frontier()
+        self.checkpoints: list[str] = []
         self._chains: dict[Partition, Chain] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
+
+    def grow(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        """Go on from what is known of the tree, if that is still all."""
+        if known != self.tree:
+            return False
+        self.tree = grown
+        self._nodes.update({(node.level, node.index): node.hash for node in nodes})
+        return True
+
+    def nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        """The stored nodes of some runs."""
+        return {run: [self._nodes[run.level, run.first + each] for each in range(run.count)] for run in runs}
 
     def head(self, partitions: Collection[Partition]) -> LedgerHead:
         """How far it is."""
@@ -41,3 +60,19 @@ class Ledger:
         keys = {person: known.key for person, known in self.keys_of(people).items()}
         single = {each.index: self.entry_keys[each.index] for each in found if each.index in self.entry_keys}
         return found, Keyring(keys, single)
+
+    def forget(self, erasure: Erasure) -> None:
+        """Destroy the keys of people; what is not about them stays readable by keys of its own."""
+        people, others, kept = set(erasure.people), set(erasure.others), set(erasure.kept)
+        self.entries = [
+            structs.replace(each, person=None)
+            if (each.position, each.person) in others or (each.person in people and each.position not in kept)
+            else each
+            for each in self.entries
+        ]
+        self.entry_keys = {index: EntryKeys(*keys) for index, keys in erasure.entry_keys.items()} | self.entry_keys
+        for entry in self.entries:
+            if entry.person is None:
+                self.entry_keys.pop(entry.index, None)
+        for person in {*people, *erasure.rekeyed}:
+            self.keys.pop(person, None)

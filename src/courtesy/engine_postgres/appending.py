@@ -12,7 +12,7 @@ from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine.ledger import LedgerHead, PersonKey
-from courtesy.engine_postgres.connection import Connected, Connection, _configure, translated
+from courtesy.engine_postgres.connection import Connected, Connection, _configure, is_lost, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
@@ -292,7 +292,8 @@ class Appending(Connected):
 
     async def _connection_for_append(self) -> Connection:
         connection = self._append_connection
-        if connection is None or connection.broken or connection.closed:
+        if connection is None or await is_lost(connection):
+            await self._drop_append_connection()
             connection = await psycopg.AsyncConnection.connect(self._url, connect_timeout=10)
             await _configure(connection)
             self._append_connection = connection

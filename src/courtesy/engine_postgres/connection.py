@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
@@ -46,6 +47,27 @@ async def _configure(connection: Connection) -> None:
     connection.prepare_threshold = 0
 
 
+async def is_lost(connection: Connection) -> bool:
+    """Whether an idle connection has lost its server, as far as this machine was told.
+
+    A server that ends closes its connections, and a closed socket has something to read, as no idle one has otherwise:
+    a look costs microseconds, where to ask the server costs a round trip. A server that vanishes with its machine says
+    no farewell, and is found out by whoever asks it next.
+    """
+    if connection.closed:
+        return True
+    idle = select.poll()
+    idle.register(connection.fileno(), select.POLLIN)
+    if not idle.poll(0):
+        return False
+    try:
+        # It may have been told something harmless: a notice, or what TLS has to say.
+        await AsyncConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        return True
+    return False
+
+
 async def _try_again(pool: AsyncConnectionPool[Connection]) -> None:
     """Begin anew to connect. The pool's own attempts come ever more rarely: after two minutes without PostgreSQL the
     next would come two minutes later, and until then nobody was served."""
@@ -78,10 +100,22 @@ class Connected:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """A pooled connection in autocommit; given back, or closed when it broke."""
+        """A pooled connection in autocommit; given back, or closed when it broke. After a restart of PostgreSQL those
+        that went stale are passed over."""
         with translated():
-            async with self._pool.connection() as connection:
-                yield connection
+            connection = await self._live_connection()
+            try:
+                async with connection:
+                    yield connection
+            finally:
+                await self._pool.putconn(connection)
+
+    async def _live_connection(self) -> Connection:
+        # Not by the pool's own `check`: between two that fail it waits, for seconds with a few of them.
+        while await is_lost(connection := await self._pool.getconn()):
+            await connection.close()
+            await self._pool.putconn(connection)
+        return connection
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:

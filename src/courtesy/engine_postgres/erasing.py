@@ -40,14 +40,27 @@ _ERASE = (
     "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM cut_link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM ban WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
-    "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])"
-    " OR a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
+    "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])",
+    # That others became one stays known, or they could not be told as of then; only what of them it was by goes.
+    "UPDATE merge SET a = CASE WHEN a = ANY(%(identifiers)s::text[]) THEN '' ELSE a END,"
+    " b = CASE WHEN b = ANY(%(identifiers)s::text[]) THEN '' ELSE b END"
+    " WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM identity_change WHERE identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM moved WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM repair WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM quarantine WHERE number = ANY(%(quarantined)s::bigint[])",
+    # What the ledger has of them is nobody's from now on, and there is no key to it.
+    "UPDATE ledger SET person_id = NULL"
+    " FROM unnest(%(others)s::bigint[], %(appended_for)s::bigint[]) AS other (position, person_id)"
+    " WHERE ledger.position = other.position AND ledger.person_id = other.person_id",
+    "UPDATE ledger SET person_id = NULL"
+    " WHERE person_id = ANY(%(people)s::bigint[]) AND position <> ALL(%(kept)s::bigint[])",
+    "INSERT INTO ledger_key SELECT * FROM unnest(%(entries)s::bigint[], %(commitment)s::bytea[],"
+    " %(encryption)s::bytea[]) ON CONFLICT DO NOTHING",
+    "DELETE FROM ledger_key USING ledger WHERE ledger.index = ledger_key.index AND person_id IS NULL",
+    "DELETE FROM person_key WHERE person_id = ANY(%(people)s::bigint[]) OR person_id = ANY(%(rekeyed)s::bigint[])",
 )
 _SUPPRESS = """
 WITH fresh AS (
@@ -87,6 +100,10 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "kept_effects": list(erasure.kept_effects),
         "kept_for": list(erasure.kept_effects.values()),
         "quarantined": list(erasure.quarantined),
+        "entries": list(erasure.entry_keys),
+        "commitment": [commitment for commitment, _ in erasure.entry_keys.values()],
+        "encryption": [encryption for _, encryption in erasure.entry_keys.values()],
+        "rekeyed": list(erasure.rekeyed),
         "at": erasure.note.at_ms,
     }
     for text in _ERASE:

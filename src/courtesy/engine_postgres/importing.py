@@ -28,10 +28,11 @@ CROSS JOIN LATERAL (
       AND log.position BETWEEN span.first AND span.last AND log.kind = ANY(%b::smallint[])
 ) AS part
 """
-_COPIED = (*FACTS, RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
+_COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 _DROP = f"""
-DELETE FROM {{table}} WHERE person_id = ANY(%(people)s::bigint[]) AND key = ANY(%(keys)s::bytea[])
-    AND kind IN ({", ".join(str(kind.value) for kind in _COPIED)})
+DELETE FROM {{table}} WHERE person_id = ANY(%(people)s::bigint[])
+    AND (kind IN ({", ".join(str(kind.value) for kind in FACTS)}) AND position = ANY(%(positions)s::bigint[])
+        OR kind IN ({", ".join(str(kind.value) for kind in _COPIES)}) AND key = ANY(%(keys)s::bytea[]))
 """
 # Each takes the same parameters.
 _TAKE_BACK = (
@@ -39,6 +40,7 @@ _TAKE_BACK = (
     _DROP.format(table="poisoned"),
     "UPDATE chapter SET state = NULL, message_ids = '' WHERE person_id = ANY(%(people)s::bigint[])"
     " AND EXISTS (SELECT FROM unnest(%(positions)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
+    f"DELETE FROM log WHERE person_id = ANY(%(restored)s::bigint[]) AND kind = {RecordKind.RESTORE.value}",
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",
@@ -83,6 +85,7 @@ async def take_back(connection: Connection, gone: TakeBack) -> None:
     given = {
         "people": list(gone.people),
         "keys": list(gone.keys),
+        "restored": list(gone.restored),
         "positions": list(gone.positions),
         "identifiers": list(gone.identifiers),
         "source": gone.source,
@@ -113,7 +116,7 @@ class Importing(Connected):
                 "INSERT INTO import_file (fingerprint, source_id, name, row_count, finished, taken_back)"
                 " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (fingerprint, source_id) DO UPDATE SET"
                 " name = excluded.name, row_count = excluded.row_count, finished = excluded.finished,"
-                " taken_back = excluded.taken_back",
+                " taken_back = coalesce(excluded.taken_back, import_file.taken_back)",
                 progress,
             )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position
+from courtesy.consent.leaf import DIGEST_BYTES
+from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
 from courtesy.engine_postgres.connection import Connected, Connection
 
@@ -32,6 +34,13 @@ _SINGLE_KEYS = """
 SELECT index, commitment_key, encryption_key FROM ledger_key JOIN ledger USING (index)
 WHERE person_id = ANY(%b::bigint[])
 """
+_GROW = "UPDATE ledger_frontier SET size = %s, subtrees = %b WHERE size = %s AND subtrees = %b"
+_PUT_NODES = "COPY ledger_node (level, index, hash) FROM STDIN (FORMAT BINARY)"
+_PUT_CHECKPOINT = """
+INSERT INTO ledger_checkpoint (note) SELECT %s
+WHERE (SELECT note FROM ledger_checkpoint ORDER BY number DESC LIMIT 1) IS NOT DISTINCT FROM %s
+"""
+_NODES = "SELECT hash FROM ledger_node WHERE level = %s AND index >= %s AND index < %s ORDER BY index"
 _FROM = f"SELECT {_COLUMNS} FROM ledger WHERE index >= %s ORDER BY index LIMIT %s"
 
 
@@ -81,6 +90,44 @@ class Ledger(Connected):
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return [_entry(row) for row in await self._rows(_FROM, index, limit)]
+
+    async def tree(self) -> Frontier:
+        (row,) = await self._rows("SELECT size, subtrees FROM ledger_frontier")
+        return Frontier(row[0], tuple(row[1][at : at + DIGEST_BYTES] for at in range(0, len(row[1]), DIGEST_BYTES)))
+
+    async def grow_tree(self, known: Frontier, grown: Frontier, nodes: Sequence[Node]) -> bool:
+        async with self._transaction() as connection:
+            subtrees = b"".join(grown.subtrees)
+            moved = await connection.execute(_GROW, (grown.size, subtrees, known.size, b"".join(known.subtrees)))
+            if moved.rowcount != 1:
+                return False
+            async with connection.cursor().copy(_PUT_NODES) as copy:
+                copy.set_types(("int2", "int8", "bytea"))
+                for node in nodes:
+                    await copy.write_row((node.level, node.index, node.hash))
+        return True
+
+    async def tree_nodes(self, runs: Sequence[Run]) -> dict[Run, list[bytes]]:
+        async with self._connection() as connection:
+            return {
+                run: [
+                    row[0]
+                    for row in await (
+                        await connection.execute(_NODES, (run.level, run.first, run.first + run.count), binary=True)
+                    ).fetchall()
+                ]
+                for run in runs
+            }
+
+    async def add_checkpoint(self, latest: str | None, note: str) -> bool:
+        async with self._transaction() as connection:
+            await connection.execute("SELECT FROM ledger_frontier FOR UPDATE")
+            added = await connection.execute(_PUT_CHECKPOINT, (note, latest))
+        return added.rowcount == 1
+
+    async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
+        text = "SELECT note FROM ledger_checkpoint ORDER BY number"
+        return [row[0] for row in await self._rows(f"{text} DESC LIMIT 1" if latest_only else text)]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -32,3 +32,6 @@ class Quality(Connected):
         async with self._connection() as connection:
             rows = await (await connection.execute(_READ, parameters, binary=True)).fetchall()
         return [QualityRow(SourceId(own), *rest) for own, *rest in rows]
+
+    async def forget_quality(self, before_ms: int) -> int:
+        return len(await self._rows("DELETE FROM quality_day WHERE day < %s RETURNING 1", before_ms))

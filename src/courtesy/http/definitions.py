@@ -209,8 +209,16 @@ class NewSubscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: tuple[str, ...] = ()
 
 
+class SwitchedOffView(msgspec.Struct, frozen=True):
+    """Since when nothing starts a subscription, and what its receiver said."""
+
+    since: str
+    why: str
+
+
 class SubscriptionView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A subscription. `secrets` only in the answer that made them."""
+    """A subscription. `secrets` only in the answer that made them. `switched_off` only when its receiver answered that
+    it wants no more (410 Gone); it is on again when it is defined again."""
 
     name: str
     url: str
@@ -221,6 +229,7 @@ class SubscriptionView(msgspec.Struct, frozen=True, omit_defaults=True):
     changed: str
     changed_by: str
     secrets: tuple[str, ...] = ()
+    switched_off: SwitchedOffView | None = None
 
 
 class Subscriptions(msgspec.Struct, frozen=True):
@@ -235,6 +244,7 @@ def _subscription_view(app: App, name: str, new_secrets: Sequence[str] = ()) -> 
         hint = nearest(name, app.catalog.now.subscriptions)
         raise CourtesyError(Code.NOT_FOUND, f"no subscription named {name!r:.120}", hint=hint)
     definition = app.catalog.now.revisions[SUBSCRIPTION, name]
+    off = app.catalog.now.switched_off.get(name)
     return SubscriptionView(
         name,
         found.url,
@@ -245,6 +255,7 @@ def _subscription_view(app: App, name: str, new_secrets: Sequence[str] = ()) -> 
         to_iso(definition.changed_ms),
         definition.changed_by,
         tuple(new_secrets),
+        None if off is None else SwitchedOffView(to_iso(off.since_ms), off.why),
     )
 
 
@@ -368,6 +379,7 @@ OPERATIONS = (
         define_subscription,
         SubscriptionView,
         body=NewSubscription,
+        doc="One that was switched off, because its receiver answered 410 Gone, is on again.",
     ),
     _admin(
         "DELETE",

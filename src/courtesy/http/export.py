@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code
+from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import HTML, Answer, Asked, Operation
 from courtesy.http.people import PERSON_PATH, CorrectionView, LinkView, MergeView, PersonView, RefusedView
 from courtesy.runtime.catalog import Scope
@@ -93,8 +94,37 @@ class UndoneMergeView(MergeView, frozen=True):
     undone: str
 
 
+class ExportedChoice(msgspec.Struct, frozen=True):
+    """An entry of the ledger: a choice with everything that shows it. `retracts`: the id of a choice that counts no
+    more, because what told it was taken back."""
+
+    index: int
+    id: str
+    action: Action
+    purpose: str
+    channel: str
+    topic: str
+    brand: str
+    jurisdiction: str
+    value: Any
+    basis: Basis | None
+    policy: str | None
+    corrects: str | None
+    method: str | None
+    actor: str | None
+    request: str | None
+    evidence: dict[str, Any] | None
+    held_from: str
+    held_to: str | None
+    recorded: str
+    source: str
+    message_id: str
+    retracts: str | None
+
+
 class PersonExport(msgspec.Struct, frozen=True):
-    """Everything that is held of a person. Events, effects and held events are in the order in which they came.
+    """Everything that is held of a person. Choices, events, effects and held events are in the order in which they
+    came.
 
     `links`, `merges`, `refused`, `corrections`, `owners_before` and `merges_undone` say who was taken for whom and why.
     """
@@ -108,6 +138,7 @@ class PersonExport(msgspec.Struct, frozen=True):
     corrections: list[CorrectionView]
     owners_before: list[OwnerBeforeView]
     merges_undone: list[UndoneMergeView]
+    choices: list[ExportedChoice]
     events: list[ExportedEvent]
     effects: list[ExportedEffect]
     held: list[ExportedHeld]

@@ -44,7 +44,8 @@ class TakeBackQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def list_imports(asked: Asked[NoQuery, None]) -> Imports:
     """Every imported file."""
-    names = asked.app.people.source_names()
+    found = await asked.app.take_backs.imports()
+    names = await asked.app.catalog.source_names(each.source for each in found)
     return Imports(
         [
             ImportView(
@@ -55,7 +56,7 @@ async def list_imports(asked: Asked[NoQuery, None]) -> Imports:
                 None if each.finished_ms is None else to_iso(each.finished_ms),
                 None if each.taken_back_ms is None else to_iso(each.taken_back_ms),
             )
-            for each in await asked.app.take_backs.imports()
+            for each in found
         ]
     )
 

@@ -27,9 +27,10 @@ def count_fates(receipt: Receipt) -> None:
         ACCEPTED.labels(fate, cause).inc(count)
 
 
-def page(partitions: list[PartitionStatus] | None, now_ms: int) -> bytes:
-    """All metrics of all processes, and how far each partition lags; `partitions` is None when the store is silent."""
-    return generate_latest(_processes()) + generate_latest(_lags(partitions, now_ms))
+def page(partitions: list[PartitionStatus] | None, now_ms: int, switched_off_count: int = 0) -> bytes:
+    """All metrics of all processes, and how the store stands: how far each partition lags (`partitions` is None when it
+    is silent), and how many subscriptions are switched off."""
+    return generate_latest(_processes()) + generate_latest(_standing(partitions, now_ms, switched_off_count))
 
 
 def _processes() -> CollectorRegistry:
@@ -41,8 +42,14 @@ def _processes() -> CollectorRegistry:
     return registry
 
 
-def _lags(partitions: list[PartitionStatus] | None, now_ms: int) -> CollectorRegistry:
+def _standing(partitions: list[PartitionStatus] | None, now_ms: int, switched_off_count: int) -> CollectorRegistry:
     registry = CollectorRegistry()
+    off = Gauge(
+        "courtesy_subscriptions_switched_off",
+        "Subscriptions that are not called, because their receiver answered that it is gone",
+        registry=registry,
+    )
+    off.set(switched_off_count)
     answers = Gauge("courtesy_store_answers", "1 when the store answered this very question", registry=registry)
     answers.set(partitions is not None)
     unfolded = Gauge("courtesy_partition_unfolded", "Records that are not folded yet", ["partition"], registry=registry)

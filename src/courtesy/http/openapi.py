@@ -36,6 +36,7 @@ _TAGS = {
     "tracking": "The tracking API: what clients of the Segment protocol send. Change their host, nothing else.",
     "events": "The native way in, for servers and for history.",
     "consent": "What people allow and refuse, and whether they may be used for something.",
+    "ledger": "What shows to strangers that no choice was altered, added or dropped.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "imports": "Files that were imported, and taking them back.",

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from courtesy import __version__
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS, from_iso, to_iso
 from courtesy.engine.contract import Count, PartitionStatus, Quarantined
 from courtesy.event.cause import MEANING, Cause, Fate
@@ -98,7 +98,8 @@ async def metrics(asked: Asked[NoQuery, None]) -> Answer:
             partitions = await asked.app.engine.status()
     except (TimeoutError, CourtesyError):
         partitions = None
-    return Answer(page(partitions, asked.app.clock.now_ms()), media_type=PAGE_TYPE)
+    switched_off_count = len(asked.app.catalog.now.switched_off)
+    return Answer(page(partitions, asked.app.clock.now_ms(), switched_off_count), media_type=PAGE_TYPE)
 
 
 class SpanQuery(msgspec.Struct, frozen=True, rename={"from_": "from"}, forbid_unknown_fields=True):
@@ -149,11 +150,7 @@ async def count(asked: Asked[SpanQuery, None]) -> Counts:
         raise CourtesyError(Code.INVALID, f"expected up to {SPAN_MS_MAX // DAY_MS} days at once", place="query.from")
     found = await asked.app.engine.counts(from_ms, to_ms)
     buckets: dict[tuple[int, str], list[Count]] = {}
-    names = _source_names(asked.app)
-    if any(each.source not in names for each in found):
-        # Another process may just have made the source.
-        await asked.app.catalog.refresh()
-        names = _source_names(asked.app)
+    names = await asked.app.catalog.source_names(each.source for each in found)
     for each in found:
         buckets.setdefault((each.hour_ms, names.get(each.source, str(each.source))), []).append(each)
     counts = [_hour_counts(source, hour, counted) for (hour, source), counted in sorted(buckets.items())]
@@ -180,10 +177,6 @@ def _hour_counts(source: str, hour_ms: int, counted: list[Count]) -> HourCounts:
         received == sum(fates.values()),
         causes,
     )
-
-
-def _source_names(app: App) -> Mapping[int, str]:
-    return {0: "courtesy", **{number: name for name, (number, _) in app.catalog.now.sources.items()}}
 
 
 class QuarantineQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -221,12 +214,12 @@ async def read_quarantine(asked: Asked[QuarantineQuery, None]) -> QuarantineView
     app, query = asked.app, asked.query
     source = None if query.source is None else app.catalog.policy(query.source).source
     found = await app.engine.quarantined(source, query.cause, query.before, query.limit)
-    names = _source_names(app)
+    names = await app.catalog.source_names(each.source for each in found)
     next_before = found[-1].number if len(found) == query.limit else None
     return QuarantineView([_quarantined_view(each, names) for each in found], next_before)
 
 
-def _quarantined_view(each: Quarantined, names: Mapping[int, str]) -> QuarantinedView:
+def _quarantined_view(each: Quarantined, names: Mapping[SourceId, str]) -> QuarantinedView:
     raw, encoding = as_text(each.raw)
     return QuarantinedView(
         each.number,
@@ -270,9 +263,10 @@ class PoisonedList(msgspec.Struct, frozen=True):
 
 async def read_poisoned(asked: Asked[LimitQuery, None]) -> PoisonedList:
     """Records that could not be folded."""
-    names = _source_names(asked.app)
+    found = await asked.app.engine.poisoned(asked.query.limit)
+    names = await asked.app.catalog.source_names(each.record.source for each in found)
     views = []
-    for each in await asked.app.engine.poisoned(asked.query.limit):
+    for each in found:
         record = each.record
         payload, encoding = as_text(record.payload)
         views.append(

@@ -12,15 +12,13 @@ from courtesy.base.errors import Code
 from courtesy.base.time import to_iso
 from courtesy.http.operation import Asked, Operation
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.quality import SourceDay
-
-DAYS_MAX = 400
+from courtesy.runtime.quality import KEPT_DAYS, SourceDay
 
 
 class DaysQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`days`: how many, today's included."""
 
-    days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] = 30
+    days: Annotated[int, Meta(ge=1, le=KEPT_DAYS)] = 30
 
 
 class ReasonView(msgspec.Struct, frozen=True):

@@ -88,6 +88,8 @@ class Erasure:
     `effects`: keys of effects of others that their events started; `kept_effects`: keys of effects of theirs that
     events of others started, with whose each is from now on: were they gone, a wait that is found anew after the clock
     was set back would have them go out again. `quarantined`: numbers of held events of theirs.
+    `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
+    whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
     `suppress`: whether their identifiers are never to be stored again.
     """
 
@@ -100,6 +102,8 @@ class Erasure:
     effects: Collection[bytes] = ()
     kept_effects: Mapping[bytes, PersonId] = field(default_factory=dict)
     quarantined: Collection[int] = ()
+    entry_keys: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    rekeyed: Collection[PersonId] = ()
     suppress: bool = True
 
 

@@ -73,6 +73,15 @@ def _unset(root: dict[str, Any], path: list[str]) -> None:
             return
 
 
+def sources_of(state: PersonState) -> set[SourceId]:
+    """The sources that a state names."""
+    return {
+        *(each.source for each in state.traits.values()),
+        *(each.source for each in state.identifiers.values()),
+        *(each.source for each in state.recent),
+    }
+
+
 def trait_origins(traits: Mapping[str, Trait], source_names: Mapping[SourceId, str]) -> dict[str, Any]:
     """Where the value of each path came from."""
     return {

@@ -15,6 +15,7 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
@@ -24,6 +25,7 @@ from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
+from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
 
@@ -39,6 +41,7 @@ class App:
     ingest: Ingest
     people: People
     consents: Consents
+    proofs: Proofs
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -53,7 +56,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
-    people = People(engine, catalog, history)
+    people, ledger = People(engine, catalog, history), Ledger(engine)
+    held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     return App(
         settings,
@@ -62,10 +66,11 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
-        Consents(people, Ledger(engine), clock),
+        Consents(people, ledger, catalog, clock),
+        Proofs(engine),
         repairs,
-        Eraser(engine, history, archive, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, clock),
+        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
+        Exports(engine, catalog, people, history, held, ledger, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

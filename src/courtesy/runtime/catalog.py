@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -26,6 +27,7 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+from courtesy.person.record import SYSTEM_SOURCE
 from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
     EVERY_SOURCE,
@@ -40,11 +42,15 @@ from courtesy.schema.event_schema import (
 from courtesy.standard.country import country_of
 
 REFRESH_MS = 1_000
+SYSTEM_NAME = "courtesy"
+"""What the source is called under which Courtesy itself reports."""
+
 ROTATION_MS = 7 * DAY_MS
 """How long a replaced key stays valid: clients that hold it retry for 12 hours, and people deploy on weekdays."""
 
 NAME_CHARS_MAX = 100
 SOURCE, KEY, RULES, SUBSCRIPTION = "source", "key", "identity_rules", "subscription"
+SWITCHED_OFF = "subscription_off"
 FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
@@ -99,6 +105,17 @@ class SavedFix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     said: Annotated[str, Meta(max_length=500)] = ""
 
 
+class SwitchedOff(msgspec.Struct, frozen=True):
+    """A subscription's receiver wants no more: since when (ms UTC), and in which words.
+
+    Of one `revision` of the subscription, so that it is on again as soon as it is defined again.
+    """
+
+    revision: int
+    since_ms: int
+    why: str
+
+
 class Key(msgspec.Struct, frozen=True):
     """An API key as it is kept: the hash of its secret (random, so that a fast hash will do), never the secret."""
 
@@ -126,6 +143,7 @@ class Definitions:
     keys: dict[str, tuple[str, Key]] = field(default_factory=dict)
     rules: IdentityRules = field(default_factory=IdentityRules)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    switched_off: dict[str, SwitchedOff] = field(default_factory=dict)
     fixes: dict[str, SavedFix] = field(default_factory=dict)
     schemas: dict[str, EventCheck] = field(default_factory=dict)
     retention: dict[str, Retention] = field(default_factory=dict)
@@ -133,6 +151,7 @@ class Definitions:
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
+    source_names: dict[SourceId, str] = field(default_factory=dict)
 
 
 def digest_of(secret: str) -> str:
@@ -158,6 +177,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.rules = msgspec.json.decode(each.body, type=IdentityRules)
         elif each.kind == SUBSCRIPTION:
             out.subscriptions[each.name] = msgspec.json.decode(each.body, type=Subscription)
+        elif each.kind == SWITCHED_OFF:
+            out.switched_off[each.name] = msgspec.json.decode(each.body, type=SwitchedOff)
         elif each.kind == FIX:
             out.fixes[each.name] = msgspec.json.decode(each.body, type=SavedFix)
         elif each.kind == SCHEMA:
@@ -166,9 +187,18 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+    out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
-    out.catalog = Catalog(version, tuple(out.subscriptions.values()))
+    out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
+    on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
+    out.catalog = Catalog(version, tuple(on))
     return out
+
+
+def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
+    """Whether the subscription is still the one that was switched off."""
+    definition = found.revisions.get((SUBSCRIPTION, name))
+    return definition is not None and definition.revision == off.revision
 
 
 def _add_schema(schemas: dict[str, EventCheck], found: Definition) -> None:
@@ -194,6 +224,9 @@ class CatalogCache:
         self._clock = clock
         self._refresh_ms = refresh_ms
         self._definitions = Definitions()
+        self._removed_sources: set[SourceId] = set()
+        self._naming = asyncio.Lock()
+        self._switching = asyncio.Lock()
         self._refresher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -243,11 +276,12 @@ class CatalogCache:
         return self._definitions.book
 
     async def subscription(self, name: str) -> Subscription | None:
-        """A subscription as it stands now; None for one that is gone.
+        """A subscription as it stands now, be it switched off; None for one that is gone.
 
-        The store is asked before that is said: whoever folded may have heard of it sooner than this process.
+        The store is asked before either is said: whoever folded may have heard of it sooner than this process.
         """
-        if name not in self._definitions.subscriptions:
+        now = self._definitions
+        if name not in now.subscriptions or name in now.switched_off:
             await self.refresh()
         return self._definitions.subscriptions.get(name)
 
@@ -279,6 +313,21 @@ class CatalogCache:
             declared.traits_identify,
             declared.country,
         )
+
+    async def source_names(self, used: Iterable[SourceId]) -> Mapping[SourceId, str]:
+        """What sources are called, by their numbers: all that are known, and surely those in `used`, which are of
+        something stored, unless they were removed.
+
+        The store is asked for a number that is new here, as of a source that another process just made. What it does
+        not know either was removed: a number is never given out again, and not asked for again. Raises Unavailable.
+        """
+        used = set(used)
+        if used - self._definitions.source_names.keys() - self._removed_sources:
+            async with self._naming:  # one asks, and the others who wait find it known
+                if unknown := used - self._definitions.source_names.keys() - self._removed_sources:
+                    await self.refresh()
+                    self._removed_sources |= unknown - self._definitions.source_names.keys()
+        return self._definitions.source_names
 
     async def define_source(self, name: str, source: Source, by: str) -> SourceId:
         """Declare or change a source."""
@@ -334,6 +383,23 @@ class CatalogCache:
     async def remove_subscription(self, name: str, by: str) -> None:
         """End a subscription; what waits for it is called off. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(SUBSCRIPTION, name, by)
+        if (SWITCHED_OFF, name) in self._definitions.revisions:
+            await self._remove(SWITCHED_OFF, name, by)
+
+    async def switch_off(self, name: str, revision: int, why: str) -> bool:
+        """Let nothing start this revision of a subscription any more; whether that is news.
+
+        False, and no change, when it is off already, is gone, or was defined again since.
+        """
+        async with self._switching:  # of several calls under way each may be told so
+            await self.refresh()
+            now = self._definitions
+            definition = now.revisions.get((SUBSCRIPTION, name))
+            if definition is None or definition.revision != revision or name in now.switched_off:
+                return False
+            off = SwitchedOff(revision, self._clock.now_ms(), why)
+            await self._define(SWITCHED_OFF, name, msgspec.json.encode(off), SYSTEM_NAME)
+            return True
 
     async def define_fix(self, name: str, saved: SavedFix, by: str) -> None:
         """Save or change a fix for events in quarantine, which must be sound."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import SECOND_MS, Clock, to_iso
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
@@ -18,7 +18,8 @@ from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
-from courtesy.runtime.ledger import Ledger, standing_of
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People
 from courtesy.standard.country import standard_country
 
@@ -48,9 +49,12 @@ class Question:
 class Consents:
     """The answering side of one process."""
 
-    def __init__(self, people: People, ledger: Ledger, clock: Clock, policies: Iterable[Policy] = LAWS) -> None:
+    def __init__(
+        self, people: People, ledger: Ledger, catalog: CatalogCache, clock: Clock, policies: Iterable[Policy] = LAWS
+    ) -> None:
         self._people = people
         self._ledger = ledger
+        self._catalog = catalog
         self._clock = clock
         self._laws = Laws(policies)
 
@@ -76,28 +80,37 @@ class Consents:
         return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
 
     async def told(self, kind: str, value: str) -> tuple[PersonId, list[Told]]:
-        """A person's number, and every choice of theirs with its evidence, as the ledger has them, the first told
+        """A person's number, and every choice of theirs with its evidence, as the ledger has it last, the first told
         first. What was sealed by a key that is gone is not among them. Raises CourtesyError(NOT_FOUND) for who is not
         known."""
         people = await self._people.everyone(kind, value)
-        names = self._people.source_names()
-        return people[0], [
-            Told(
-                content.id,
-                each.entry.index,
-                content.received,
-                names.get(content.source, str(content.source)),
-                content.message,
-                content.choice,
-            )
-            for each in await self._ledger.of(people)
-            if (content := each.content) is not None
-        ]
+        read = await self._ledger.of(people)
+        names = await self._catalog.source_names(each.content.source for each in read if each.content is not None)
+        return people[0], _told_of(read, names)
 
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
         """All that somebody allows, refuses and likes, the latest first."""
         state = await self._people.state(kind, value)
         return {"person": str(state.person), "choices": choices_view(state.standing)}
+
+
+def _told_of(read: Sequence[Read], names: Mapping[SourceId, str]) -> list[Told]:
+    """Each choice once: what is told again after it was taken back counts again."""
+    found: dict[str, Told] = {}
+    for each in read:
+        content = each.content
+        if content is None:
+            continue
+        if content.retracts is not None:
+            if content.retracts in found:
+                found[content.retracts] = replace(found[content.retracts], retracted_ms=content.received)
+            continue
+        source = names.get(content.source, str(content.source))
+        found.pop(content.id, None)
+        found[content.id] = Told(
+            content.id, each.entry.index, content.received, source, content.message, content.choice
+        )
+    return list(found.values())
 
 
 def _answer_view(

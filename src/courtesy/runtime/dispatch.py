@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -43,8 +43,25 @@ REPORT_RANK = 30
 
 log = structlog.get_logger("dispatch")
 
-ConfigOf = Callable[[str], Awaitable[dict[str, Any] | None]]
-"""The channel's configuration for a target as it stands now; None for a target that is gone, for that is final."""
+
+class Target(NamedTuple):
+    """Where effects go: the channel's configuration, and the revision of the definition that it is of."""
+
+    config: dict[str, Any]
+    revision: int
+
+
+class Targets(Protocol):
+    """The targets of one kind of effects."""
+
+    async def find(self, name: str) -> Target | Failed:
+        """A target as it stands now, or why it is not to be called: that is final for an effect."""
+        ...
+
+    async def refuse(self, name: str, revision: int, detail: str) -> None:
+        """The other side of a target said that it wants nothing any more: `find` answers so from now on, until the
+        target is defined again. Nothing changes when it was since this revision. Raises Unavailable, StorageFull."""
+        ...
 
 
 class Dispatcher:
@@ -52,11 +69,11 @@ class Dispatcher:
     each target a share of the attempts under way."""
 
     def __init__(
-        self, engine: Engine, channels: Mapping[str, Channel], config_of: Mapping[str, ConfigOf], clock: Clock
+        self, engine: Engine, channels: Mapping[str, Channel], targets: Mapping[str, Targets], clock: Clock
     ) -> None:
         self._engine = engine
         self._channels = channels
-        self._config_of = config_of
+        self._targets = targets
         self._clock = clock
         self._busy: Counter[tuple[str, str]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,14 +171,21 @@ class Dispatcher:
         if effect.attempt > MAX_ATTEMPTS:
             # Attempts whose process ended before they did count, too, or an effect could end processes for ever.
             return Retry(RetryCause.TIMEOUT, "no attempt came to an end")
-        config = await self._config_of[effect.kind](effect.target)
-        if config is None:
-            return Failed(FailCause.BAD_CONFIG, f"nothing named {effect.target!r} is defined any more")
-        parcel = Parcel(effect.key, effect.kind, effect.created_ms, config, effect.body)
+        targets = self._targets[effect.kind]
+        target = await targets.find(effect.target)
+        if isinstance(target, Failed):
+            return target
+        attempt = await self._deliver(Parcel(effect.key, effect.kind, effect.created_ms, target.config, effect.body))
+        if isinstance(attempt, Failed) and attempt.cause is FailCause.GONE:
+            # Before the effect is settled: if this is as far as it gets, the next attempt ends the same way.
+            await targets.refuse(effect.target, target.revision, _clean(attempt.detail))
+        return attempt
+
+    async def _deliver(self, parcel: Parcel) -> Attempt:
         try:
-            return await self._channels[effect.kind].deliver(parcel)
+            return await self._channels[parcel.kind].deliver(parcel)
         except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its effects from ever ending
-            log.error("channel_broke", kind=effect.kind, key=effect.key.hex(), cause=type(error).__name__)
+            log.error("channel_broke", kind=parcel.kind, key=parcel.key.hex(), cause=type(error).__name__)
             return Retry(RetryCause.CONNECTION, f"the channel broke off: {type(error).__name__}")
 
     def _settlement(self, effect: ClaimedEffect, attempt: Attempt) -> Settlement:

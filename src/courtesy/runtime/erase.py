@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -20,17 +20,16 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
+from courtesy.runtime.ledger import entry_keys
 from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
-HELD_PAGE = 500
 RECORDS_PAGE = 1_000
 EFFECTS_MAX = 1_000_000
 SET_ASIDE_MAX = 1_000_000
 COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
-SHORT = 3
-"""Values shorter than this are not looked for in what is held: they would be found everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,14 @@ class Eraser:
         engine: Engine,
         history: History,
         archive: Archive | None,
+        held: HeldEvents,
         clock: Clock,
         register: Register | None = None,
     ) -> None:
         self._engine = engine
         self._history = history
         self._archive = archive
+        self._held = held
         self._clock = clock
         self._register = register
 
@@ -171,7 +172,7 @@ class Eraser:
         moves = {move.position: move for move in await self._engine.moves(people)}
         groups, in_groups = await self._groups(records)
         identifiers = [each.identifier for each in reading.identifiers]
-        held = await self._held(identifiers)
+        held = await self._held.mentioning(identifiers, {record.key for record in records})
         copies = await self._copies(former, records, identifiers)
         # Who they are now stands in for what is taken out of their past, so that the log still comes to the same.
         others = map(decode_state, (await self._engine.states(former)).values()) if copies.emptied else ()
@@ -188,10 +189,31 @@ class Eraser:
             emptied=copies.emptied,
             effects=list(await self._effects(former, records)),
             kept_effects=await self._effects(people, await self._history.of(former)) if former else {},
-            quarantined=held,
+            quarantined=[each.number for each in held],
             suppress=suppress,
         )
+        erasure = await self._with_keys(erasure)
         return _Found(erasure, [*map(PersonState, people), *groups, *others], len(records))
+
+    async def _with_keys(self, erasure: Erasure) -> Erasure:
+        """The same, with what keeps those entries of the ledger readable that are not about them."""
+        people, others, kept = set(erasure.people), set(erasure.others), set(erasure.kept)
+        entries, keyring = await self._engine.ledger_of(people | {person for _, person in others})
+        about = {each.index for each in entries if (each.position, each.person) in others}
+        rekeyed = {each.person for each in entries if each.index in about and each.person is not None}
+        staying = [
+            each
+            for each in entries
+            if each.index not in about
+            and (each.position in kept if each.person in people else each.person in rekeyed)
+            and each.index not in keyring.entries
+        ]
+        keys = {
+            each.index: entry_keys(each, keyring.people[each.person])
+            for each in staying
+            if each.person is not None and each.person in keyring.people
+        }
+        return replace(erasure, entry_keys=keys, rekeyed=sorted(rekeyed))
 
     async def _copies(
         self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]
@@ -262,19 +284,6 @@ class Eraser:
                 ]
         return states, places
 
-    async def _held(self, identifiers: Sequence[str]) -> list[int]:
-        """Numbers of the rejected events that name one of the identifiers, in any case and however it is escaped."""
-        values = {split_identifier(each)[1].casefold() for each in identifiers}
-        values = {value for value in values if len(value) >= SHORT}
-        numbers: list[int] = []
-        before: int | None = None
-        while values and (page := await self._engine.quarantined(None, None, before, HELD_PAGE)):
-            numbers += [
-                each.number for each in page if _names(each.mended or each.raw, values) or _names(each.raw, values)
-            ]
-            before = page[-1].number
-        return numbers
-
 
 @dataclass(slots=True)
 class _Copies:
@@ -309,12 +318,3 @@ def _group_of(record: Record) -> str | None:
         return decode_fact(record.payload).group
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-
-
-def _names(content: bytes, values: Collection[str]) -> bool:
-    try:
-        text = msgspec.json.encode(msgspec.json.decode(content)).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        text = content.decode(errors="replace")
-    folded = text.casefold()
-    return any(value in folded for value in values)

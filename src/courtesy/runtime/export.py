@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,19 +10,18 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
-from courtesy.identity.named import named_in
 from courtesy.identity.resolve import Link
-from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
+from courtesy.runtime.ledger import Ledger, Read
 from courtesy.runtime.people import GROUP, People, event_view, link_view
 from courtesy.runtime.quarantine_view import as_text
 
 FORMAT = "courtesy.person/1"
 """What the document calls its form. The number rises when a program that reads it would have to change."""
 
-HELD_PAGE = 500
 ALL = 2**31 - 1
 
 Document = dict[str, Any]
@@ -32,11 +30,22 @@ Document = dict[str, Any]
 class Exports:
     """Makes exports, in one process."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache, people: People, history: History, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: CatalogCache,
+        people: People,
+        history: History,
+        held: HeldEvents,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
         self._engine = engine
         self._catalog = catalog
         self._people = people
         self._history = history
+        self._held = held
+        self._ledger = ledger
         self._clock = clock
 
     async def of(self, kind: str, value: str) -> Document:
@@ -51,8 +60,16 @@ class Exports:
         why = await self._people.why("person" if kind != GROUP else kind, _number_or(person, kind, value))
         people = [PersonId(int(each)) for each in (person["person"], *person["merged_people"])]
         identifiers = {f"{each['kind']}:{each['value']}" for each in person["identifiers"]}
-        names = self._people.source_names()
         past = await self._engine.identity_history(people[0])
+        records = await self._history.of(people)
+        held = await self._held.naming(identifiers)
+        chosen = [each for each in await self._ledger.of(people) if each.content is not None]
+        used = (
+            {each.source for each in records}
+            | {each.source for each in held}
+            | {each.content.source for each in chosen if each.content}
+        )
+        names = await self._catalog.source_names(used | {merge.evidence.source for merge, *_ in past.merges})
         return {
             "format": FORMAT,
             "exported": to_iso(self._clock.now_ms()),
@@ -62,9 +79,10 @@ class Exports:
             "refused": why["refused"],
             "corrections": await self._corrections(people),
             **_past_view(past, names),
-            "events": [_event(record, names) for record in await self._history.of(people)],
+            "choices": [_choice(each, names) for each in chosen],
+            "events": [_event(record, names) for record in records],
             "effects": await self._effects(people),
-            "held": await self._held(identifiers, names),
+            "held": [_held_view(each, names) for each in held],
         }
 
     async def _corrections(self, people: Iterable[PersonId]) -> list[Document]:
@@ -78,36 +96,13 @@ class Exports:
         effects = [each for person in people for each in await self._engine.effects(person, ALL)]
         return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
 
-    async def _held(self, identifiers: Collection[str], names: dict[Any, str]) -> list[Document]:
-        rules, before = self._catalog.now.rules, None
-        countries = {number: source.country for number, source in self._catalog.now.sources.values()}
-        found: list[Document] = []
-        while page := await self._engine.quarantined(None, None, before, HELD_PAGE):
-            # Reading what is broken takes a while, and others want the loop meanwhile.
-            theirs = await asyncio.to_thread(_theirs, page, identifiers, rules, countries)
-            found += [_held_view(each, names) for each in theirs]
-            before = page[-1].number
-        return found[::-1]
-
 
 def _number_or(person: Document, kind: str, value: str) -> str:
     """By number nobody else answers, should an identifier change hands meanwhile."""
     return value if kind == GROUP else str(person["person"])
 
 
-def _theirs(
-    page: Iterable[Quarantined], identifiers: Collection[str], rules: IdentityRules, countries: Mapping[SourceId, str]
-) -> list[Quarantined]:
-    return [each for each in page if not _named(each, rules, countries.get(each.source, "")).isdisjoint(identifiers)]
-
-
-def _named(held: Quarantined, rules: IdentityRules, country: str) -> set[str]:
-    hints = () if not country else (("source_country", country),)
-    parts = (held.raw, held.mended, held.circumstances)
-    return set().union(*(named_in(rules, part, hints) for part in parts if part))
-
-
-def _past_view(past: IdentityHistory, names: dict[Any, str]) -> Document:
+def _past_view(past: IdentityHistory, names: Mapping[SourceId, str]) -> Document:
     """Who else was taken for the owner of their identifiers, and merges that were undone."""
     return {
         "owners_before": [
@@ -127,7 +122,27 @@ def _past_view(past: IdentityHistory, names: dict[Any, str]) -> Document:
     }
 
 
-def _event(record: Record, names: dict[Any, str]) -> Document:
+def _choice(read: Read, names: Mapping[SourceId, str]) -> Document:
+    """An entry of the ledger, with all that it says."""
+    told = read.content
+    assert told is not None, "an entry without a key is left out"
+    said: Document = msgspec.to_builtins(msgspec.structs.replace(told.choice, held_from=0, held_to=None))
+    return {
+        "index": read.entry.index,
+        "id": told.id,
+        **told.choice.scope._asdict(),
+        **{name: said.get(name) for name in ("action", "value", "basis", "policy", "corrects")},
+        **{name: said.get(name) for name in ("method", "actor", "request", "evidence")},
+        "held_from": to_iso(told.choice.held_from),
+        "held_to": None if told.choice.held_to is None else to_iso(told.choice.held_to),
+        "recorded": to_iso(told.received),
+        "source": names.get(told.source, str(told.source)),
+        "message_id": told.message,
+        "retracts": told.retracts,
+    }
+
+
+def _event(record: Record, names: Mapping[SourceId, str]) -> Document:
     try:
         return {**event_view(record, names), "unreadable": None}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -169,7 +184,7 @@ def _effect(each: EffectReading) -> Document:
     }
 
 
-def _held_view(held: Quarantined, names: dict[Any, str]) -> Document:
+def _held_view(held: Quarantined, names: Mapping[SourceId, str]) -> Document:
     raw, encoding = as_text(held.raw)
     mended, mended_encoding = (None, None) if held.mended is None else as_text(held.mended)
     return {

@@ -151,8 +151,18 @@ class _Store:
         """How far a file is imported."""
         return await self.engine.import_progress(mark, self.policy.source)
 
+    async def begin(self, progress: ImportProgress) -> None:
+        """Remember that a file is being imported."""
+        await self.engine.save_import(progress)
+
     async def save(self, progress: ImportProgress) -> None:
-        """Remember how far a file is imported."""
+        """Remember how far a file is imported. Raises CourtesyError(CONFLICT) when it was taken back meanwhile: what is
+        there of it is not all that was sent."""
+        known = await self.progress_of(progress.fingerprint)
+        if known is None or known.taken_back_ms is not None:
+            message = "this file was taken back while it was imported"
+            hint = "import it again if it should be there, else take it back again"
+            raise CourtesyError(Code.CONFLICT, message, hint=hint, place=progress.name)
         await self.engine.save_import(progress)
 
 
@@ -200,7 +210,7 @@ class _Import:
             progress = ImportProgress(mark, self._store.policy.source, name, start, None)
             if saved is None:
                 # Before anything of it is stored, so that it is known what to take back.
-                await self._store.save(progress)
+                await self._store.begin(progress)
             await self._rows(planned, progress, tally)
         except CourtesyError as error:
             if error.code is not Code.UNREADABLE or not from_folder:

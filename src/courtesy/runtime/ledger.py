@@ -8,6 +8,7 @@ again, and the chain and the tree over the sealed bytes still hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -19,7 +20,7 @@ from courtesy.consent.leaf import CHAIN_START, SUBJECT_BYTES, Leaf, chain, leaf_
 from courtesy.consent.standing import Kept, Standing, add
 from courtesy.engine.contract import Append, Engine
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerWrite, NewEntry, PersonKey
-from courtesy.event.choice import Choice, choice_id
+from courtesy.event.choice import Action, Choice, choice_id
 from courtesy.event.event import decode_fact
 from courtesy.person.fold import storable
 from courtesy.person.record import NewRecord, RecordKind
@@ -29,7 +30,10 @@ Draw = Callable[[int], bytes]
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is sealed in an entry: a choice, the event that told it, and who was known to be one when it came in."""
+    """What is sealed in an entry: a choice, the event that told it, and who was known to be one when it came in.
+
+    `retracts`: the id of a choice of which every entry so far counts no more, because what told it was taken back.
+    """
 
     id: str
     source: SourceId
@@ -38,6 +42,15 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
     received: int
     choice: Choice
     known_as: tuple[PersonId, ...] = ()
+    retracts: str | None = None
+
+
+class _Told(NamedTuple):
+    """A content to be written about a person, and which of the append's records it comes with."""
+
+    person: PersonId
+    place: int
+    content: Content
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -64,38 +77,49 @@ class LedgerWriter:
         if not choosing:
             return None
         told = [
-            (place, record)
+            _Told(record.person, place, content)
             for place, record in enumerate(records)
             if record.kind is RecordKind.EVENT and record.key in choosing
+            for content in _contents(record)
         ]
-        people = {record.person for _, record in told}
+        return await self._sealed(append, told)
+
+    async def retracted(
+        self, append: Append, gone: Iterable[Read], records: Sequence[NewRecord], now_ms: int, method: str
+    ) -> LedgerWrite | None:
+        """What says that some entries count no more, with the records of the append; None when there are none."""
+        told = [
+            _Told(each.entry.person, _place_of(each.entry.person, records), _retraction(each.content, now_ms, method))
+            for each in gone
+            if each.entry.person is not None and each.content is not None
+        ]
+        return await self._sealed(append, told) if told else None
+
+    async def _sealed(self, append: Append, told: Sequence[_Told]) -> LedgerWrite:
+        people = {each.person for each in told}
         partitions = {person: partition_of(person, self._partition_count) for person in people}
         head = await append.ledger_head(set(partitions.values()))
         keys = await append.person_keys(people)
-        fresh = [
-            PersonKey(each, self._draw(sealing.KEY_BYTES), self._draw(SUBJECT_BYTES)) for each in people - keys.keys()
-        ]
+        fresh = [self._key_for(person) for person in sorted(people - keys.keys())]
         keys.update({each.person: each for each in fresh})
         chains = dict(head.chains)
         entries: list[NewEntry] = []
-        for place, record in told:
-            partition, key = partitions[record.person], keys[record.person]
-            for content in _contents(record):
-                known = chains.get(partition, Chain(0, CHAIN_START))
-                sealed = seal(key.key, self._draw(sealing.SALT_BYTES), msgspec.json.encode(content))
-                entry = NewEntry(
-                    head.size + len(entries),
-                    partition,
-                    known.number,
-                    record.received,
-                    key.subject,
-                    known.digest,
-                    sealed,
-                    record.person,
-                    place,
-                )
-                chains[partition] = Chain(known.number + 1, chain(known.digest, leaf_hash(leaf_of(entry).to_bytes())))
-                entries.append(entry)
+        for person, place, content in told:
+            partition, key = partitions[person], keys[person]
+            known = chains.get(partition, Chain(0, CHAIN_START))
+            entry = NewEntry(
+                head.size + len(entries),
+                partition,
+                known.number,
+                content.received,
+                key.subject,
+                known.digest,
+                seal(key.key, self._draw(sealing.SALT_BYTES), msgspec.json.encode(content)),
+                person,
+                place,
+            )
+            chains[partition] = Chain(known.number + 1, chain(known.digest, leaf_hash(leaf_of(entry).to_bytes())))
+            entries.append(entry)
         return LedgerWrite(entries, fresh, chains)
 
     def _key_for(self, person: PersonId) -> PersonKey:
@@ -108,6 +132,16 @@ def _contents(record: NewRecord) -> Iterable[Content]:
     for ordinal, choice in enumerate(fact.choices):
         told = choice_id(record.key, ordinal)
         yield Content(told, fact.source, fact.id, fact.at, fact.received, choice, fact.known_as)
+
+
+def _retraction(gone: Content, now_ms: int, method: str) -> Content:
+    choice = Choice(Action.CORRECT, held_from=now_ms, method=method)
+    told = choice_id(bytes.fromhex(gone.id), 0)
+    return Content(told, gone.source, gone.message, now_ms, now_ms, choice, gone.known_as, gone.id)
+
+
+def _place_of(person: PersonId | None, records: Sequence[NewRecord]) -> int:
+    return next((place for place, record in enumerate(records) if record.person == person), 0)
 
 
 def leaf_of(entry: Entry | NewEntry) -> Leaf:
@@ -156,24 +190,41 @@ class Ledger:
         moves = [move for move in await self._engine.moves(people) if known_ms is None or move.at_ms <= known_ms]
         last = {move.position: move.person for move in moves}
         came = {move.appended_for for move in moves if last[move.position] in people}
-        entries, keyring = await self._engine.ledger_of({*people, *came}, known_ms)
+        read = await self.appended_for({*people, *came}, known_ms)
+        return [each for each in read if last.get(each.entry.position, each.entry.person) in people]
+
+    async def appended_for(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
+        """The entries that were appended for some people, by index, whoever they belong to by now."""
+        entries, keyring = await self._engine.ledger_of(people, known_ms)
         return [
             Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
             for entry in entries
-            if last.get(entry.position, entry.person) in people
         ]
 
 
-def standing_of(read: Iterable[Read]) -> Standing:
+def counting(read: Sequence[Read]) -> list[Content]:
+    """What entries say, of a person and in their order, without what was retracted since, and the retractions."""
+    retracted: dict[str, int] = {}
+    for each in read:
+        if each.content is not None and each.content.retracts is not None:
+            retracted[each.content.retracts] = each.entry.index
+    return [
+        each.content
+        for each in read
+        if each.content is not None
+        and each.content.retracts is None
+        and each.entry.index > retracted.get(each.content.id, -1)
+    ]
+
+
+def standing_of(read: Sequence[Read]) -> Standing:
     """What entries come to, as the fold has it."""
     standing = Standing()
-    for each in read:
-        told = each.content
-        if told is not None:
-            choice = told.choice
-            kept = Kept(
-                choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,
-                storable(choice.value), told.known_as,
-            )  # fmt: skip
-            add(standing, choice.scope, kept, choice.corrects)
+    for told in counting(read):
+        choice = told.choice
+        kept = Kept(
+            choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,
+            storable(choice.value), told.known_as,
+        )  # fmt: skip
+        add(standing, choice.scope, kept, choice.corrects)
     return standing

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import to_iso
-from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading
+from courtesy.engine.contract import Engine, HeldIdentifier, IdentityReading, PersonReading
 from courtesy.identity.repair import chain_between
 from courtesy.identity.resolve import Link
 from courtesy.identity.rules import normalise, split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
-from courtesy.person.view import person_view
+from courtesy.person.view import person_view, sources_of
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History, Told
 
@@ -66,7 +66,7 @@ class People:
         Raises CourtesyError(NOT_FOUND), or CONFLICT for a position that this log has not reached.
         """
         reading, state = await self._whole(kind, value, after)
-        names = self.source_names()
+        names = await self._catalog.source_names(_sources(reading.identifiers) | sources_of(state))
         view = person_view(state, names)
         view["position"] = str(reading.head)
         view["merged_people"] = [str(person) for person in reading.merged]
@@ -91,11 +91,12 @@ class People:
         log and is not in the lake is missing. Raises CourtesyError(NOT_FOUND) for who was not known.
         """
         state, told, merged = await self._whole_at(kind, value, at_ms, knowing_today=knowing_today)
-        view = person_view(state, self.source_names())
+        names = await self._catalog.source_names(sources_of(state))
+        view = person_view(state, names)
         view["as_of"] = to_iso(at_ms)
         view["position"] = str(told.position)
         view["merged_people"] = [str(each) for each in merged]
-        view["identifiers"] = _carried_view(state, told, self.source_names())
+        view["identifiers"] = _carried_view(state, told, names)
         if kind == GROUP:
             view["members"] = sorted(state.members)
         return view
@@ -132,11 +133,6 @@ class People:
             raise _unknown_then(kind, value, at_ms)
         return state, told, merged
 
-    def source_names(self) -> dict[Any, str]:
-        """What each source is called, by its number."""
-        names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
-        return {**names, 0: "courtesy"}
-
     async def _read(self, kind: str, value: str, after: Position | None) -> PersonReading:
         key = self.key_of(kind, value)
         waited = 0
@@ -169,7 +165,7 @@ class People:
         people = [reading.person, *reading.merged]
         limit = min(limit, RECORDS_MAX)
         records = await self._records_of(people, before, limit)
-        names = self.source_names()
+        names = await self._catalog.source_names(_sources(records))
         wanted = (RecordKind.EVENT, RecordKind.GROUP)
         return {
             "person": str(reading.person),
@@ -188,7 +184,7 @@ class People:
         """Why a person's identifiers are one person; with `other`, the chain of evidence between the two."""
         reading = await self._read(kind, value, None)
         evidence = await self._engine.identity_of(reading.person)
-        names = self.source_names()
+        names = await self._catalog.source_names(_sources(reading.identifiers) | _sources_of_evidence(evidence))
         view: dict[str, Any] = {
             "person": str(reading.person),
             "identifiers": [_identifier_view(each, names) for each in reading.identifiers],
@@ -223,6 +219,18 @@ class People:
         return view
 
 
+def _sources(told: Iterable[HeldIdentifier | Record]) -> set[SourceId]:
+    return {each.source for each in told}
+
+
+def _sources_of_evidence(reading: IdentityReading) -> set[SourceId]:
+    return {
+        *(each.evidence.source for each in reading.links),
+        *(each.evidence.source for each in reading.merges),
+        *(each.evidence.source for each in reading.refusals),
+    }
+
+
 def _unknown_then(kind: str, value: str, at_ms: int) -> CourtesyError:
     return CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
 
@@ -232,7 +240,7 @@ def _was_told(key: str, held: Iterable[HeldIdentifier], at_ms: int) -> bool:
     return any(each.since_ms <= at_ms for each in held if each.identifier == key)
 
 
-def _identifier_view(each: HeldIdentifier, names: dict[Any, str]) -> dict[str, Any]:
+def _identifier_view(each: HeldIdentifier, names: Mapping[SourceId, str]) -> dict[str, Any]:
     kind, value = split_identifier(each.identifier)
     return {
         "kind": kind,
@@ -244,7 +252,7 @@ def _identifier_view(each: HeldIdentifier, names: dict[Any, str]) -> dict[str, A
     }
 
 
-def _carried_view(state: PersonState, told: Told, names: dict[Any, str]) -> list[dict[str, Any]]:
+def _carried_view(state: PersonState, told: Told, names: Mapping[SourceId, str]) -> list[dict[str, Any]]:
     """The identifiers that the events up to an instant carried, each with the one that told it first."""
     message_ids = told.message_ids(state)
     return [
@@ -261,7 +269,7 @@ def _carried_view(state: PersonState, told: Told, names: dict[Any, str]) -> list
     ]
 
 
-def event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
+def event_view(record: Record, names: Mapping[SourceId, str]) -> dict[str, Any]:
     """An event whole, as it was accepted. Raises msgspec.DecodeError for a payload that is none."""
     body: dict[str, Any] = msgspec.json.decode(record.payload)
     return {
@@ -282,7 +290,7 @@ def event_view(record: Record, names: dict[Any, str]) -> dict[str, Any]:
     }
 
 
-def link_view(link: Link, names: dict[Any, str]) -> dict[str, Any]:
+def link_view(link: Link, names: Mapping[SourceId, str]) -> dict[str, Any]:
     """A link with its evidence."""
     return {
         "a": link.a,

@@ -11,12 +11,13 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
 from courtesy.channel.address import permitted_networks
@@ -30,13 +31,17 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
-from courtesy.runtime.quality import Judge
+from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.retention import LogRetention
+from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
+from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
+SEAL_EVERY_S = 30.0
+"""How long a choice waits at most until a checkpoint covers it: half of what is promised."""
 
 log = structlog.get_logger("process")
 
@@ -66,14 +71,15 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
     try:
         await catalog.start()
         channels = {WEBHOOK: make_webhook(settings)}
-        configs = {WEBHOOK: lambda name: webhook_config(catalog, name)}
+        targets = {WEBHOOK: WebhookTargets(catalog)}
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
+            asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
         ]
-        await Dispatcher(engine, channels, configs, clock).run(stop)
+        await Dispatcher(engine, channels, targets, clock).run(stop)
         await asyncio.gather(*beside)
     finally:
         await catalog.stop()
@@ -87,9 +93,16 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             now = clock.now_ms()
             trimmed = await _trim(engine, settings, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
+            days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
-            if trimmed or forgotten or let_go:
-                log.info("upkeep", records_trimmed=trimmed, keys_forgotten=forgotten, records_let_go=let_go)
+            if trimmed or forgotten or days_forgotten or let_go:
+                log.info(
+                    "upkeep",
+                    records_trimmed=trimmed,
+                    keys_forgotten=forgotten,
+                    quality_days_forgotten=days_forgotten,
+                    records_let_go=let_go,
+                )
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)
         try:
@@ -148,12 +161,18 @@ def make_webhook(settings: Settings) -> Webhook:
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
 
 
-async def webhook_config(catalog: CatalogCache, name: str) -> dict[str, Any] | None:
-    """How to call a subscription's webhook as it is defined now."""
-    subscription = await catalog.subscription(name)
-    if subscription is None:
-        return None
-    return {"url": subscription.url, "secrets": list(subscription.secrets)}
+async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
+    """Sign what came to the ledger, once in a while."""
+    while not stop.is_set():
+        try:
+            key = await asyncio.to_thread(signing_key, Path(settings.data))
+            await Sealer(engine, key, SystemClock()).seal()
+        except CourtesyError as error:
+            log.warning("sealing_waits", cause=error.message, hint=error.hint)
+        try:
+            await asyncio.wait_for(stop.wait(), SEAL_EVERY_S)
+        except TimeoutError:
+            continue
 
 
 WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}

@@ -30,6 +30,9 @@ from courtesy.runtime.system_events import SourceReport, report
 from courtesy.schema.event_schema import event_name
 
 PAST_DAYS = 14
+KEPT_DAYS = 400
+"""How many days are kept, and can be asked for: a year, and a month more to compare with."""
+
 WINDOWS = 25
 """Stretches of the log, evenly apart, of which a sample is made when the day has more events than are looked at."""
 
@@ -212,10 +215,10 @@ class Judge:
         Raises CourtesyError(NOT_FOUND) for a source that is not there.
         """
         number = None if source is None else self._catalog.policy(source).source
-        names = {number: name for name, (number, _) in self._catalog.now.sources.items()}
         now = self._clock.now_ms()
         tomorrow = now - now % DAY_MS + DAY_MS
         rows = await self._engine.quality(number, tomorrow - day_count * DAY_MS, tomorrow)
+        names = await self._catalog.source_names(row.source for row in rows)
         return [SourceDay(names[row.source], decode_day(row.body)) for row in rows if row.source in names]
 
 

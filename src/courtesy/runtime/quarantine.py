@@ -8,7 +8,7 @@ nothing twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -154,14 +154,9 @@ class Quarantine:
     async def groups(self, source: str | None = None, cause: Cause | None = None) -> list[Group]:
         """What is held, by source, cause and what is wrong; most events first. Raises NOT_FOUND for the source."""
         number = None if source is None else self._catalog.policy(source).source
-        return [self._group(each) for each in await self._engine.quarantine_groups(number, cause)]
-
-    def _group(self, found: QuarantineGroup) -> Group:
-        name = self._source_names().get(found.source, str(found.source))
-        return Group(_group_id(found), name, found, MEANING[found.cause], remedy_of(found.cause))
-
-    def _source_names(self) -> dict[SourceId, str]:
-        return {number: name for name, (number, _) in self._catalog.now.sources.items()}
+        found = await self._engine.quarantine_groups(number, cause)
+        names = await self._catalog.source_names(each.source for each in found)
+        return [_group(each, names) for each in found]
 
     async def group(self, group_id: str) -> Group:
         """One group. Raises CourtesyError(NOT_FOUND)."""
@@ -182,7 +177,7 @@ class Quarantine:
         None for a source that is paused or gone: nothing of it can be let in.
         """
         try:
-            policy = self._policy(group.found.source)
+            policy = await self._policy(group.found.source)
         except CourtesyError:
             return []
         sample = await self.latest(group, SAMPLE_ROWS)
@@ -203,7 +198,7 @@ class Quarantine:
         tally = Tally()
         by_outcome: dict[tuple[Fate, Cause | None], list[Example]] = {}
         async for page in self._pages(selection, None, limit):
-            policy = self._policy(page[0].source)
+            policy = await self._policy(page[0].source)
             judged = [self._foreseen(each, fix, policy) for each in page]
             seen = await self._seen([each.key for each in judged if isinstance(each, Accepted)])
             for held, each in zip(page, judged, strict=True):
@@ -235,9 +230,9 @@ class Quarantine:
         judged = self._judged(held, fix, policy, live=False)
         return judged if isinstance(judged, Unmended) else prepared(judged, self._catalog.rules()).given
 
-    def _policy(self, source: SourceId) -> SourcePolicy:
+    async def _policy(self, source: SourceId) -> SourcePolicy:
         """How a source's events are judged now. Raises CourtesyError(CONFLICT) when they would be lost."""
-        name = self._source_names().get(source)
+        name = (await self._catalog.source_names([source])).get(source)
         if name is None:
             hint = "discard what is held of it"
             raise CourtesyError(Code.CONFLICT, f"source {source} does not exist any more", hint=hint)
@@ -305,7 +300,7 @@ class Quarantine:
         sound(fix)
         tally, position, last = Tally(), Position(0), before
         async for page in self._pages(selection, before, limit):
-            policy = self._policy(page[0].source)
+            policy = await self._policy(page[0].source)
             judged = [(held, self._judged(held, fix, policy, live=live)) for held in reversed(page)]
             for held, each in judged:
                 if isinstance(each, Unmended):
@@ -359,6 +354,11 @@ class Quarantine:
         """Save or change a fix under a name."""
         sound(saved.fix)
         await self._catalog.define_fix(name, saved, by)
+
+
+def _group(found: QuarantineGroup, names: Mapping[SourceId, str]) -> Group:
+    name = names.get(found.source, str(found.source))
+    return Group(_group_id(found), name, found, MEANING[found.cause], remedy_of(found.cause))
 
 
 def _group_id(found: QuarantineGroup) -> str:

@@ -201,11 +201,12 @@ class Repairs:
         return pieces, moves
 
     def catalogs(self) -> CatalogHistory:
-        """The subscriptions, each from the instant since which it is as it is."""
+        """The subscriptions that are on, each from the instant since which it is as it is."""
         now = self._catalog.now
         return catalog_history(
             (now.revisions[SUBSCRIPTION, name].changed_ms, subscription)
             for name, subscription in now.subscriptions.items()
+            if name not in now.switched_off
         )
 
     async def corrected(
@@ -237,7 +238,7 @@ class Repairs:
             moves=moves,
             effects=await self._effects(pieces, {reading.person, *reading.merged}),
         )
-        survivors = {each.loser: each.survivor for each in repair.rejoined} | _stuck(reading, home)
+        survivors = {each.loser: each.survivor for each in repair.rejoined} | stuck(reading, home)
         tombstones = [PersonState(loser, survivor) for loser, survivor in survivors.items()]
         return Cut(reading.person, pieces, cut, repair, tombstones)
 
@@ -360,11 +361,11 @@ def _check_whole(whole: PersonState, pieces: Sequence[Piece]) -> None:
         )
 
 
-def _stuck(reading: PersonReading, home: Mapping[PersonId, Piece]) -> dict[PersonId, PersonId]:
+def stuck(reading: PersonReading, home: Mapping[PersonId, Piece]) -> dict[PersonId, PersonId]:
     """Who became part of somebody but never handed over, for that record could not be folded; and whose they are."""
     stored = map(decode_state, reading.states)
-    stuck = [state.person for state in stored if state.merged_into is None]
-    return {person: home[person].person for person in stuck if home[person].person != person}
+    left = [state.person for state in stored if state.merged_into is None]
+    return {person: home[person].person for person in left if home[person].person != person}
 
 
 def _rejoined(each: Merge, survivor: PersonId, note: Note) -> Merge:

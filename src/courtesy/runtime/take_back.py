@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from secrets import token_bytes
 
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
 from courtesy.engine.contract import (
+    Append,
     AppendBatch,
     Engine,
     HeldIdentifier,
@@ -29,17 +31,19 @@ from courtesy.engine.imported import FileKey, Span, Spans, TakeBack, joined
 from courtesy.event.cause import Fate
 from courtesy.identity.repair import Note, Repair, parted
 from courtesy.identity.resolve import Changes, Evidence
-from courtesy.identity.rules import IdentityRules, normalise
+from courtesy.identity.rules import IdentityRules, normalise, split_identifier
 from courtesy.identity.told import Telling, Told, told_by
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
-from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, whole_of
+from courtesy.runtime.ledger import Draw, Ledger, LedgerWriter, counting
+from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, Piece, Repairs, restore, stuck, whole_of
 
 PEOPLE_AT_ONCE = 20
 """People in one append, each of whom takes some questions to the store: a few hundredths of a second."""
 
+SET_ASIDE_MAX = 1_000_000
 KIND = "take back"
 
 _Assigned = Mapping[Record, PersonId]
@@ -106,12 +110,23 @@ class _Seen:
 class TakeBacks:
     """Takes files back, in one process."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache, history: History, repairs: Repairs, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: CatalogCache,
+        history: History,
+        repairs: Repairs,
+        clock: Clock,
+        draw: Draw = token_bytes,
+    ) -> None:
+        """`draw` gives the keys of the ledger, and must not be foreseen by anybody."""
         self._engine = engine
         self._catalog = catalog
         self._history = history
         self._repairs = repairs
         self._clock = clock
+        self._ledger = Ledger(engine)
+        self._writer = LedgerWriter(engine.partition_count, draw)
 
     async def take_back(
         self, fingerprint: str, source: str, by: str, *, dry: bool = False, people_max: int | None = None
@@ -122,15 +137,15 @@ class TakeBacks:
         is finished, the store is as if the file had never been imported, and it can be imported again. What it kept
         apart stays so: an identifier that is shared because of the file stays shared as long as others carry it.
 
-        Raises CourtesyError: NOT_FOUND, or CONFLICT for a file that was imported before files could be taken back, or
-        somebody whose events are not all there any more.
+        Raises CourtesyError: NOT_FOUND, or CONFLICT for a file that was imported before files could be taken back,
+        while another is being taken back, or for somebody whose events are not all there any more.
         """
         progress, file = await self._find(fingerprint, source, by)
         people = sorted(await self._history.people_in(file.spans))
         if dry:
             return await self._told(file, source, len(people), 0, finished=False)
         if progress.taken_back_ms is None:
-            await self._engine.save_import(progress._replace(taken_back_ms=self._clock.now_ms()))
+            await self._begin(file)
         told = await self._told(file, source, len(people), len(people), finished=True)
         for done in range(0, len(people), PEOPLE_AT_ONCE):
             if people_max is not None and done >= people_max:
@@ -161,6 +176,21 @@ class TakeBacks:
             raise CourtesyError(Code.CONFLICT, message, place=progress.name)
         spans = joined(await self._engine.import_spans(key))
         return progress, _File(key, progress.name, spans, Spans(spans), by)
+
+    async def _begin(self, file: _File) -> None:
+        """Say that it is being taken back. One file at a time: of another, what its archive still has could not be told
+        from what nobody has taken back yet."""
+        async with self._engine.appending():
+            known = {FileKey(each.fingerprint, each.source): each for each in await self._engine.imports()}
+            own = known.pop(file.key, None)
+            if own is None:
+                raise CourtesyError(Code.NOT_FOUND, f"{file.name} was taken back by somebody else", place=file.name)
+            for each in known.values():
+                if each.taken_back_ms is not None:
+                    message = f"another file is being taken back: {each.name}, {each.fingerprint}"
+                    raise CourtesyError(Code.CONFLICT, message, hint="finish that first", place=file.name)
+            if own.taken_back_ms is None:
+                await self._engine.save_import(own._replace(taken_back_ms=self._clock.now_ms()))
 
     async def _told(self, file: _File, source: str, people: int, done: int, *, finished: bool) -> TakenBack:
         fates = Counter[Fate]()
@@ -197,6 +227,8 @@ class TakeBacks:
         """Those who have to wait for a merge to be folded, and those who become several."""
         waiting, alone, plans = [], [], list[_Plan]()
         async with self._engine.appending() as append:
+            if not await self._is_under_way(file):
+                return [], []
             now_ms, seen = self._clock.now_ms(), set[PersonId]()
             for person in people:
                 reading = await self._engine.read_person(f"person:{person}")
@@ -211,21 +243,43 @@ class TakeBacks:
                 else:
                     plans.append(plan)
             if plans:
-                await append.write(_batch(file, plans, now_ms))
+                await self._write(append, file, _batch(file, plans, now_ms))
         return waiting, alone
 
     async def _alone(self, file: _File, person: PersonId) -> list[PersonId]:
         """Take back what is of one person; themselves when they have to wait."""
         async with self._engine.appending() as append:
             reading = await self._engine.read_person(f"person:{person}")
-            if reading is None:
+            if reading is None or not await self._is_under_way(file):
                 return []
             now_ms = self._clock.now_ms()
             plan = await self._settled_plan(file, reading, now_ms)
             if plan is None:
                 return [person]
-            await append.write(_batch(file, [plan], now_ms, plan.repair))
+            await self._write(append, file, _batch(file, [plan], now_ms, plan.repair))
             return []
+
+    async def _write(self, append: Append, file: _File, batch: AppendBatch) -> None:
+        """Write, and have the ledger, of which nothing is ever taken out, say that what the file told counts no
+        more."""
+        gone = batch.taken_back
+        assert gone is not None, "a batch of this kind takes something back"
+        read = await self._ledger.appended_for(gone.people)
+        still = {content.id for content in counting(read)}
+        told = [
+            each
+            for each in read
+            if each.entry.position in file.inside and each.content is not None and each.content.id in still
+        ]
+        method = f"{KIND}: {file.key.fingerprint}"
+        ledger = await self._writer.retracted(append, told, batch.records, batch.now_ms, method)
+        await append.write(batch._replace(ledger=ledger))
+
+    async def _is_under_way(self, file: _File) -> bool:
+        """Whether it is still being taken back. If not, somebody else was quicker; perhaps it is being imported again,
+        or another file is being taken back."""
+        progress = await self._engine.import_progress(*file.key)
+        return progress is not None and progress.taken_back_ms is not None
 
     async def _settled_plan(self, file: _File, reading: PersonReading, now_ms: int) -> _Plan | None:
         kinds = await self._engine.unfolded_kinds([reading.person, *reading.merged])
@@ -246,9 +300,12 @@ class TakeBacks:
         for part in parts:
             part.identifiers = [key for key in part.identifiers if key not in gone.identifiers]
         pieces, moves = await self._repairs.pieces(parts, seen.rest, whole, now_ms)
-        _check_whole(whole, pieces, seen.theirs)
+        if _check_whole(whole, pieces, seen.theirs):
+            gone = replace(gone, keys=await self._keys_left(gone))
         if len(pieces) == 1:
-            return _Plan(gone, [pieces[0].state])
+            home = dict.fromkeys((reading.person, *reading.merged), pieces[0])
+            tombstones = [PersonState(loser, survivor) for loser, survivor in stuck(reading, home).items()]
+            return _Plan(gone, [pieces[0].state, *tombstones])
         note = Note(KIND, reading.person, file.by, file.name, now_ms)
         cut = await self._repairs.corrected(reading, pieces, [], note, moves)
         return _Plan(gone, [*(piece.state for piece in pieces), *cut.tombstones], cut.repair)
@@ -263,22 +320,27 @@ class TakeBacks:
         return seen
 
     async def _gone(self, file: _File, reading: PersonReading, seen: _Seen, told: Told) -> TakeBack:
-        source = file.key.source
+        source, held = file.key.source, [each.identifier for each in reading.identifiers]
         messages = {_said(record).id for record in seen.theirs}
-        first = [each for each in reading.identifiers if each.source == source and each.message_id in messages]
+        keys = {record.key for record in seen.theirs}
+        # By the key, which is right even where a record was corrupted and says nothing.
+        first = [each for each in reading.identifiers if message_key(each.source, each.message_id) in keys]
         lost = {each.identifier for each in first if each.identifier not in told.identifiers}
         links = (await self._engine.identity_of(reading.person)).links
         cut = [
             link
             for link in links
             if not lost.isdisjoint((link.a, link.b))
-            or (link.evidence.source == source and link.evidence.message_id in messages)
+            or message_key(link.evidence.source, link.evidence.message_id) in keys
         ]
         return TakeBack(
             source,
             people={reading.person, *reading.merged, *(record.person for record in seen.theirs)},
             positions=[record.position for record in seen.theirs],
-            keys={record.key for record in seen.theirs},
+            # What another file told again since is that one's.
+            keys=keys - {record.key for record in seen.rest},
+            # An earlier one tells who was a member by the file, and groups are never merged: nobody needs it.
+            restored=[reading.person] if any(split_identifier(key)[0] == "group" for key in held) else [],
             identifiers=lost,
             evidence=_evidence(first, told),
             cut=cut,
@@ -286,11 +348,20 @@ class TakeBacks:
             messages=messages,
         )
 
+    async def _keys_left(self, gone: TakeBack) -> set[bytes]:
+        """The keys of what the log still has or was set aside: what only the archive has was taken back before, and
+        another file may have told it again to somebody else since."""
+        there = {record.key for record in await self._engine.history(gone.people)}
+        there |= {each.record.key for each in await self._engine.poisoned(SET_ASIDE_MAX)}
+        return there & set(gone.keys)
+
     # -- the end
 
     async def _finish(self, file: _File) -> bool:
         """Forget the file, unless more of it came in meanwhile."""
         async with self._engine.appending() as append:
+            if not await self._is_under_way(file):
+                return True
             spans = joined(await self._engine.import_spans(file.key))
             if await self._engine.people_in(spans):
                 return False
@@ -325,8 +396,9 @@ def _evidence(first: Iterable[HeldIdentifier], told: Told) -> dict[str, Evidence
     return {each.identifier: told.identifiers[each.identifier] for each in first if each.identifier in told.identifiers}
 
 
-def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> None:
-    """Whether the events that are left, and those of the file or some of them, are all that make the person."""
+def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[Record]) -> bool:
+    """Check that the events that are left, and those of the file or some of them, are all that make the person; whether
+    they are so without any of the file."""
     rest = Counter[str]()
     for piece in pieces:
         rest.update(piece.state.type_counts)
@@ -338,6 +410,7 @@ def _check_whole(whole: PersonState, pieces: Iterable[Piece], theirs: Iterable[R
             f"expected {whole.event_count} events of person {whole.person} in history, found {most.total()}",
             hint="what was dropped from the log without a lake, or by a retention rule, can't be told apart any more",
         )
+    return rest == there
 
 
 def _batch(file: _File, plans: Sequence[_Plan], now_ms: int, repair: Repair | None = None) -> AppendBatch:
@@ -348,6 +421,7 @@ def _batch(file: _File, plans: Sequence[_Plan], now_ms: int, repair: Repair | No
         people={person for part in parts for person in part.people},
         positions=[position for part in parts for position in part.positions],
         keys={key for part in parts for key in part.keys},
+        restored=[person for part in parts for person in part.restored],
         identifiers={key for part in parts for key in part.identifiers},
         evidence={key: evidence for part in parts for key, evidence in part.evidence.items()},
         cut=[link for part in parts for link in part.cut],

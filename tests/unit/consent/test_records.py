@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.time import to_iso
 from courtesy.consent.controller import Controller, PostalAddress
-from courtesy.consent.kantara import kantara_receipts
+from courtesy.consent.kantara import kantara_receipt, kantara_receipts
 from courtesy.consent.records import iso_receipt, iso_records
 from courtesy.consent.sheet import COLUMNS, FORMULA_STARTS, csv_records, defused
 from courtesy.consent.signals import TCF_PURPOSES, US_OPT_OUTS
@@ -118,6 +120,16 @@ def test_a_corrected_choice_stays_a_record_and_is_invalid() -> None:
     wrong, right = told(1, Action.GRANT), told(2, Action.CORRECT, corrects=f"{1:032x}")
     (record,) = records(wrong, right)
     assert (state(record), state(record, 1)) == ("dpv:ConsentGiven", "dpv:ConsentInvalidated")
+
+
+def test_what_was_taken_back_is_invalid_and_has_no_kantara_receipt() -> None:
+    """As what was corrected; the table says since when."""
+    gone = replace(told(1, Action.GRANT), retracted_ms=AT_MS + 9_000)
+    assert state(records(gone)[0], 1) == "dpv:ConsentInvalidated"
+    assert kantara_receipts("7", [gone], CONTROLLER) == []
+    with pytest.raises(CourtesyError, match="this one was corrected"):
+        kantara_receipt("7", [gone], gone.id, CONTROLLER)
+    assert to_iso(AT_MS + 9_000) in csv_records("7", [gone])
 
 
 @pytest.mark.parametrize(

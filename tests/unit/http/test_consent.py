@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from courtesy.base.time import DAY_MS, MINUTE_MS, to_iso
 from courtesy.http.consent import AllowedView, ChoicesView
+from courtesy.runtime.sealer import Sealer, signing_key
 from tests.unit.http.world import NOW_MS, World, batch, serving
 
 ANN = "/v1/people/user_id/ann"
@@ -160,3 +162,24 @@ async def test_nobody_is_nobody() -> None:
         assert (await world.get(f"{ANN}/choices")).status_code == 404
         await live(world, country="DE")
         assert (await world.get(f"{ANN}/allowed?{QUERY}&known=2001-01-01T00:00:00Z")).status_code == 404
+
+
+async def test_the_ledger_proves_itself_to_everybody(tmp_path: Path) -> None:
+    """The key, the last checkpoint, an entry, and that it only grew; before anything was signed it says so."""
+    async with serving(data=str(tmp_path)) as world:
+        for path in ("checkpoint", "key"):
+            assert (await world.get(f"/v1/ledger/{path}", key="")).status_code == 404
+        sealer = Sealer(world.app.engine, signing_key(tmp_path), world.clock)
+        await tell(world, "c1", {"action": "grant", **MAIL})
+        first = await sealer.seal()
+        await tell(world, "c2", {"action": "withdraw", **MAIL}, {"action": "set", **MAIL, "value": 1})
+        last = await sealer.seal()
+        assert (await world.get("/v1/ledger/checkpoint", key="")).text == last.text()
+        assert (await world.get("/v1/ledger/key", key="")).text == f"{signing_key(tmp_path).public.text()}\n"
+        proof = (await world.get("/v1/ledger/entries/2/proof")).json()
+        assert (proof["checkpoint"], len(proof["path"])) == (last.text(), 1)
+        grown = (await world.get("/v1/ledger/consistency?older=1&newer=3", key="")).json()
+        assert (grown["older"], grown["newer"]) == (first.text(), last.text())
+        for path, status in (("entries/3/proof", 400), ("entries/x/proof", 400), ("consistency?older=2&newer=3", 404)):
+            assert (await world.get(f"/v1/ledger/{path}")).status_code == status
+        assert (await world.get("/v1/ledger/entries/0/proof", key="")).status_code == 401

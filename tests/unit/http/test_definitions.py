@@ -260,6 +260,20 @@ async def test_a_subscription_is_removed() -> None:
         assert (await refusal(world, "DELETE", "/v1/subscriptions/x"))[0] == 404
 
 
+async def test_a_subscription_says_that_it_is_switched_off_until_it_is_defined_again() -> None:
+    """Alone and in the list, since when and why; operators are told how many there are."""
+    async with serving() as world:
+        await world.change("PUT", "/v1/subscriptions/x", HOOK)
+        assert "switched_off" not in (await world.get("/v1/subscriptions/x")).json()
+        assert await world.app.catalog.switch_off("x", 1, "410 bye")
+        off = {"since": "2025-11-22T03:04:05.000Z", "why": "410 bye"}
+        assert (await world.get("/v1/subscriptions/x")).json()["switched_off"] == off
+        assert (await world.get("/v1/subscriptions")).json()["subscriptions"][0]["switched_off"] == off
+        assert "\ncourtesy_subscriptions_switched_off 1.0" in (await world.get("/metrics", key="")).text
+        assert "switched_off" not in (await world.change("PUT", "/v1/subscriptions/x", HOOK)).json()
+        assert "\ncourtesy_subscriptions_switched_off 0.0" in (await world.get("/metrics", key="")).text
+
+
 ADMIN_CALLS = [
     ("GET", "/v1/sources"),
     ("PUT", "/v1/sources/x"),

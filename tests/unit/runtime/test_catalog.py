@@ -14,6 +14,7 @@ from courtesy.engine.contract import Definition, Unavailable
 from courtesy.event.event import TRUST_RANK, Party
 from courtesy.identity.rules import IdentifierKind, IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Subscription
+from courtesy.person.record import SYSTEM_SOURCE
 from courtesy.runtime.catalog import (
     KEY,
     NAME_CHARS_MAX,
@@ -244,6 +245,50 @@ async def test_a_subscription_is_looked_for_in_the_store_before_it_is_gone() -> 
         await catalog.define_subscription(HOOK, BY)
         assert await other.subscription("orders") == HOOK
         assert await other.subscription("unknown") is None
+
+
+class _Counting(Engine):
+    """An engine that counts how often it is asked for definitions or their version."""
+
+    asked_count = 0
+
+    async def catalog_version(self) -> int:
+        self.asked_count += 1
+        return await super().catalog_version()
+
+
+async def test_the_store_is_asked_for_a_source_only_when_its_number_is_new() -> None:
+    """Once for all who read meanwhile; and for one that was removed never again."""
+    async with opened() as engine:
+        catalog, counting = CatalogCache(engine, engine.clock), _Counting(engine.clock, engine.disk)
+        await counting.open()
+        reading = CatalogCache(counting, counting.clock)
+        shop, gone, new = [await catalog.define_source(name, Source(), BY) for name in ("shop", "gone", "new")]
+        await engine.define(SOURCE, "gone", None, BY, NOW_MS)
+        await reading.refresh()
+        counting.asked_count = 0
+        assert await reading.source_names([]) == {0: "courtesy", shop: "shop", new: "new"}
+        await reading.source_names([SYSTEM_SOURCE, shop, new])
+        assert counting.asked_count == 0
+        answers = await asyncio.gather(*(reading.source_names([shop, gone]) for _ in range(5)))
+        assert all(gone not in each for each in answers)
+        assert counting.asked_count == 1
+        latest = await catalog.define_source("latest", Source(), BY)
+        answers = await asyncio.gather(*(reading.source_names([gone, latest]) for _ in range(5)))
+        assert {each[latest] for each in answers} == {"latest"}
+        assert counting.asked_count == 2
+        await counting.close()
+
+
+async def test_an_unknown_source_is_asked_for_again_after_an_outage() -> None:
+    """That nobody answered does not mean that it is gone."""
+    async with _catalogs() as (engine, catalog, other):
+        shop = await other.define_source("shop", Source(), BY)
+        await engine.close()
+        with pytest.raises(Unavailable):
+            await catalog.source_names([shop])
+        await engine.open()
+        assert (await catalog.source_names([shop]))[shop] == "shop"
 
 
 async def test_a_running_catalogue_follows_the_store() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from courtesy.channel.contract import MAX_ATTEMPTS, Attempt, Delivered, FailCaus
 from courtesy.channel.webhook import Webhook
 from courtesy.component.declaration import Component
 from courtesy.engine.contract import EffectReading, EffectState, FoldCommit, NewEffect
-from courtesy.runtime.dispatch import CLAIM_MS, IN_FLIGHT_PER_TARGET_MAX, Dispatcher
+from courtesy.runtime.dispatch import CLAIM_MS, IN_FLIGHT_PER_TARGET_MAX, Dispatcher, Target
 from tests.unit.runtime.world import Engine, Trouble, opened
 
 ANN = PersonId(1)
@@ -45,13 +45,23 @@ class Channel:
         self.closed = True
 
 
+class Targets:
+    """Any target but `gone`; one that wants no more stays as it is."""
+
+    def __init__(self) -> None:
+        self.refused: list[tuple[str, int, str]] = []
+
+    async def find(self, name: str) -> Target | Failed:
+        return Failed(FailCause.BAD_CONFIG, "gone") if name == "gone" else Target({"slow": name == "slow"}, 7)
+
+    async def refuse(self, name: str, revision: int, detail: str) -> None:
+        self.refused.append((name, revision, detail))
+
+
 def _dispatcher(engine: Engine, answer: Answer, kind: str = "webhook") -> tuple[Dispatcher, Channel]:
     channel = Channel(answer)
 
-    async def config(target: str) -> dict[str, Any] | None:
-        return None if target == "gone" else {"slow": target == "slow"}
-
-    return Dispatcher(engine, {kind: channel}, {kind: config}, engine.clock), channel
+    return Dispatcher(engine, {kind: channel}, {kind: Targets()}, engine.clock), channel
 
 
 async def _put(engine: Engine, *effects: tuple[str, str]) -> None:
@@ -105,6 +115,19 @@ async def test_what_can_not_arrive_is_given_up_at_once() -> None:
         effects = {each.target: (each.state, each.cause) for each in await engine.effects(None, 10)}
         assert effects == {"shop": (EffectState.FAILED, "rejected"), "gone": (EffectState.FAILED, "bad_config")}
         assert channel.asked.total() == 1
+
+
+@pytest.mark.parametrize("cause", FailCause)
+async def test_only_who_is_gone_is_said_to_want_no_more(cause: FailCause) -> None:
+    """The target is told, of the revision that was called, before the effect has its outcome."""
+    async with opened() as engine:
+        targets = Targets()
+        channel = Channel(lambda _: Failed(cause, "4xx \0"))
+        dispatcher = Dispatcher(engine, {"webhook": channel}, {"webhook": targets}, engine.clock)
+        await _put(engine, ("one", "shop"))
+        await _dispatch(dispatcher)
+        assert targets.refused == ([("shop", 7, "4xx \\0")] if cause is FailCause.GONE else [])
+        assert (await _effect(engine)).state is EffectState.FAILED
 
 
 @pytest.mark.parametrize("breaks", [False, True])

@@ -12,15 +12,18 @@ import pytest
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import HOUR_MS, ManualClock
+from courtesy.consent.standing import Standing
 from courtesy.engine.contract import ImportProgress
 from courtesy.engine.imported import FileKey, Span, Spans, joined, runs_of
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.event import EventType
 from courtesy.person.assemble import assemble
+from courtesy.person.record import RecordKind
 from courtesy.person.state import PersonState, encode_state
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.catalog import Source
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.ledger import Ledger, standing_of
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakenBack
 from courtesy.runtime.trimming import trim
@@ -301,6 +304,76 @@ async def test_without_all_of_somebodys_events_nothing_is_taken_back() -> None:
         assert (await shop.state(ANN)).event_count == 2
 
 
+async def test_a_row_that_another_file_told_again_meanwhile_stays() -> None:
+    """The archive still has the first, which was taken back before the second came: that one is another's."""
+    archive = Archive()
+    async with world(archive) as shop:
+        rows = [bought(f"f{n}", shop.shop, userId=f"u{n}", anonymousId=None) for n in range(25)]
+        await shop.store(*rows, file=FILE)
+        archive.records = shop.engine.log()
+        assert await trim(shop.engine, NOW_MS + 1) == 25
+        assert not (await shop.undo(people_max=20)).finished
+        await shop.store(rows[0], file=OTHER)
+        assert (await shop.undo()).finished
+        assert (await shop.state("user_id:u0")).event_count == 1
+        assert await shop.counted() == {"received": 1, "stored": 1}
+        await shop.store(rows[0])
+        assert (await shop.state("user_id:u0")).event_count == 1
+
+
+async def test_one_file_is_taken_back_at_a_time() -> None:
+    """Another waits until nothing of the first is left."""
+    async with world() as shop:
+        await shop.store(*(bought(f"f{n}", shop.shop, userId=f"u{n}") for n in range(25)), file=FILE)
+        await shop.store(bought("e1", shop.shop), file=OTHER)
+        await shop.undo(people_max=20)
+        with pytest.raises(CourtesyError) as refused:
+            await shop.undo(OTHER)
+        assert refused.value.code is Code.CONFLICT
+        assert FILE in refused.value.message
+        await shop.undo()
+        assert (await shop.undo(OTHER)).finished
+        assert await shop.counted() == {}
+
+
+async def test_whoever_never_handed_over_is_counted_once() -> None:
+    """A merge whose hand-over was corrupted and set aside: all their events are in one state, and in no other."""
+    async with world() as shop:
+        await shop.store(call("d", policy=shop.shop, userId=None, anonymousId="device-1"), call("a", policy=shop.shop))
+        await shop.app.ingest.append([call("m", policy=shop.shop, anonymousId="device-1")], shop.shop)
+        (merge,) = (each for each in shop.engine.log() if each.kind is RecordKind.HAND_OVER)
+        shop.engine.disk.log.replace({merge.position: b""})
+        await shop.fold()
+        await shop.store(bought("f1", shop.shop), file=FILE)
+        assert (await shop.state(ANN)).event_count == 4
+        await shop.undo()
+        assert (await shop.state(ANN)).event_count == 3
+
+
+async def test_what_a_corrupted_row_told_goes_too() -> None:
+    """Its record says nothing any more, but its key does."""
+    async with world() as shop:
+        await shop.app.ingest.append([bought("f1", shop.shop)], shop.shop, keep_keys=True, file=FILE)
+        shop.engine.disk.log.replace({Position(1): b"{"})
+        await shop.store(file=FILE)
+        assert shop.engine.owners(ANN) != []
+        await shop.undo()
+        assert shop.engine.owners(ANN) == []
+
+
+async def test_no_earlier_record_of_a_group_keeps_its_members() -> None:
+    """Nothing in the log names whom only a file made a member: an erasure would not look there."""
+    async with world() as shop:
+        acme: dict[str, Any] = {"type": EventType.GROUP, "event": None, "groupId": "acme"}
+        await shop.store(call("g", policy=shop.shop, **acme))
+        for message, user, file in (("f", "bob", FILE), ("e", "zoe", OTHER)):
+            await shop.store(call(message, policy=shop.shop, live=False, userId=user, **acme), file=file)
+        await shop.undo()
+        await shop.undo(OTHER)
+        assert list((await shop.state("group:acme")).members) == [ANN]
+        assert not any(b"user_id:zoe" in each.payload for each in shop.engine.log())
+
+
 async def test_a_preview_changes_nothing() -> None:
     """It says what would be."""
     async with world() as shop:
@@ -343,3 +416,31 @@ def test_spans_know_what_lies_in_them() -> None:
     spans = [Span(Position(a), Position(b)) for a, b in ((5, 7), (8, 8), (1, 2))]
     assert joined(spans) == [(1, 2), (5, 8)]
     assert [position for position in range(10) if position in Spans(spans)] == [1, 2, 5, 6, 7, 8]
+
+
+async def test_what_a_file_told_of_choices_counts_no_more_until_it_is_told_again() -> None:
+    """In the ledger, of which nothing is taken out: what was known then is still known to have been known then."""
+    choices = [{"action": "withdraw", "purpose": "marketing"}, {"action": "set", "purpose": "marketing", "value": 1}]
+    async with world() as shop:
+        await shop.store(call("c0", policy=shop.shop, type="consent", choices=[{"action": "grant", "purpose": "x"}]))
+        before = (await shop.state(ANN)).standing
+        rows = [
+            call(f"f{n}", policy=shop.shop, live=False, type="consent", userId=user, choices=choices)
+            for n, user in enumerate(("ann", "bob"))
+        ]
+        ledger = Ledger(shop.engine)
+        for _ in range(2):
+            await shop.store(*rows, file=FILE)
+            ann, bob = [(await shop.state(f"user_id:{name}")).person for name in ("ann", "bob")]
+            with_file, then = (await shop.state(ANN)).standing, shop.app.clock.now_ms()
+            assert standing_of(await ledger.of([ann])) == with_file != before
+            handed_out = (await shop.app.consents.told("user_id", "ann"))[1]
+            assert [each.retracted_ms for each in handed_out] == [None] * 3
+            shop.app.clock.set(then + HOUR_MS)  # type: ignore[attr-defined]
+            await shop.undo()
+            assert standing_of(await ledger.of([ann])) == (await shop.state(ANN)).standing == before
+            assert standing_of(await ledger.of([bob])) == Standing()
+            assert standing_of(await ledger.of([ann], then)) == with_file
+            handed_out = (await shop.app.consents.told("user_id", "ann"))[1]
+            assert [each.retracted_ms for each in handed_out] == [None, then + HOUR_MS, then + HOUR_MS]
+        assert len(await shop.engine.ledger_from(0, 100)) == 1 + 2 * (4 + 4)

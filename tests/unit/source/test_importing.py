@@ -17,10 +17,12 @@ import pytest
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import SourceId
 from courtesy.base.time import ManualClock
-from courtesy.engine.contract import ImportProgress, StorageFull, Unavailable
+from courtesy.engine.contract import AppendBatch, ImportProgress, StorageFull, Unavailable
+from courtesy.engine.imported import FileKey, TakeBack
 from courtesy.engine_memory import MemoryEngine
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
+from courtesy.identity.resolve import Changes
 from courtesy.identity.rules import IdentityRules
 from courtesy.runtime.importing import GO_ON, RETRY_DELAYS_S, SAVE_EVERY_ROWS, import_path
 from courtesy.runtime.ingest import Ingest, Receipt
@@ -382,3 +384,37 @@ async def test_rows_that_a_rule_leaves_out_are_counted(tmp_path: Path) -> None:
         (file,) = (await here.run(path, mapping(rule))).files
         assert (file.row_count, file.left_out_row_count, file.received_count) == (6_000, 6_000, 0)
         assert (await here.run(path, mapping(rule))).files[0].outcome is Outcome.KNOWN
+
+
+class TakenBackMeanwhile(Failing):
+    """An ingest during whose first append somebody takes the file back."""
+
+    def __init__(self, inner: Ingest, engine: MemoryEngine, finished: bool) -> None:
+        super().__init__(inner, [])
+        self._engine = engine
+        self._finished = finished
+
+    async def append(self, *args: Any, **kwargs: Any) -> Receipt:
+        """Append, and take back."""
+        receipt = await super().append(*args, **kwargs)
+        for each in await self._engine.imports():
+            await self._engine.save_import(each._replace(taken_back_ms=NOW_MS))
+            if self._finished:
+                async with self._engine.appending() as append:
+                    gone = TakeBack(each.source, finished=FileKey(each.fingerprint, each.source))
+                    await append.write(AppendBatch([], [], Changes(), [], [], NOW_MS, taken_back=gone))
+        return receipt
+
+
+@pytest.mark.parametrize("finished", [False, True])
+async def test_a_file_that_is_taken_back_while_it_is_imported_does_not_count_as_imported(
+    tmp_path: Path, *, finished: bool
+) -> None:
+    """The import ends with an error, and says nothing of a file of which a part is gone."""
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join([HEADER, *shop_rows(3)]))
+    async with world() as shop:
+        with pytest.raises(CourtesyError) as refused:
+            await shop.run(path, ingest=TakenBackMeanwhile(shop.ingest, shop.engine, finished))
+        assert refused.value.code is Code.CONFLICT
+        assert [each.finished_ms for each in await shop.engine.imports()] == ([] if finished else [None])

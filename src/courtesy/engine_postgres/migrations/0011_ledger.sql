@@ -53,6 +53,5 @@ CREATE TABLE ledger_node (
 );
 CREATE TABLE ledger_checkpoint (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    size bigint NOT NULL,
     note text NOT NULL
 );
