@@ -84,7 +84,7 @@ def consent_records(
 
     async def work(app: App) -> Document:
         person, told = await app.consents.told(kind, value)
-        return records_as(form, str(person), told, app.catalog.now.controller)
+        return records_as(form, str(person), told, await app.consents.controller())
 
     document = with_app(settings_of(data=data, database=database), work)
     sys.stdout.buffer.write(document.content if form is RecordForm.CSV else document.content + b"\n")

@@ -30,7 +30,7 @@ async def read_records(asked: Asked[RecordsQuery, None]) -> Answer:
     """All records of one person."""
     form = asked.query.format
     person, told = await asked.app.consents.told(asked.path["kind"], asked.path["value"])
-    document = records_as(form, str(person), told, asked.app.catalog.now.controller)
+    document = records_as(form, str(person), told, await asked.app.consents.controller())
     name = f'attachment; filename="consent-{person}.csv"'
     headers = (("content-disposition", name),) if form is RecordForm.CSV else ()
     return Answer(document.content, media_type=document.media_type, headers=headers)
@@ -40,7 +40,7 @@ async def read_receipt(asked: Asked[ReceiptQuery, None]) -> Answer:
     """The receipt for one choice."""
     app, path = asked.app, asked.path
     person, told = await app.consents.told(path["kind"], path["value"])
-    known = app.catalog.now.controller
+    known = await app.consents.controller()
     document = receipt_as(asked.query.format, str(person), told, path["id"], known, app.clock.now_ms())
     return Answer(document.content, media_type=document.media_type)
 

@@ -183,7 +183,7 @@ async def define_rules(asked: Asked[NoQuery, IdentityRules]) -> IdentityRules:
 
 async def read_controller(asked: Asked[NoQuery, None]) -> Controller:
     """Who is named as controller."""
-    found = asked.app.catalog.now.controller
+    found = await asked.app.consents.controller()
     if found is None:
         raise CourtesyError(Code.NOT_FOUND, "no controller is defined", hint="PUT /v1/controller defines it")
     return found

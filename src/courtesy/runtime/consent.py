@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import SECOND_MS, Clock, to_iso
+from courtesy.consent.controller import Controller
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing
@@ -87,6 +88,11 @@ class Consents:
         read = await self._ledger.of(people)
         names = await self._catalog.source_names(each.content.source for each in read if each.content is not None)
         return people[0], _told_of(read, names)
+
+    async def controller(self) -> Controller | None:
+        """Who is named as controller, by all that was defined before the call; None when nobody is."""
+        await self._catalog.refresh()
+        return self._catalog.now.controller
 
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
         """All that somebody allows, refuses and likes, the latest first."""
