@@ -26,6 +26,7 @@ SERVED = (
     "docs/how-to/schemas-and-quality.md",
     "docs/how-to/quarantine.md",
     "docs/how-to/lake.md",
+    "docs/how-to/consent.md",
     "docs/how-to/standards.md",
     "docs/how-to/audit.md",
     "docs/how-to/forget.md",

@@ -13,6 +13,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.audit import audit
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
+from courtesy.cli.consent import consent
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.ledger import ledger
 from courtesy.cli.person import COMMAND_LINE, person
@@ -35,6 +36,7 @@ cli = typer.Typer(
 )
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
+cli.add_typer(consent)
 cli.add_typer(ledger)
 cli.add_typer(audit)
 cli.add_typer(person)

@@ -18,6 +18,7 @@ from courtesy.base.time import to_iso
 from courtesy.channel.address import is_permitted, permitted_networks, why_not_public
 from courtesy.channel.webhook import COMPONENT, SECRET_PREFIX
 from courtesy.component.validation import validated
+from courtesy.consent.controller import Controller
 from courtesy.event.event import TRUST_RANK, Party
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.identity.rules import IdentityRules
@@ -178,6 +179,20 @@ async def define_rules(asked: Asked[NoQuery, IdentityRules]) -> IdentityRules:
     """Change the identity rules, for events to come."""
     await asked.app.catalog.define_rules(asked.body, asked.by)
     return asked.app.catalog.rules()
+
+
+async def read_controller(asked: Asked[NoQuery, None]) -> Controller:
+    """Who is named as controller."""
+    found = await asked.app.consents.controller()
+    if found is None:
+        raise CourtesyError(Code.NOT_FOUND, "no controller is defined", hint="PUT /v1/controller defines it")
+    return found
+
+
+async def define_controller(asked: Asked[NoQuery, Controller]) -> Controller:
+    """Name another controller, for what is handed out from now on."""
+    await asked.app.catalog.define_controller(asked.body, asked.by)
+    return asked.body
 
 
 class NewSubscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -344,6 +359,16 @@ OPERATIONS = (
         define_rules,
         IdentityRules,
         body=IdentityRules,
+    ),
+    _admin("GET", "/v1/controller", "Read who is named as controller.", read_controller, Controller, codes=_GONE),
+    _admin(
+        "PUT",
+        "/v1/controller",
+        "Say who answers for people's data.",
+        define_controller,
+        Controller,
+        body=Controller,
+        doc="Records and receipts of consent name the controller.",
     ),
     _admin("GET", "/v1/subscriptions", "List all webhook subscriptions.", list_subscriptions, Subscriptions),
     _admin("GET", "/v1/subscriptions/{name}", "Read a subscription.", read_subscription, SubscriptionView, codes=_GONE),

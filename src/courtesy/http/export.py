@@ -96,8 +96,8 @@ class UndoneMergeView(MergeView, frozen=True):
 
 
 class ExportedChoice(msgspec.Struct, frozen=True):
-    """An entry of the ledger: a choice with everything that shows it. `retracts`: the id of a choice that counts no
-    more, because what told it was taken back."""
+    """An entry of the ledger: a choice with everything that shows it. `retracts`: the index of an entry that counts
+    no more, because what told it was taken back."""
 
     index: int
     id: str

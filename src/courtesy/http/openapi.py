@@ -42,6 +42,7 @@ _TAGS = {
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "imports": "Files that were imported, and taking them back.",
     "sources": "Where events come from.",
+    "controller": "Who answers for what is done with people's data.",
     "keys": "API keys.",
     "identity": "Who is who.",
     "retention": "How long events are kept.",
@@ -158,6 +159,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.response is not None:
         for status, content in operation.response.items():
             responses[status] = {"description": HTTPStatus(int(status)).phrase, **content}
+    elif operation.answered is not None:
+        phrase = HTTPStatus(operation.status).phrase
+        responses[str(operation.status)] = {"description": phrase, "content": dict(operation.answered)}
     else:
         schema = _ref(operation.answer)
         phrase = HTTPStatus(operation.status).phrase

@@ -69,7 +69,8 @@ class Operation:
     saying no. `codes` are the errors that `handle` itself may raise, beside those that follow from the rest.
     `problem` is the body of its errors when it is not the usual one.
     `web`: people open it in browsers, from links to which others add parameters.
-    `page`: it also answers as HTML, when asked. `request` and `response` describe, in the form of OpenAPI, bodies that
+    `page`: it also answers as HTML, when asked. `answered` describes the content of a good answer, by media type, when
+    it is not `answer` as JSON. `request` and `response` describe, in the form of OpenAPI, bodies that
     `handle` reads or writes itself.
     """
 
@@ -89,6 +90,7 @@ class Operation:
     problem: type[msgspec.Struct] | None = None
     page: bool = False
     web: bool = False
+    answered: Mapping[str, Any] | None = None
     request: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
     path_docs: Mapping[str, str] = field(default_factory=dict)

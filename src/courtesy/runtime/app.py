@@ -73,7 +73,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         catalog,
         ingest,
         people,
-        Consents(people, ledger, clock),
+        Consents(people, ledger, catalog, clock),
         Proofs(engine),
         Permits(engine, people, clock),
         Audit(engine, people),

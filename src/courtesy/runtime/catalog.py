@@ -18,6 +18,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
+from courtesy.consent.controller import Controller
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
@@ -54,6 +55,7 @@ SWITCHED_OFF = "subscription_off"
 FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
+CONTROLLER = "controller"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -147,6 +149,7 @@ class Definitions:
     schemas: dict[str, EventCheck] = field(default_factory=dict)
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
+    controller: Controller | None = None
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -186,6 +189,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.retention[each.name] = msgspec.json.decode(each.body, type=Retention)
         elif each.kind == PREFERENCE_CENTRE:
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
+        elif each.kind == CONTROLLER:
+            out.controller = msgspec.json.decode(each.body, type=Controller)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
@@ -367,6 +372,10 @@ class CatalogCache:
     async def define_centre(self, centre: PreferenceCentre, by: str) -> None:
         """Change the preference centre. Raises CourtesyError(INVALID)."""
         await self._define(PREFERENCE_CENTRE, "default", msgspec.json.encode(centre.checked()), by)
+
+    async def define_controller(self, controller: Controller, by: str) -> None:
+        """Say who answers for what is done with people's data, for records of consent to name."""
+        await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
 
     async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
         """Create or change a webhook subscription. Raises CourtesyError(INVALID)."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import Position
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import SECOND_MS, Clock, to_iso
+from courtesy.consent.controller import Controller
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing
+from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
-from courtesy.runtime.ledger import Ledger, standing_of
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People
 from courtesy.standard.country import standard_country
 
@@ -47,9 +50,12 @@ class Question:
 class Consents:
     """The answering side of one process."""
 
-    def __init__(self, people: People, ledger: Ledger, clock: Clock, policies: Iterable[Policy] = LAWS) -> None:
+    def __init__(
+        self, people: People, ledger: Ledger, catalog: CatalogCache, clock: Clock, policies: Iterable[Policy] = LAWS
+    ) -> None:
         self._people = people
         self._ledger = ledger
+        self._catalog = catalog
         self._clock = clock
         self._laws = Laws(policies)
 
@@ -74,10 +80,39 @@ class Consents:
         answer = allowed(standing, asked, at_ms, self._laws, minute)
         return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
 
+    async def told(self, kind: str, value: str) -> tuple[PersonId, list[Told]]:
+        """A person's number, and every choice of theirs with its evidence, as the ledger has it last, the first told
+        first. What was sealed by a key that is gone is not among them. Raises CourtesyError(NOT_FOUND) for who is not
+        known."""
+        people = await self._people.everyone(kind, value)
+        read = await self._ledger.of(people)
+        names = await self._catalog.source_names(each.content.source for each in read if each.content is not None)
+        return people[0], _told_of(read, names)
+
+    async def controller(self) -> Controller | None:
+        """Who is named as controller, by all that was defined before the call; None when nobody is."""
+        await self._catalog.refresh()
+        return self._catalog.now.controller
+
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
         """All that somebody allows, refuses and likes, the latest first."""
         state = await self._people.state(kind, value)
         return {"person": str(state.person), "choices": choices_view(state.standing)}
+
+
+def _told_of(read: Sequence[Read], names: Mapping[SourceId, str]) -> list[Told]:
+    """Each choice once: what is told again after it was taken back counts again."""
+    found: dict[str, Told] = {}
+    retracted = {each.content.retracts: each.content.received for each in read if each.content is not None}
+    for each in read:
+        content = each.content
+        if content is None or content.retracts is not None:
+            continue
+        source, index = names.get(content.source, str(content.source)), each.entry.index
+        found.pop(content.id, None)
+        told = Told(content.id, index, content.received, source, content.message, content.choice)
+        found[content.id] = replace(told, retracted_ms=retracted[index]) if index in retracted else told
+    return list(found.values())
 
 
 def _answer_view(

@@ -102,6 +102,11 @@ class People:
             view["members"] = sorted(state.members)
         return view
 
+    async def everyone(self, kind: str, value: str) -> list[PersonId]:
+        """All who are known to be one with a person, themselves first. Raises CourtesyError(NOT_FOUND)."""
+        reading = await self._read(kind, value, None)
+        return [reading.person, *reading.merged]
+
     async def then(self, kind: str, value: str, at_ms: int) -> list[PersonId]:
         """All who were known to be one with a person at an instant, themselves first. Raises
         CourtesyError(NOT_FOUND)."""

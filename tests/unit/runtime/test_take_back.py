@@ -434,9 +434,13 @@ async def test_what_a_file_told_of_choices_counts_no_more_until_it_is_told_again
             ann, bob = [(await shop.state(f"user_id:{name}")).person for name in ("ann", "bob")]
             with_file, then = (await shop.state(ANN)).standing, shop.app.clock.now_ms()
             assert standing_of(await ledger.of([ann])) == with_file != before
+            handed_out = (await shop.app.consents.told("user_id", "ann"))[1]
+            assert [each.retracted_ms for each in handed_out] == [None] * 3
             shop.app.clock.set(then + HOUR_MS)  # type: ignore[attr-defined]
             await shop.undo()
             assert standing_of(await ledger.of([ann])) == (await shop.state(ANN)).standing == before
             assert standing_of(await ledger.of([bob])) == Standing()
             assert standing_of(await ledger.of([ann], then)) == with_file
+            handed_out = (await shop.app.consents.told("user_id", "ann"))[1]
+            assert [each.retracted_ms for each in handed_out] == [None, then + HOUR_MS, then + HOUR_MS]
         assert len(await shop.engine.ledger_from(0, 100)) == 1 + 2 * (4 + 4)
