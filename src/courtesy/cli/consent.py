@@ -76,7 +76,7 @@ def consent_choices(kind: Kind, value: Value, data: DataOption = None, database:
 def consent_records(
     kind: Kind,
     value: Value,
-    form: Annotated[RecordForm, typer.Option("--format", help="In which form")] = RecordForm.ISO_27560,
+    format_: Annotated[RecordForm, typer.Option("--format", help="In which form")] = RecordForm.ISO_27560,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -84,10 +84,10 @@ def consent_records(
 
     async def work(app: App) -> Document:
         person, told = await app.consents.told(kind, value)
-        return records_as(form, str(person), told, await app.consents.controller())
+        return records_as(format_, str(person), told, await app.consents.controller())
 
     document = with_app(settings_of(data=data, database=database), work)
-    sys.stdout.buffer.write(document.content if form is RecordForm.CSV else document.content + b"\n")
+    sys.stdout.buffer.write(document.content if format_ is RecordForm.CSV else document.content + b"\n")
     sys.stdout.buffer.flush()
 
 

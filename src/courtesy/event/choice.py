@@ -80,8 +80,9 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `notice`, `form`: SHA-256 of the wording and of the form as they were shown; the bytes are kept under these names.
     `network`: the address, cut to its first part. `affirmative`: by an act of their own, so no box that was ticked
-    already. `double_opt_in`: confirmed by a second message. The last three are what a soft opt-in takes: the address
-    came with a sale of our own, for goods like these, and refusing was easy then.
+    already. `double_opt_in`: confirmed by a second message. `own_sale`, `similar_goods` and `refusal_offered` are what
+    a soft opt-in takes: the address came with a sale of our own, for goods like these, and refusing was easy then.
+    `message`: SHA-256 of what they wrote, when they chose by a message.
     """
 
     notice: Digest | None = None
@@ -94,6 +95,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     own_sale: bool | None = None
     similar_goods: bool | None = None
     refusal_offered: bool | None = None
+    message: Digest | None = None
 
 
 class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
