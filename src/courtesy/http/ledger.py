@@ -58,7 +58,7 @@ async def prove_growth(asked: Asked[ConsistencyQuery, None]) -> Answer:
     return Answer(await asked.app.proofs.consistency(asked.query.older, asked.query.newer))
 
 
-PROOF = {"content": {JSON: {"schema": {"type": "object"}}}}
+PROOF = {JSON: {"schema": {"type": "object"}}}
 """As the verifier reads it."""
 
 OPERATIONS = (
@@ -70,7 +70,7 @@ OPERATIONS = (
         read_checkpoint,
         doc="A signed note (C2SP): how many entries there are, and the root of the Merkle tree over them.",
         codes=(Code.NOT_FOUND,),
-        response={"200": PAGE_OF_TEXT},
+        answered=PAGE_OF_TEXT["content"],
     ),
     Operation(
         "GET",
@@ -80,7 +80,7 @@ OPERATIONS = (
         read_key,
         doc="With it the verifier checks an export of the ledger, or a proof.",
         codes=(Code.NOT_FOUND,),
-        response={"200": PAGE_OF_TEXT},
+        answered=PAGE_OF_TEXT["content"],
     ),
     Operation(
         "GET",
@@ -91,7 +91,7 @@ OPERATIONS = (
         doc="By the last checkpoint, for `verifier.py --inclusion`. Entries are sealed: it says nothing of anybody.",
         scope=Scope.READ,
         codes=(Code.NOT_FOUND,),
-        response={"200": PROOF},
+        answered=PROOF,
         path_docs={"index": "The place of the entry in the ledger, from 0."},
     ),
     Operation(
@@ -103,6 +103,6 @@ OPERATIONS = (
         doc="For `verifier.py --consistency`, for whoever was given two checkpoints.",
         query=ConsistencyQuery,
         codes=(Code.NOT_FOUND,),
-        response={"200": PROOF},
+        answered=PROOF,
     ),
 )

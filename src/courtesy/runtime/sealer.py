@@ -168,8 +168,8 @@ class Proofs:
     async def consistency(self, older: int, newer: int) -> bytes:
         """For `verifier.py --consistency`: that a checkpoint of `newer` entries only adds to that of `older`."""
         ranges = consistency_ranges(older, newer)
-        path = proof(ranges, await self._nodes(runs_of(ranges)))
-        return export.consistency_proof(await self.of_size(older), await self.of_size(newer), path)
+        notes = await self.of_size(older), await self.of_size(newer)
+        return export.consistency_proof(*notes, proof(ranges, await self._nodes(runs_of(ranges))))
 
     async def _nodes(self, runs: Sequence[Run]) -> ReadNodes:
         hashes: dict[Run, Sequence[bytes]] = {}
