@@ -134,14 +134,30 @@ async def test_dropping_and_writing_are_one(engine: Engine) -> None:
     await fold_all(engine)
     page = await engine.trimmable(Position(9), 100)
     chapters = written(None, page)
-    assert [await engine.trim(page, chapters), await engine.trim(page, chapters)] == [True, False]
+    assert [await engine.trim(page, {}, chapters), await engine.trim(page, {}, chapters)] == [True, False]
     past = await engine.past([ANN])
     assert (past.records, past.chapters, past.without_chapters) == ([], chapters, START)
     await write(engine, record(ANN, "later"))
     await fold_all(engine)
     (later,) = await engine.trimmable(Position(99), 100)
-    assert not await engine.trim([*page, later], written(chapters[0], [later]))
+    assert not await engine.trim([*page, later], {ANN: chapters[0]}, written(chapters[0], [later]))
     assert (await engine.past([ANN])) == ([later], chapters, START)
+
+
+async def test_what_was_torn_meanwhile_is_not_written_again(engine: Engine) -> None:
+    """Or what was erased between reading a chapter and writing on it would come back; the next look finds it torn."""
+    for number in range(2):
+        await write(engine, record(ANN, f"m{number}"))
+        await fold_all(engine)
+        if not number:
+            assert await trim(engine, NOW_MS + 1) == 1
+    page, latest = await engine.trimmable(Position(99), 100), await engine.latest_chapters([ANN])
+    assert await engine.tear_chapters(None, NOW_MS + 1) == 1
+    before = await engine.past([ANN])
+    assert not await engine.trim(page, latest, written(latest[ANN], page))
+    assert await engine.past([ANN]) == before
+    assert await trim(engine, NOW_MS + 1) == 1
+    assert [each.is_torn for each in (await engine.past([ANN])).chapters] == [True, False]
 
 
 async def test_a_page_ends_before_what_stays(engine: Engine) -> None:

@@ -706,11 +706,15 @@ class Engine(LedgerReading, PermitStore, Protocol):
         """
         ...
 
-    async def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+    async def trim(
+        self, records: Sequence[Record], latest: Mapping[PersonId, Chapter], chapters: Sequence[Chapter]
+    ) -> bool:
         """Drop what `trimmable` gave from the log, and keep what its events come to: in place of the chapters of these
         people that begin at the same positions, or beside those that there are.
 
-        False when somebody else has dropped some of it meanwhile, and nothing was changed.
+        `latest` is what `latest_chapters` said of them, and what `chapters` go on from. False when somebody else has
+        dropped some of the records or torn, forgotten or written one of these meanwhile, and nothing was changed: what
+        was erased would come back with them.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 
@@ -230,9 +230,10 @@ class Disk:
             found += [record for record in oldest if record.position <= end]
         return found
 
-    def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
-        """Drop records from the log and keep what they come to, unless one of them is gone already."""
-        if not self.log.has(records):
+    def trim(self, records: Sequence[Record], latest: Mapping[PersonId, Chapter], chapters: Sequence[Chapter]) -> bool:
+        """Drop records from the log and keep what they come to, unless one of them is gone, or what that goes on from
+        is not what it was."""
+        if not self.log.has(records) or self.chapters.latest({each.person for each in chapters}) != latest:
             return False
         gone = {each.position for each in records}
         self.log.forget(lambda record: record.position in gone)

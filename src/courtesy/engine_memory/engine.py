@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 
@@ -381,8 +381,10 @@ class MemoryEngine:
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
         return self._disk.trimmable(up_to, limit)
 
-    async def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
-        return self._disk.trim(records, chapters)
+    async def trim(
+        self, records: Sequence[Record], latest: Mapping[PersonId, Chapter], chapters: Sequence[Chapter]
+    ) -> bool:
+        return self._disk.trim(records, latest, chapters)
 
     async def latest_chapters(self, people: Collection[PersonId]) -> dict[PersonId, Chapter]:
         return self._disk.chapters.latest(people)

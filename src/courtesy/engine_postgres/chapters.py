@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ ON CONFLICT (person_id, first) DO UPDATE SET last = excluded.last, event_count =
 """
 _LATEST = f"""
 SELECT latest.* FROM unnest(%b::bigint[]) AS one (person_id) CROSS JOIN LATERAL (
-    SELECT {_COLUMNS} FROM chapter WHERE chapter.person_id = one.person_id ORDER BY first DESC LIMIT 1
+    SELECT {_COLUMNS} FROM chapter WHERE chapter.person_id = one.person_id ORDER BY first DESC LIMIT 1 {{lock}}
 ) AS latest
 """
 _HISTORY = f"""
@@ -62,12 +62,15 @@ class Chapters(Connected):
     async def trimmable(self, up_to: Position, limit: int) -> list[Record]:
         return [record_of(row) for row in await self._rows(_TRIMMABLE, up_to, limit, limit)]
 
-    async def trim(self, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+    async def trim(
+        self, records: Sequence[Record], latest: Mapping[PersonId, Chapter], chapters: Sequence[Chapter]
+    ) -> bool:
         async with self._connection() as connection:
-            return await _trim(connection, records, chapters)
+            return await _trim(connection, records, latest, chapters)
 
     async def latest_chapters(self, people: Collection[PersonId]) -> dict[PersonId, Chapter]:
-        return {PersonId(row[0]): _chapter(row) for row in await self._rows(_LATEST, list(people))}
+        async with self._connection() as connection:
+            return await _latest(connection, people)
 
     async def tear_chapters(self, source: SourceId | None, received_before_ms: int) -> int:
         async with self._connection() as connection:
@@ -91,15 +94,28 @@ class Chapters(Connected):
 
 
 class _Changed(Exception):
-    """Somebody else dropped a record."""
+    """Somebody else dropped a record, or changed a chapter."""
 
 
-async def _trim(connection: Connection, records: Sequence[Record], chapters: Sequence[Chapter]) -> bool:
+async def _latest(connection: Connection, people: Collection[PersonId], lock: str = "") -> dict[PersonId, Chapter]:
+    cursor = await connection.execute(_LATEST.format(lock=lock), (list(people),), binary=True)
+    return {PersonId(row[0]): _chapter(row) for row in await cursor.fetchall()}
+
+
+async def _trim(
+    connection: Connection,
+    records: Sequence[Record],
+    latest: Mapping[PersonId, Chapter],
+    chapters: Sequence[Chapter],
+) -> bool:
     places = [each.partition for each in records], [each.position for each in records]
     try:
         async with connection.transaction():
             gone = await connection.execute(_DROP, places)
             if gone.rowcount != len(records):
+                raise _Changed
+            # Waits for whoever is changing one of them, and keeps others from it until these are written.
+            if await _latest(connection, {each.person for each in chapters}, "FOR UPDATE") != latest:
                 raise _Changed
             async with connection.cursor() as cursor:
                 await cursor.executemany(_PUT, [_values(each) for each in chapters])

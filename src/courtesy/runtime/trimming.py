@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import Engine
@@ -24,16 +24,22 @@ async def trim(engine: Engine, received_before_ms: int, up_to: Position | None =
         end = min(end, up_to)
     dropped = 0
     while page := await engine.trimmable(end, PAGE_RECORDS):
-        if await engine.trim(page, await _chapters(engine, page)):
+        facts = _facts(page)
+        latest = await engine.latest_chapters(facts)
+        if await engine.trim(page, latest, _chapters(facts, latest)):
             dropped += len(page)
     return dropped
 
 
-async def _chapters(engine: Engine, page: Sequence[Record]) -> list[Chapter]:
-    """The chapters that the events of a page make, behind those that there are."""
+def _facts(page: Sequence[Record]) -> dict[PersonId, list[Record]]:
+    """The events of a page by person."""
     facts: dict[PersonId, list[Record]] = {}
     for record in page:
         if record.kind in FACTS:
             facts.setdefault(record.person, []).append(record)
-    latest = await engine.latest_chapters(facts)
+    return facts
+
+
+def _chapters(facts: Mapping[PersonId, Sequence[Record]], latest: Mapping[PersonId, Chapter]) -> list[Chapter]:
+    """The chapters that events make, behind those that there are."""
     return [chapter for person, records in facts.items() for chapter in written(latest.get(person), records)]
