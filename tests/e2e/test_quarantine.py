@@ -70,8 +70,12 @@ def test_a_guided_fix_from_what_is_wrong_to_people_who_know_of_it(server: Server
     assert "30 events are stored" in done.stdout
     assert fates_of(server, source) == {"received": 30, "stored": 30, "quarantined": 0, "duplicate": 0, "suppressed": 0}
     assert len(events_of(server, "user_id", f"{source}-0")) == 10
-    until(lambda: bool(server.get("/v1/fixes")["fixes"]), "the server's hearing of the saved fix")
-    assert server.get("/v1/fixes")["fixes"][0]["words"] == ["rename name to event"]
+
+    def is_heard_of() -> bool:
+        """By whichever process answers."""
+        return [each["words"] for each in server.get("/v1/fixes")["fixes"]] == [["rename name to event"]]
+
+    until(is_heard_of, "the server's hearing of the saved fix")
 
 
 def test_changes_typed_one_by_one_and_a_mistyped_one_explained(server: Server) -> None:

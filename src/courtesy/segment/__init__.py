@@ -1,0 +1,1 @@
+"""Segments: people for whom an expression holds now."""

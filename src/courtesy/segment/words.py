@@ -1,0 +1,56 @@
+"""The words of the text form that mean something, and how values and names are written so that they are not mistaken
+for them."""
+
+from __future__ import annotations
+
+from courtesy.segment.tokens import BARE_WORD
+from courtesy.segment.tree import Function, Match, Period, Stance, Unit
+
+BEGINNINGS = frozenset(
+    "did not in any all none at first last sum average smallest largest number allows granted refused wishes group"
+    " score for each".split()
+)
+"""Words that begin a condition: a trait of this name is written in quotes."""
+
+KEYWORDS = BEGINNINGS | frozenset(
+    "about absent ago after and before between bottom by comes contain contains different does end ends every exactly"
+    " false from has have is later least less like look looks more most next now of often on one or over present"
+    " previous round segment since start starts than that the then this times to today top true until was where with"
+    " within without yesterday km".split()
+)
+"""Words that a value is not written as without quotes."""
+
+UNITS = {name: unit for unit in Unit for name in (unit.value, f"{unit}s")}
+PERIODS = {period.value: period for period in Period}
+STANCES = {stance.value: stance for stance in Stance}
+FUNCTIONS = {
+    "sum": (Function.SUM, "sum of"),
+    "average": (Function.AVERAGE, "average"),
+    "smallest": (Function.SMALLEST, "smallest"),
+    "largest": (Function.LARGEST, "largest"),
+    "number": (Function.DIFFERENT, "number of different"),
+}
+"""By the word that begins them, with how they are written."""
+
+MATCHES = {
+    Match.CONTAINS: ("contains", "does not contain"),
+    Match.STARTS: ("starts with", "does not start with"),
+    Match.ENDS: ("ends with", "does not end with"),
+    Match.LIKE: ("looks like", "does not look like"),
+}
+
+
+def quoted(text: str) -> str:
+    """Text in quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def written_path(path: str) -> str:
+    """A path as it is written, in quotes if it must be."""
+    return path if BARE_WORD.fullmatch(path) and path.casefold() not in BEGINNINGS else quoted(path)
+
+
+def written_value(text: str) -> str:
+    """A text value or a name as it is written, in quotes if it must be."""
+    return text if BARE_WORD.fullmatch(text) and text.casefold() not in KEYWORDS else quoted(text)
