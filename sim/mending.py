@@ -14,19 +14,23 @@ from rich.table import Table
 from courtesy.base.time import to_iso
 from sim.clock import DAY_MS
 from sim.server import Server, command
+from sim.welcome import welcome
 from sim.world import World
 
 LAKE_LIMIT_S = 60.0
 
 
 def mend(server: Server, world: World, console: Console) -> None:
-    """Show what is wrong and mend it, judge the sources, undo a merge and do it again, ask the past, and forget."""
+    """Show what is wrong and mend it, judge the sources, undo a merge and do it again, ask the past and what
+    somebody allows, and forget."""
     _mend_quarantine(server, console)
     console.print("\n[bold]How good is what comes in[/bold]")
     subprocess.run(command("quality", "--now", "--data", str(server.data)), check=True)
+    console.print("The last day is told within a minute, hours after it happened: so little of it is fresh.")
     known = _known(server, world)
     _undo_a_merge(server, known, console)
     _ask_the_past(server, known, console)
+    welcome(server, known[0], console)
     _forget(server, known[-1], console)
 
 

@@ -43,6 +43,9 @@ def test_the_demo_ends_by_itself_with_numbers_that_agree(tmp_path: Path) -> None
     assert webhooks is not None, done.stdout
     called, ordered, forged = map(int, webhooks.groups())
     assert (called, forged) == (ordered, 0)
+    assert "grant              marketing over email: yes (granted)" in done.stdout
+    assert "withdraw           marketing over email: no (refused)" in done.stdout
+    assert "ok: 2 entries" in done.stdout
     (folder,) = (tmp_path / "demo").glob("2*/")
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
