@@ -130,7 +130,7 @@ class _Parser:
         """Whether these words or signs come now, one after the other."""
         tokens = self._tokens[self._at : self._at + len(words)]
         return len(tokens) == len(words) and all(
-            token.kind in (Kind.WORD, Kind.SIGN) and token.text.casefold() == word
+            token.kind in (Kind.WORD, Kind.SIGN) and token.text == word
             for token, word in zip(tokens, words, strict=True)
         )
 
@@ -149,8 +149,8 @@ class _Parser:
         """One of some words."""
         known = list(words)
         token = self._now
-        if token.kind is Kind.WORD and token.text.casefold() in known:
-            return self._next().text.casefold()
+        if token.kind is Kind.WORD and token.text in known:
+            return self._next().text
         self._fail(*known, what=what)
 
     def _fail(self, *expected: str, what: str = "") -> NoReturn:
@@ -171,7 +171,7 @@ class _Parser:
     def _path(self, kind: NameKind | None = None) -> str:
         """The path of a field. Unless told, it is the person's own outside of an event, and a property within."""
         token = self._now
-        begins = token.kind is Kind.WORD and token.text.casefold() in BEGINNINGS
+        begins = token.kind is Kind.WORD and token.text in BEGINNINGS
         if token.kind not in (Kind.WORD, Kind.QUOTED) or begins:
             self._fail(what="a condition" if self._event == "" else "a property")
         self._next()
@@ -190,7 +190,7 @@ class _Parser:
     def _name(self, kind: NameKind, what: str) -> str:
         """A name that is no path: in quotes, or one word that means nothing else."""
         token = self._now
-        is_keyword = token.kind is Kind.WORD and token.text.casefold() in KEYWORDS
+        is_keyword = token.kind is Kind.WORD and token.text in KEYWORDS
         if token.kind not in (Kind.WORD, Kind.QUOTED) or is_keyword:
             self._fail(what=what)
         self._next()
@@ -204,7 +204,7 @@ class _Parser:
         if token.kind in (Kind.QUOTED, Kind.DAY):
             return self._next().text
         if token.kind is Kind.WORD:
-            word = token.text.casefold()
+            word = token.text
             if word in ("true", "false"):
                 self._next()
                 return word == "true"
@@ -217,7 +217,7 @@ class _Parser:
 
     def _param(self) -> Param:
         token = self._next()
-        if self._tokens[0].text.casefold() != "for":
+        if self._tokens[0].text != "for":
             self._bad(token, '"that" is only for segments that begin with "for each"', 'put it between "quotes"')
         return Param()
 
@@ -306,7 +306,7 @@ class _Parser:
         return tree.Each(path, event)
 
     def _condition(self) -> Expression:
-        word = self._now.text.casefold() if self._now.kind is Kind.WORD else ""
+        word = self._now.text if self._now.kind is Kind.WORD else ""
         if word == "did":
             return self._did()
         if word == "in":
@@ -529,7 +529,7 @@ class _Parser:
         else:
             count = self._whole("a number of people, or a share such as 10 %")
         self._expect("by")
-        begins = self._now.kind is Kind.WORD and self._now.text.casefold() in FUNCTIONS
+        begins = self._now.kind is Kind.WORD and self._now.text in FUNCTIONS
         return tree.Rank(self._measure() if begins else self._path(NameKind.TRAIT), share, count, bottom)
 
     # -- fields
@@ -576,7 +576,7 @@ class _Parser:
             return False, Is((self._value(),))
         if self._take("comes", "round"):
             return False, self._anniversary()
-        if self._is("does") or self._now.text.casefold() in ("contains", "starts", "ends", "looks"):
+        if self._is("does") or self._now.text in ("contains", "starts", "ends", "looks"):
             return self._reads()
         if not self._take("is"):
             self._fail("is", "contains", "starts", "ends", "looks", "does", "comes", "<", ">")
@@ -623,13 +623,13 @@ class _Parser:
             return None
         token = self._next()
         self._expect("than")
-        if self._after.kind is Kind.WORD and self._after.text.casefold() in UNITS:
+        if self._after.kind is Kind.WORD and self._after.text in UNITS:
             return self._distance(token)
-        return Compare(Sign.MORE if token.text.casefold() == "more" else Sign.LESS, self._number())
+        return Compare(Sign.MORE if token.text == "more" else Sign.LESS, self._number())
 
     def _distance(self, token: Token) -> Test:
         """More than so long ago or ahead."""
-        if token.text.casefold() == "less":
+        if token.text == "less":
             self._bad(token, "expected more than so long ago", 'less than 30 days ago is "in the last 30 days"')
         span = self._duration()
         if self._take("ago"):
@@ -690,9 +690,9 @@ class _Parser:
             return None
         if self._take("on", "or"):
             return tree.Days(*self._bound(self._choose(("before", "after")), included=True))
-        if self._now.kind is not Kind.WORD or self._now.text.casefold() not in DAYS_WORDS:
+        if self._now.kind is not Kind.WORD or self._now.text not in DAYS_WORDS:
             return None
-        word = self._next().text.casefold()
+        word = self._next().text
         if word == "between":
             first = self._day()
             self._expect("and")

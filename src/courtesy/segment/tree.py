@@ -192,8 +192,8 @@ class Quantity(StrEnum):
 
 
 class Elements(_Node, frozen=True, tag="elements"):
-    """It is an array, and the filter holds for one and the same element: for any, for all (of one at least), for none,
-    or for `count` of them."""
+    """It is an array of objects, and the filter holds for one and the same element: for any, for all (of one at least),
+    for none, or for `count` of them at least."""
 
     quantity: Quantity
     filter: Filter
@@ -201,7 +201,8 @@ class Elements(_Node, frozen=True, tag="elements"):
 
 
 Test = Present | Is | Reads | Compare | Range | Within | Coming | Ago | Ahead | Anniversary | Near | Elements
-"""What is asked of a value. Of what is not there, or of another type, it does not hold."""
+"""What is asked of a value. Of what is not there, or of another type, it does not hold; but of what is not there, none
+of the elements fits."""
 
 
 class Whose(StrEnum):

@@ -18,7 +18,7 @@ KEYWORDS = BEGINNINGS | frozenset(
     " previous round segment since start starts than that the then this times to today top true until was where with"
     " within without yesterday km".split()
 )
-"""Words that a value is not written as without quotes."""
+"""Words that a value is not written as without quotes. In capitals they mean nothing: AT is Austria."""
 
 UNITS = {name: unit for unit in Unit for name in (unit.value, f"{unit}s")}
 PERIODS = {period.value: period for period in Period}
@@ -48,9 +48,9 @@ def quoted(text: str) -> str:
 
 def written_path(path: str) -> str:
     """A path as it is written, in quotes if it must be."""
-    return path if BARE_WORD.fullmatch(path) and path.casefold() not in BEGINNINGS else quoted(path)
+    return path if BARE_WORD.fullmatch(path) and path not in BEGINNINGS else quoted(path)
 
 
 def written_value(text: str) -> str:
     """A text value or a name as it is written, in quotes if it must be."""
-    return text if BARE_WORD.fullmatch(text) and text.casefold() not in KEYWORDS else quoted(text)
+    return text if BARE_WORD.fullmatch(text) and text not in KEYWORDS else quoted(text)

@@ -123,7 +123,8 @@ def test_phrases_are_written_as_they_were_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "same"),
     [
-        ("TOTAL > 5 AND NOT a IS b", "TOTAL > 5 and a is not b"),
+        ("TOTAL > 5 and not a is b", "TOTAL > 5 and a is not b"),
+        ("country is one of AT, IN, OR", "country is one of AT, IN, OR"),
         ("age is more than 18", "age > 18"),
         ("born is before 2000-01-01", "born is until 1999-12-31"),
         ("born is on or after 2000-01-01", "born is since 2000-01-01"),
@@ -151,6 +152,7 @@ def test_and_binds_closer_than_or() -> None:
     [
         ('did "A" in the last 3 dayz', "line 1, column 23", "weeks, months or years, got dayz", "did you mean"),
         ('did "A" wher total > 5', "line 1, column 9", '"or" or the end, got wher', "did you mean 'where'?"),
+        ("a is 1 AND b is 2", "line 1, column 8", '"or" or the end, got AND', "did you mean 'and'?"),
         ('did "A', "line 1, column 5", 'expected a closing "', "every quoted text needs one"),
         ("a is\n  1 and\n  b is", "line 3, column 7", "expected a value, got the end", ""),
         ("born is on 2026-02-30", "line 1, column 12", "there is no day 2026-02-30", ""),
