@@ -14,6 +14,9 @@ DAY_UNITS = {Unit.DAY: 1, Unit.WEEK: 7}
 MONTH_UNITS = {Unit.MONTH: 1, Unit.YEAR: 12}
 MONTHS_OF_PERIOD = {Period.MONTH: 1, Period.QUARTER: 3, Period.YEAR: 12}
 
+FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 28)
+"""Of what can be told in any time zone."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -88,10 +91,8 @@ class Moment:
             case Previous(period):
                 last = period_begin(self.local(self.now_ms).date(), period) - timedelta(days=1)
                 return self._days(period_begin(last, period), last)
-            case Days(first, last):
-                return self._days(
-                    date(1, 1, 3) if first is None else first, date(9999, 12, 28) if last is None else last
-                )
+            case Days(begin, end):
+                return self._days(FIRST_DAY if begin is None else begin, LAST_DAY if end is None else end)
 
     def _days(self, first: date, last: date) -> Span:
         return Span(self.day_begins(first) - 1, self.day_begins(last + timedelta(days=1)) - 1)
