@@ -92,7 +92,7 @@ class Moment:
                 last = period_begin(self.local(self.now_ms).date(), period) - timedelta(days=1)
                 return self._days(period_begin(last, period), last)
             case Days(begin, end):
-                return self._days(FIRST_DAY if begin is None else begin, LAST_DAY if end is None else end)
+                return self._days(max(begin or FIRST_DAY, FIRST_DAY), min(end or LAST_DAY, LAST_DAY))
 
     def _days(self, first: date, last: date) -> Span:
         return Span(self.day_begins(first) - 1, self.day_begins(last + timedelta(days=1)) - 1)
