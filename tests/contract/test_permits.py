@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from courtesy.base.ids import PersonId, Position
-from courtesy.base.time import MINUTE_MS, ManualClock
+from courtesy.base.time import HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault
 from courtesy.event.accept import Draft, SourcePolicy, accept
-from courtesy.runtime.audit import Audit
+from courtesy.runtime.audit import Audit, Told
 from courtesy.runtime.permits import UNSETTLED, Ask, Permits, Refusal, decide
 from tests.contract.builders import SHOP, Store, batch, record
 from tests.contract.test_engine_repair import ANN, DEVICE, World, by_ann, login, seen, world_of
@@ -193,6 +193,24 @@ async def test_a_permit_waits_for_the_append_under_way(store: Store, engine: Eng
             assert not issuing.done()
             await append.write(batch([record(before.person, "late")]))
         assert await issuing == [None]
+
+
+async def test_a_clock_that_was_set_back_gives_nobody_leave(engine: Engine, clock: ManualClock) -> None:
+    """What was refused by an hour that comes once more is refused; and asked again, each permit is as it was."""
+    async with world_of(engine, clock) as world:
+        await world.store(chooses("c1", "grant"))
+        await issued(world)
+        await world.store(chooses("c2", "withdraw"))
+        clock.advance(-5 * HOUR_MS)
+        (answer,) = await Permits(engine, world.people, clock).issue([letter()])
+        assert isinstance(answer, Refusal)
+        assert answer.why == "refused"
+        clock.advance(6 * HOUR_MS)
+        await world.store(chooses("c3", "grant"))
+        clock.advance(-6 * HOUR_MS)
+        await issued(world)
+        found = await Audit(engine, world.people).recheck(EVERYTHING, None, 10)
+        assert (found.checked_count, found.differences) == (2, [])
 
 
 # -- everything at once
@@ -437,3 +455,40 @@ async def test_a_send_has_the_permit_that_is_nearest(engine: Engine, clock: Manu
         assert await engine.audit_sends(now, now, 10) == SendAudit(0, {}, [])
         assert (await engine.audit_sends(now - 1, now, 10)).fault_counts == {SendFault.NO_PERMIT: 1}
         assert await engine.put_sends([]) == []
+
+
+def _told(user_or_device: str, at_ms: int, message: str = "letter") -> Told:
+    """Somebody says that a letter left."""
+    kind, _, value = user_or_device.partition(":")
+    return Told(kind, value, message, MAIL["channel"], at_ms)
+
+
+async def test_a_send_is_joined_by_whom_it_went_to_then(engine: Engine, clock: ManualClock) -> None:
+    """Who came apart since, before it was told, had a permit all the same."""
+    async with world_of(engine, clock) as world:
+        await world.store(seen("d1"), by_ann("a1"), login("l1"), chooses("c1", "grant"))
+        permit = await issued(world)
+        at_ms = clock.now_ms()
+        clock.advance(1_000)
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        sends = [_told(ANN, at_ms), _told(DEVICE, at_ms, "second")]
+        judged = await Audit(engine, world.people).tell(sends)
+        assert [(each.permit, each.fault) for each in judged] == [
+            (permit.number, None),
+            (permit.number, SendFault.OTHER_MESSAGE),
+        ]
+
+
+async def test_a_send_that_is_told_again_after_a_merge_is_kept_once(engine: Engine, clock: ManualClock) -> None:
+    """Under the number under which it was told first, with what was said of it then."""
+    async with world_of(engine, clock) as world:
+        audit = Audit(engine, world.people)
+        await world.store(by_ann("a1"), by_ann("b1", userId="bob"))
+        told = [_told(ANN, clock.now_ms()), _told(BOB, clock.now_ms())]
+        first = await audit.tell(told)
+        clock.advance(1_000)
+        await world.repairs.merge(ANN, BOB, "eve", "", dry=False)
+        await world.fold()
+        assert {each.person for each in await audit.tell(told)} <= {each.person for each in first}
+        assert (await audit.sends(0, LATER, 10)).send_count == 2

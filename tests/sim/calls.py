@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Any
 
 import msgspec
 
+from courtesy.base.ids import SourceId, message_key
 from courtesy.base.time import DAY_MS, HOUR_MS, to_iso
 from courtesy.event.cause import Cause
+from courtesy.event.choice import choice_id
 from courtesy.http.body import own_id
 from tests.sim.history import Message
 from tests.sim.process import IMPORTED
@@ -36,6 +38,7 @@ class Habits:
     many_emails: bool
     hoarder: bool
     choosing: float
+    countries: bool = False
 
 
 def draw_habits(chance: Random) -> Habits:
@@ -51,6 +54,7 @@ def draw_habits(chance: Random) -> Habits:
         many_emails=chance.random() < 0.2,
         hoarder=chance.random() < 0.1,
         choosing=chance.choice((0.0, 0.05, 0.2)),
+        countries=chance.random() < 0.4,
     )
 
 
@@ -133,6 +137,8 @@ class Writer:
             choice["channel"] = chance.choice(("email", "sms"))
         if chance.random() < 0.2:
             choice["heldFrom"] = self._now_ms() - int(chance.random() * DAY_MS)
+        if self._habits.countries and chance.random() < 0.2:
+            choice["jurisdiction"] = chance.choice(("DE", "EU", "US"))
         return choice
 
     def _previous(self, user: int) -> str:
@@ -144,6 +150,8 @@ class Writer:
         traits: Call = {"plan": chance.choice("abc"), "address": {"city": chance.choice("xyz"), "zip.code": 7}}
         if self._habits.hoarder:
             traits |= {f"t{chance.randrange(900)}": 1 for _ in range(60)}
+        elif self._habits.countries and chance.random() < 0.6:
+            traits["country"] = chance.choice(("DE", "US"))
         return traits | {"email": email} if chance.random() < 0.6 else traits | {"age": chance.choice((30, None))}
 
     def _name(self) -> str:
@@ -159,6 +167,44 @@ class Writer:
         if chance.random() < 0.1:
             properties |= {f"p{chance.randrange(30)}": chance.random() for _ in range(6)}
         return properties
+
+
+class Chooser(Writer):
+    """Writes of nothing but what people choose. `sources`: the numbers of the sources by name."""
+
+    def __init__(
+        self,
+        source: str,
+        habits: Habits,
+        chance: Random,
+        now_ms: Callable[[], int],
+        sources: Mapping[str, SourceId],
+    ) -> None:
+        super().__init__(source, replace(habits, choosing=1.0, alias=0.0, group=0.0, broken=0.0), chance, now_ms)
+        self._sources = sources
+        self._chosen: list[tuple[str, int]] = []
+
+    def write(self, message_id: str) -> Message:
+        message = super().write(message_id)
+        call = msgspec.json.decode(message.raw)
+        self._chosen += [(message.message_id, ordinal) for ordinal in range(len(call["choices"]))]
+        return message
+
+    def _choice(self) -> Call:
+        """More often a yes; now and then one that corrects an earlier one, or that ends by itself."""
+        choice, chance = super()._choice(), self._chance
+        if chance.random() < 0.4:
+            return {"action": "grant", "purpose": chance.choice(("marketing", "analytics")), "channel": "email"}
+        if self._chosen and chance.random() < 0.05:
+            message_id, ordinal = chance.choice(self._chosen)
+            return {"action": "correct", "corrects": choice_id(self._key_of(message_id), ordinal)}
+        if choice["action"] in ("grant", "withdraw", "object") and chance.random() < 0.1:
+            choice["heldFrom"] = self._now_ms()
+            choice["heldTo"] = choice["heldFrom"] + int(chance.uniform(1_000, 60_000))
+        return choice
+
+    def _key_of(self, message_id: str) -> bytes:
+        return message_key(self._sources[self.source], message_id)
 
 
 def _break(call: Call, chance: Random, source: str) -> tuple[Cause, Call]:

@@ -28,10 +28,12 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.ledger import LedgerWrite
+from courtesy.engine.permit import JudgedSend, NewPermit, Permit, Send, SendFault
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.outbox import Outbox
+from courtesy.engine_memory.permits import Permits
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note
@@ -451,6 +453,47 @@ class KeepsKeys(WatchedDisk):
         self.ledger = _KeepsKeys()
 
 
+class IssuesAnyway(Wire):
+    """Takes what was decided for what is true now."""
+
+    async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
+        return await super().issue_permits([msgspec.structs.replace(each, read=Position(2**62)) for each in asked])
+
+
+class ComparesNothing(WatchedDisk):
+    """Issues whatever was decided, to whoever it was."""
+
+    def holds(self, asked: NewPermit, now_ms: int) -> bool:
+        return True
+
+
+class _ForgetsHashes(Permits):
+    def put(self, send: Send) -> JudgedSend:
+        return super().put(msgspec.structs.replace(send, message_hash=None))
+
+
+class ForgetsHashes(WatchedDisk):
+    """Joins what left to permits without looking at its bytes."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.permits = _ForgetsHashes()
+
+
+class _ForgetsWhen(Permits):
+    def put(self, send: Send) -> JudgedSend:
+        judged = super().put(send)
+        return msgspec.structs.replace(judged, fault=None) if judged.fault is SendFault.EXPIRED else judged
+
+
+class ForgetsWhen(WatchedDisk):
+    """Tells whoever sends that a permit holds for ever."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.permits = _ForgetsWhen()
+
+
 def _logins_are_not_unique(rules: IdentityRules) -> IdentityRules:
     kinds = tuple(msgspec.structs.replace(kind, unique=False) for kind in rules.kinds)
     return msgspec.structs.replace(rules, kinds=kinds)
@@ -469,6 +512,7 @@ ROT = Weather(rot=0.05, crash=0.002)
 LOSSES = Weather(lose=0.3, repeat=0.3, crash=0.01, unsure=0.02)
 REPAIRS = Weather(repairs=40)
 FILES = Weather(files=3, crash=0.005)
+RUSH = Weather(repairs=8, pause=0.01)
 TAKEOVERS = Weather(pause=0.03, clock_jumps=3, joins=2)
 
 CANARIES: dict[str, Canary] = {
@@ -512,5 +556,11 @@ CANARIES: dict[str, Canary] = {
     "what a file told stays": Canary(Parts(take_backs=KeepsWhatFilesTold), "taken_back", FILES),
     "whom a file joined stay one": Canary(Parts(take_backs=KeepsWhomFilesJoined), "taken_back", FILES),
     "a file counts for ever": Canary(Parts(disk=KeepsCounts), "counts", FILES),
+    "permits are issued on what was true once": Canary(Parts(wire=IssuesAnyway), "permits", RUSH),
+    "nothing is compared when permits are issued": Canary(Parts(disk=ComparesNothing), "permits", RUSH),
+    "a refusal counts once it is folded": Canary(Parts(wire=ReadsNoTail), "permits", RUSH),
+    "audits look at no bytes": Canary(Parts(disk=ForgetsHashes), "sends", RUSH),
+    "permits hold for ever": Canary(Parts(disk=ForgetsWhen), "sends", RUSH),
+    "the ledger has less than was decided by": Canary(Parts(disk=LosesEntries), "asked_again", RUSH),
     "positions have holes": Canary(Parts(disk=Skips), "log"),
 }

@@ -19,6 +19,7 @@ from courtesy.consent.standing import Standing
 from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
 from courtesy.engine.imported import FileKey
 from courtesy.engine.ledger import Chain, Entry
+from courtesy.engine.permit import Permit, SendAudit
 from courtesy.event.cause import Fate
 from courtesy.event.choice import CHOICES_MAX, choice_id
 from courtesy.event.event import decode_fact
@@ -30,10 +31,13 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.audit import Recheck
 from courtesy.runtime.ledger import Read, leaf_of, standing_of
 from tests.sim.calls import CARTED, ORDERED, note_of
 from tests.sim.history import Filed, History, Remembered
+from tests.sim.leaving import Probe
 from tests.sim.model import Model
+from tests.sim.permit_checkers import check_asked_again, check_permits, check_sends
 from tests.sim.remote import Remote
 from tests.sim.system import ALWAYS, FICKLE, PATIENT
 
@@ -79,6 +83,10 @@ class Rest:
     chosen: dict[PersonId, list[Read]]
     entries: list[Entry]
     keys: set[PersonId]
+    probes: list[Probe]
+    permits: list[Permit]
+    audit: SendAudit
+    recheck: Recheck
     facts: dict[PersonId, list[Filed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -563,6 +571,9 @@ CHECKS: dict[str, Callable[[Rest], Found]] = {
     "known_then": check_known_then,
     "forgotten": check_forgotten,
     "taken_back": check_taken_back,
+    "permits": check_permits,
+    "sends": check_sends,
+    "asked_again": check_asked_again,
 }
 
 """What is judged at rest, by name."""

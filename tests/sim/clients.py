@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,22 @@ SKEWS_MS = (0, 0, 0, -HOUR_MS, 40 * DAY_MS, -3000 * DAY_MS)
 class Client:
     """One client of one source, with a clock of its own."""
 
-    def __init__(self, name: str, source: str, system: System, habits: Habits, chance: Random) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        system: System,
+        habits: Habits,
+        chance: Random,
+        writer: Callable[..., Writer] = Writer,
+    ) -> None:
         self.open_count = 0
         self._name = name
         self._source = source
         self._system = system
         self._chance = chance
         self._skew_ms = 0 if source == IMPORTED else chance.choice(SKEWS_MS)
-        self._writer = Writer(source, habits, chance, self._now_ms)
+        self._writer = writer(source, habits, chance, self._now_ms)
         self._written_count = 0
 
     def _now_ms(self) -> int:

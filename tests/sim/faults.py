@@ -125,6 +125,10 @@ class Faults:
         """How long a request or an answer takes on its way."""
         return float(0.001 + 0.2 * self._chance.random() ** 3)
 
+    def thought_s(self) -> float:
+        """How long it takes from what was decided to asking that it be issued; at times so long that much happens."""
+        return float(3.0 * self._chance.random() ** 4)
+
     def pause_s(self) -> float:
         """How long a process sleeps that sleeps too long: less or more than a lease lasts."""
         return self._chance.uniform(3.0, 14.0)

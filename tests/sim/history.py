@@ -14,6 +14,7 @@ import msgspec
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
 from courtesy.engine.contract import EffectState, FoldCommit, Lease, Quarantined, Settlement
 from courtesy.engine.imported import FileKey, TakeBack
+from courtesy.engine.permit import NewPermit, Permit
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Repair
 from courtesy.identity.resolve import Changes, Owner
@@ -21,6 +22,7 @@ from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.person.record import FACTS, Record, RecordKind
 from courtesy.runtime.ingest import ItemResult
 from tests.sim.files import Files
+from tests.sim.leaving import Issued, Leaving
 
 COPY_OF = {RecordKind.FORWARDED_EVENT: RecordKind.EVENT, RecordKind.FORWARDED_GROUP: RecordKind.GROUP}
 """What a forwarded record is a copy of."""
@@ -124,6 +126,7 @@ class History:
         self._taken_from: list[tuple[Position, set[PersonId]]] = []
         self.files = Files(self.fail)
         self.remembered: list[Remembered] = []
+        self.leaving = Leaving()
         self._became: dict[PersonId, list[tuple[Position, PersonId | None]]] = defaultdict(list)
         self._moved: dict[Position, list[tuple[Position, PersonId]]] = defaultdict(list)
         self._together: dict[PersonId, PersonId] = {}
@@ -450,6 +453,15 @@ class History:
         if settlement.state in (EffectState.DELIVERED, EffectState.FAILED):
             self.effects[settlement.key].settled.append((self._loop.time(), settlement))
         self.trace.note("settle", settlement.key.hex(), settlement.attempt, settlement.state, settlement.cause)
+
+    # -- permits
+
+    def issue(self, asked: NewPermit, permit: Permit, owner: PersonId | None, now_ms: int) -> None:
+        """The store issued a permit."""
+        self.leaving.issued.append(Issued(asked, permit, self.head, now_ms, owner))
+        self.trace.note("permit", permit.number, permit.person, permit.terms.message)
+
+    # -- definitions
 
     def define(self, name: str, *, present: bool) -> None:
         """A subscription was defined or removed."""

@@ -18,6 +18,7 @@ from courtesy.engine_memory import MemoryEngine
 from courtesy.http.body import Envelope, accept_all
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.erase import Eraser
@@ -26,6 +27,7 @@ from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
+from courtesy.runtime.permits import Permits
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.take_back import TakeBacks
@@ -73,6 +75,7 @@ class Parts:
     dispatcher: type[Dispatcher] = Dispatcher
     repairs: type[Repairs] = Repairs
     take_backs: type[TakeBacks] = TakeBacks
+    permits: type[Permits] = Permits
     rules: Callable[[IdentityRules], IdentityRules] = _as_defined
 
 
@@ -174,6 +177,8 @@ class Front(Process):
         self.eraser = Eraser(
             self._engine, past, machine.disk.archive, HeldEvents(self._engine, self._catalog), machine.clock
         )
+        self.permits = machine.parts.permits(self._engine, self.people, machine.clock)
+        self.audit = Audit(self._engine, self.people)
         self.quarantine = Quarantine(self._engine, self._catalog, self.ingest)
         self.catalog = self._catalog
 

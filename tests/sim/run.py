@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, cast
 
@@ -19,26 +20,31 @@ from courtesy.base.ids import Partition, Position
 from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_BACKOFF_MS
 from courtesy.engine.contract import Lease
+from courtesy.engine.permit import Permit, PermitFilter
 from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.person.record import RecordKind
+from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
-from tests.sim.calls import draw_habits
+from courtesy.runtime.permits import Ask, Permits
+from tests.sim.calls import Chooser, draw_habits
 from tests.sim.checkers import Rest, judge
 from tests.sim.clients import Client
 from tests.sim.faults import CHAOS_S, Faults, Weather, draw_weather
 from tests.sim.history import Filed, History, Message, Remembered, Trace, Violation
 from tests.sim.importer import Importer
+from tests.sim.leaving import Probe
 from tests.sim.loop import VirtualClock, run_virtually
 from tests.sim.operator import Operator
 from tests.sim.process import Front, Parts, Request, make_task
 from tests.sim.readers import Reader
 from tests.sim.refold import refolded
 from tests.sim.search import texts_of
+from tests.sim.senders import CHANNELS, PURPOSES, Sender
 from tests.sim.system import SOURCES, START_MS, System
 
 REAL = Parts()
@@ -114,6 +120,9 @@ class _Run:
             erasures=len(history.erasures),
             take_backs=sum(each.taken_back_count for each in history.files.seen.values()),
             remembered=sum(map(history.is_clear, history.remembered)),
+            permits=len(history.leaving.answered),
+            refusals=history.leaving.refused_count,
+            sends=len(history.leaving.left),
             steps=trace.count,
         )
         return Outcome(self._seed, tuple(history.violations), trace.hash, faults.seen, sizes)
@@ -126,6 +135,10 @@ class _Run:
                 client_chance = Random(f"{self._seed} client {name} {number}")
                 clients.append(Client(f"{name}{number}", name, system, habits, client_chance))
         importer = Importer(system, habits, Random(f"{self._seed} importer"))
+        chooser_chance = Random(f"{self._seed} chooser")
+        writer = partial(Chooser, sources=system.history.sources)
+        clients.append(Client("chooser", "web", system, habits, chooser_chance, writer))
+        sender = Sender(system, Random(f"{self._seed} sender"))
         operator = Operator(system, Random(f"{self._seed} operator"))
         await system.open()
         await asyncio.sleep(0.2)
@@ -134,6 +147,7 @@ class _Run:
         parties = [
             *(client.run(CHAOS_S, pace_s) for client in clients),
             reader.run(CHAOS_S),
+            sender.run(CHAOS_S),
             system.suffer(),
             system.keep_up(),
             system.redefine(),
@@ -214,6 +228,28 @@ class _Run:
             found.append((each, view))
         return found
 
+    async def _ask_at_rest(self, system: System) -> list[Probe]:
+        """For everybody who chose something, whether they may be written to now."""
+        history, now_ms = system.history, system.clock.now_ms()
+        people = People(
+            system.engine, CatalogCache(system.engine, system.clock), Past(system.engine, system.disk.archive)
+        )
+        permits = Permits(system.engine, people, system.clock)
+        chose = [
+            each
+            for each in history.left()
+            if each.record.kind is RecordKind.EVENT and b'"choices"' in each.record.payload
+        ]
+        roots = sorted({history.owner_of(each, history.head) for each in chose})
+        asked = [(person, purpose, channel) for person in roots for purpose in PURPOSES for channel in CHANNELS]
+        answers = await permits.issue(
+            [Ask("person", str(person), purpose, channel, "probe", bytes(32)) for person, purpose, channel in asked]
+        )
+        return [
+            Probe(*each, now_ms, isinstance(answer, Permit), "" if isinstance(answer, Permit) else answer.why)
+            for each, answer in zip(asked, answers, strict=True)
+        ]
+
     async def _gather(self, system: System) -> Rest:
         """Everything that the checks judge by."""
         history, engine, disk = system.history, system.engine, system.disk
@@ -254,6 +290,12 @@ class _Run:
             chosen={person: await Ledger(engine).of([person, *each.merged]) for person, each in readings.items()},
             entries=await engine.ledger_from(0, ROWS_MAX),
             keys=set(disk.ledger.keys),
+            probes=await self._ask_at_rest(system),
+            permits=await engine.permits(PermitFilter(), None, ROWS_MAX),
+            audit=await engine.audit_sends(0, START_MS + 10_000 * DAY_MS, ROWS_MAX),
+            recheck=await Audit(engine, People(engine, CatalogCache(engine, system.clock), past)).recheck(
+                PermitFilter(), None, ROWS_MAX
+            ),
             imported={file: await engine.import_counts(file) for file in history.files.seen},
         )
 

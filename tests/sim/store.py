@@ -24,6 +24,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import Span, Spans, TakeBack
 from courtesy.engine.ledger import LedgerHead, PersonKey
+from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
@@ -44,7 +45,7 @@ READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
     | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "past", "pending_erasures"}
     | {"suppression_hashes", "owned_as", "import_progress", "import_counts", "import_spans", "imports"}
-    | {"spans_taken_back", "people_in"}
+    | {"spans_taken_back", "people_in", "permits", "audit_sends", "sends_of", "ledger_of"}
 )
 """Calls that need no room."""
 
@@ -172,6 +173,13 @@ class WatchedDisk(Disk):
         super().erase(erasure)
         self._history.erase(erasure, held)
 
+    def issue_permits(self, asked: Sequence[NewPermit], now_ms: int) -> list[Permit | None]:
+        issued = super().issue_permits(asked, now_ms)
+        for given, permit in zip(asked, issued, strict=True):
+            if permit is not None:
+                self._history.issue(given, permit, self.identity.person_named(given.identifier), now_ms)
+        return issued
+
     def take_back(self, gone: TakeBack) -> None:
         super().take_back(gone)
         self._history.take_back(gone)
@@ -225,6 +233,11 @@ class Wire:
 
         self.__dict__[name] = wired
         return wired
+
+    async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
+        """What was decided is issued after a while: a process that asks for many thinks long."""
+        await asyncio.sleep(self._faults.thought_s())
+        return cast("list[Permit | None]", await self.call("issue_permits", self.inner.issue_permits, (asked,), {}))
 
     async def call(self, name: str, method: Callable[..., Awaitable[Any]], args: Any, kwargs: Any) -> Any:
         await self.reach(name)

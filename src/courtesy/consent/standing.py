@@ -109,6 +109,13 @@ def add(standing: Standing, scope: Scope, kept: Kept, corrects: str | None = Non
         _join_scopes(standing, {scope_key(scope): [kept]})
 
 
+def now_of(standing: Standing, clock_ms: int) -> int:
+    """The instant of a question about now: what the clock says, but no earlier than when the latest choice came in. By
+    a clock that was set back a refusal that was acknowledged would else begin only later."""
+    came_in = (kept.recorded for each in standing.scopes.values() for kept in each)
+    return max(clock_ms, *came_in, *standing.voids.values(), 0)
+
+
 def join(into: Standing, other: Standing) -> None:
     """Add all choices of another. Commutative, associative, idempotent."""
     into.is_cut = into.is_cut or other.is_cut

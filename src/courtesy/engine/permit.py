@@ -141,7 +141,8 @@ class PermitStore(Protocol):
         ...
 
     async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
-        """Keep what left, once each though it be told again; and judge it, in the same order.
+        """Keep what left, once each though it be told again, of any of its people: then it is as it was told first; and
+        judge it, in the same order.
 
         The permit of a send is one for any of its people over its channel, issued by then: the latest that was still in
         force of those for its message, else the latest for its message, else the latest in force for another.

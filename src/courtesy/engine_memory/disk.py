@@ -139,9 +139,9 @@ class Disk:
 
     def issue_permits(self, asked: Sequence[NewPermit], now_ms: int) -> list[Permit | None]:
         """Issue those that still hold."""
-        return [self.permits.issue(each, self.log.head) if self._holds(each, now_ms) else None for each in asked]
+        return [self.permits.issue(each, self.log.head) if self.holds(each, now_ms) else None for each in asked]
 
-    def _holds(self, asked: NewPermit, now_ms: int) -> bool:
+    def holds(self, asked: NewPermit, now_ms: int) -> bool:
         """Whether nothing has come since a permit was decided."""
         known, people = self.identity, {asked.person, *asked.others}
         return (

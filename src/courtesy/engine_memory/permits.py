@@ -44,9 +44,10 @@ class Permits:
         number, person = (None, send.people[0] if send.people else PersonId(0))
         if permit is not None and permit.person is not None:
             number, person = permit.number, permit.person
-        key = (send.at_ms, send.message, send.channel, person)
-        self._sent.setdefault(key, (send.message_hash, number))
-        return self._judged(key, send.message_hash, number)
+        told: Sent = (send.at_ms, send.message, send.channel, person)
+        again = ((*told[:3], each) for each in (person, *send.people))
+        key = next((each for each in again if each in self._sent), told)
+        return self._judged(key, *self._sent.setdefault(key, (send.message_hash, number)))
 
     def _permit_of(self, send: Send) -> Permit | None:
         near = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId, Position
@@ -76,6 +76,15 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS permit
 ORDER BY given.place, permit.is_its DESC, permit.expires > given.at DESC, permit.issued DESC, permit.number DESC
+"""
+# Told again, it is under the number under which it was told first.
+_TOLD = """
+SELECT DISTINCT ON (given.place) given.place, sent.person_id, sent.message_hash, sent.permit
+FROM unnest(%b::int[], %b::bigint[], %b::text[], %b::text[], %b::bigint[])
+    AS given (place, person_id, channel, message, at)
+JOIN sent ON sent.at = given.at AND sent.message = given.message AND sent.channel = given.channel
+    AND sent.person_id = given.person_id
+ORDER BY given.place
 """
 _PUT_SENDS = """
 INSERT INTO sent (message, person_id, channel, at, message_hash, permit)
@@ -174,21 +183,18 @@ class Permits(Connected):
     async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
         if not sends:
             return []
-        one_each = [(place, person, each) for place, each in enumerate(sends) for person in each.people]
         async with self._transaction() as connection:
-            cursor = await connection.execute(
-                _FIND,
-                (
-                    [place for place, _, _ in one_each],
-                    [person for _, person, _ in one_each],
-                    [each.channel for _, _, each in one_each],
-                    [each.message for _, _, each in one_each],
-                    [each.at_ms for _, _, each in one_each],
-                ),
-                binary=True,
-            )
+            one_each = _one_each((place, person, each) for place, each in enumerate(sends) for person in each.people)
+            cursor = await connection.execute(_FIND, one_each, binary=True)
             found = {place: (number, person) for place, number, person in await cursor.fetchall()}
-            rows = [_sent_row(each, *found.get(place, (None, None))) for place, each in enumerate(sends)]
+            cursor = await connection.execute(_TOLD, one_each, binary=True)
+            known = {place: kept for place, *kept in await cursor.fetchall()}
+            rows = [
+                _sent_row(each, *found.get(place, (None, None)))
+                if place not in known
+                else _kept_row(each, *known[place])
+                for place, each in enumerate(sends)
+            ]
             columns = [list(column) for column in zip(*rows, strict=True)]
             await connection.execute(_PUT_SENDS, columns)
             faults = await (await connection.execute(_JUDGED, columns, binary=True)).fetchall()
@@ -256,6 +262,17 @@ def _permit(row: Row) -> Permit:
     )  # fmt: skip
     known = None if others is None else tuple(map(PersonId, others))
     return Permit(number, Position(position), None if person is None else PersonId(person), known, terms)
+
+
+def _one_each(told: Iterable[tuple[int, PersonId, Send]]) -> list[list[Any]]:
+    """Places, people, channels, messages and instants, as the columns of a search."""
+    rows = [(place, person, each.channel, each.message, each.at_ms) for place, person, each in told]
+    return [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
+
+
+def _kept_row(send: Send, person: int, message_hash: bytes | None, permit: int | None) -> Row:
+    """As it was told first."""
+    return send.message, person, send.channel, send.at_ms, message_hash, permit
 
 
 def _sent_row(send: Send, permit: int | None, person: int | None) -> Row:

@@ -17,6 +17,7 @@ from msgspec import Meta
 from courtesy.base.ids import PersonId, Position
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
+from courtesy.consent.standing import now_of
 from courtesy.engine.contract import Engine
 from courtesy.engine.ledger import Entry
 from courtesy.engine.permit import JudgedSend, Permit, PermitFilter, Place, Send, SendAudit
@@ -117,10 +118,22 @@ class Audit:
             whom[key] = () if reading is None else (reading.person, *reading.merged)
         return await self._engine.put_sends(
             [
-                Send(each.message, whom[key], each.channel, each.at_ms, each.message_hash)
+                Send(
+                    each.message,
+                    await self._whom(key, each.at_ms, whom[key]),
+                    each.channel,
+                    each.at_ms,
+                    each.message_hash,
+                )
                 for key, each in zip(keys, sends, strict=True)
             ]
         )
+
+    async def _whom(self, key: str, at_ms: int, now: tuple[PersonId, ...]) -> tuple[PersonId, ...]:
+        """Everybody for whom an identifier stands now, and for whom it stood when something left: it may have been
+        given to somebody else since."""
+        then = await self._engine.person_at(key, at_ms)
+        return now if then is None else tuple(dict.fromkeys((*now, then[0], *then[1])))
 
     async def sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         """Join all that left in a span to its permits."""
@@ -150,7 +163,7 @@ class _Evidence:
         # What a repair gave to others in the very millisecond may have been given before or after.
         for moved_ms in (told.issued_ms, told.issued_ms - 1):
             standing = standing_of(self._of(people, permit.position, moved_ms))
-            answer = allowed(standing, told.scope, told.issued_ms, laws, told.local_minute)
+            answer = allowed(standing, told.scope, now_of(standing, told.issued_ms), laws, told.local_minute)
             found = (answer.allowed, answer.why, answer.rule, answer.policy, answer.choices)
             if (
                 found == (True, told.why, told.rule, told.policy, told.choices)

@@ -14,7 +14,7 @@ from courtesy.base.time import SECOND_MS, Clock, to_iso
 from courtesy.consent.controller import Controller
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
-from courtesy.consent.standing import Standing
+from courtesy.consent.standing import Standing, now_of
 from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
@@ -68,9 +68,9 @@ class Consents:
         """
         if question.purpose == ANY:
             raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
-        at_ms = self._clock.now_ms() if question.at_ms is None else question.at_ms
         state = await self._people.state(kind, value, after)
         standing = state.standing or Standing()
+        at_ms = now_of(standing, self._clock.now_ms()) if question.at_ms is None else question.at_ms
         if question.known_ms is not None:
             people = await self._people.then(kind, value, question.known_ms)
             standing = standing_of(await self._ledger.of(people, question.known_ms))

@@ -16,7 +16,7 @@ from courtesy.base.ids import PersonId
 from courtesy.base.time import MINUTE_MS, Clock
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
-from courtesy.consent.standing import Standing
+from courtesy.consent.standing import Standing, now_of
 from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.permit import NewPermit, Permit, Terms
 from courtesy.event.choice import ANY, Basis, Scope
@@ -126,7 +126,7 @@ def decide(ask: Ask, key: str, reading: PersonReading, now_ms: int, laws: Laws) 
     standing = state.standing or Standing()
     scope = Scope(ask.purpose, ask.channel, ask.topic, ask.brand, place_of(state))
     minute = local_minute_of(state, now_ms)
-    answer = allowed(standing, scope, now_ms, laws, minute)
+    answer = allowed(standing, scope, now_of(standing, now_ms), laws, minute)
     if not answer.allowed:
         why, choices = str(answer.why), answer.choices
         return Refusal(why, reading.person, answer.rule, answer.policy, answer.source, choices)

@@ -20,6 +20,7 @@ from courtesy.consent.standing import (
     Verdict,
     add,
     join,
+    now_of,
     scope_key,
     scope_of,
     verdict,
@@ -97,6 +98,14 @@ def test_what_begins_later_does_not_count_yet() -> None:
     """A choice holds from its own instant on, whenever we learnt of it."""
     assert state([told(1, GRANT), told(2, WITHDRAW, at=2_000)], now_ms=1_999) is State.GRANTED
     assert state([told(1, GRANT), told(2, WITHDRAW, at=2_000)], now_ms=2_000) is State.REFUSED
+
+
+def test_now_is_no_earlier_than_what_came_in_last() -> None:
+    """Whatever a clock says that was set back; a correction comes in as well."""
+    made = standing([told(5, GRANT), told(9, WITHDRAW), told(7, Action.CORRECT, corrects="f" * 32)])
+    assert [now_of(made, clock_ms) for clock_ms in (3, 9, 12)] == [9, 9, 12]
+    assert now_of(standing([told(11, Action.CORRECT, corrects="f" * 32)]), 3) == 11
+    assert now_of(Standing(), 3) == 3
 
 
 def test_a_pause_ends_by_itself() -> None:
