@@ -23,7 +23,7 @@ from tests.e2e.processes import Running, run, running
 WHO = {"userId": "zzuser-771", "anonymousId": "zzdevice-772"}
 SECRETS = (
     "zzuser-771", "zzdevice-772", "zzmail-773@example.com", "zzmail-773@EXAMPLE.com", "Zzname-774", "Zzcity-775",
-    "zzproduct-776", "zzuser-777", "zztopic-778", "zzpolicy-779",
+    "zzproduct-776", "zzuser-777", "zztopic-778", "zzpolicy-779", "zzcomment-780", "zzsession-781",
 )  # fmt: skip
 """Every identifier and value of the person who is erased; each occurs nowhere else."""
 
@@ -81,11 +81,23 @@ def _in_lake(data: Path, secret: str) -> bool:
     return any(secret.encode() in content for content in _files(data).values())
 
 
+def _answered(server: Server) -> None:
+    """Asked how it was, and answered."""
+    question = {"text": {"en": "How was it?"}, "answer": {"kind": "rating", "topic": "service"}}
+    ask(server.port, "PUT", "/v1/questions/how", key=server.admin_key, body=question)
+    path = f"/v1/people/user_id/{WHO['userId']}/question"
+    body = {"channel": "web", "session": "zzsession-781"}
+    asked = ask(server.port, "POST", path, key=server.admin_key, body=body).json()
+    said = {"token": asked["token"], "answer": 5, "comment": "zzcomment-780"}
+    assert ask(server.port, "POST", "/v1/answers", body=said).json()["counted"]
+
+
 def _told(server: Server) -> None:
-    """Told, folded, taken apart and put back, so that every table has something."""
+    """Told, asked, folded, taken apart and put back, so that every table has something."""
     *good, held = _calls()
     tell(server, good)
     ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": [held]})
+    _answered(server)
     server.wait_folded()
     for verb in ("unmerge", "merge"):
         body = {"other": {"kind": "anonymous_id", "value": WHO["anonymousId"]}, "reason": "a look"}

@@ -200,7 +200,7 @@ def _channel_changes(
         for column, channel in enumerate(centre.channels):
             if _changed(shown[row][column], wanted[row][column], now[row][column]):
                 scope = Scope(purpose.name, channel.name)
-                yield from _switched(person, scope, now_ms, on=wanted[row][column])
+                yield from switched(person, scope, now_ms, on=wanted[row][column])
                 if wanted[row][column]:
                     yield from _topics_let_in(centre, scope, forms[1], person, now_ms)
 
@@ -211,10 +211,10 @@ def _use_changes(
     shown, wanted, now = (each.uses for each in forms)
     for place, use in enumerate(centre.uses):
         if _changed(shown[place], wanted[place], now[place]):
-            yield from _switched(person, Scope(use.name), now_ms, on=wanted[place])
+            yield from switched(person, Scope(use.name), now_ms, on=wanted[place])
 
 
-def _switched(person: Person, scope: Scope, now_ms: int, *, on: bool) -> Iterator[Told]:
+def switched(person: Person, scope: Scope, now_ms: int, *, on: bool) -> Iterator[Told]:
     """What allows or refuses a scope; an allowance also where refusals of one place alone stand in its way."""
     found = _verdict(person, scope, now_ms)
     if not on:

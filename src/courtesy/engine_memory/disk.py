@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -65,6 +66,7 @@ class Disk:
         self.pending_erasures: list[PendingErasure] = []
         self._erasure_count = 0
         self.shown: dict[bytes, bytes] = {}
+        self.answers: Counter[tuple[str, str]] = Counter()
         self.quality: dict[tuple[int, SourceId], QualityRow] = {}
         self.lake_position: Position | None = None
         self._append_lock = asyncio.Lock()

@@ -11,6 +11,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
 from courtesy.consent.tree import Frontier, Node, Run
+from courtesy.engine.answers import AnswerCount
 from courtesy.engine.contract import (
     Alarm,
     ClaimedEffect,
@@ -375,6 +376,13 @@ class MemoryEngine:
 
     async def shown(self, digest: bytes) -> bytes | None:
         return self._disk.shown.get(digest)
+
+    async def count_answers(self, counts: Sequence[AnswerCount]) -> None:
+        for question, what, count in counts:
+            self._disk.answers[question, what] += count
+
+    async def answer_counts(self) -> list[AnswerCount]:
+        return [AnswerCount(*key, count) for key, count in sorted(self._disk.answers.items())]
 
     # -- upkeep
 

@@ -10,6 +10,7 @@ import psycopg
 from courtesy.base.ids import PARTITION_COUNT
 from courtesy.base.time import Clock
 from courtesy.engine.tasks import end
+from courtesy.engine_postgres.answers import Answers
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.connection import migrate, translated
@@ -44,6 +45,7 @@ class PostgresEngine(
     Ledger,
     Permits,
     Shown,
+    Answers,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

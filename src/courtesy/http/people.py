@@ -115,6 +115,16 @@ class ChoiceView(msgspec.Struct, frozen=True):
     recorded: str
 
 
+class QuestionPastView(msgspec.Struct, frozen=True):
+    """A question that somebody was asked: how often, when last, and when they last answered it or put it off."""
+
+    question: str
+    asked_count: int
+    asked: str | None
+    answered: str | None
+    declined: str | None
+
+
 class WaitingView(msgspec.Struct, frozen=True):
     """A moment that is waited for."""
 
@@ -155,6 +165,7 @@ class PersonView(msgspec.Struct, frozen=True):
     recent: list[RecentView]
     groups: list[MembershipView]
     choices: list[ChoiceView]
+    questions: list[QuestionPastView]
     waiting: list[WaitingView]
     members: list[str] | UnsetType = UNSET
     as_of: str | UnsetType = UNSET

@@ -18,6 +18,7 @@ from courtesy.base.time import DAY_MS
 from courtesy.consent.standing import Kept, Standing, add, join
 from courtesy.event.choice import choice_id
 from courtesy.event.event import Fact, behaviour_name
+from courtesy.person import asking
 from courtesy.person.state import (
     DAYS_MAX,
     GROUPS_MAX,
@@ -72,6 +73,8 @@ def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
     name = behaviour_name(fact)
     if name is not None:
         _fold_behaviour(state, name, fact.properties, stamp)
+        if name in asking.EVENTS:
+            _fold_asking(state, name, fact)
     if fact.group is not None:
         _fold_membership(state, fact.group, stamp)
     entry = Recent(fact.at, tie, fact.type, fact.name, fact.source, fact.id)
@@ -225,6 +228,12 @@ def _fold_choices(state: PersonState, fact: Fact, key: bytes) -> None:
         add(standing, choice.scope, kept, choice.corrects)
 
 
+def _fold_asking(state: PersonState, name: str, fact: Fact) -> None:
+    state.asking = state.asking or asking.Asking()
+    asking.note(state.asking, name, fact.at, fact.properties or {})
+    _keep_lowest(state.asking.questions, asking.QUESTIONS_KEPT_MAX)
+
+
 def _fold_membership(state: PersonState, group: str, stamp: Stamp) -> None:
     known = state.groups.get(group)
     if known is None:
@@ -298,6 +307,10 @@ def merge(into: PersonState, other: PersonState) -> None:
     if other.standing is not None:
         into.standing = into.standing or Standing()
         join(into.standing, other.standing)
+    if other.asking is not None:
+        into.asking = into.asking or asking.Asking()
+        asking.join(into.asking, other.asking)
+        _keep_lowest(into.asking.questions, asking.QUESTIONS_KEPT_MAX)
     into.timers.update(other.timers)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.consent.standing import Standing
 from courtesy.event.event import Party
+from courtesy.person.asking import Asking
 
 # `gc=False`: these never refer to themselves, and a worker holds millions of them, which the collector need not visit.
 
@@ -107,7 +108,7 @@ class PersonState(msgspec.Struct, array_like=True):
 
     `merged_into` is set on what is left of a person who became part of another. `event_count` and `type_counts` count
     every event; `behaviours` details the up to 100 names kept. `standing`: what they allow and refuse, None while they
-    have said nothing.
+    have said nothing; `asking`: what they were asked, None while that is nothing.
     """
 
     person: PersonId
@@ -124,6 +125,7 @@ class PersonState(msgspec.Struct, array_like=True):
     members: dict[str, Stamp] = {}
     timers: dict[str, Pending] = {}
     standing: Standing | None = None
+    asking: Asking | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

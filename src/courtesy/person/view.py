@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, to_iso
 from courtesy.consent.standing import Standing, scope_of
+from courtesy.person.asking import Asking
 from courtesy.person.fold import MICROS
 from courtesy.person.standards import standard_traits
 from courtesy.person.state import Behaviour, PersonState, Trait
@@ -132,6 +133,23 @@ def choices_view(standing: Standing | None) -> list[dict[str, Any]]:
     ]
 
 
+def questions_view(asking: Asking | None) -> list[dict[str, Any]]:
+    """What somebody was asked, by the name of the question."""
+    if asking is None:
+        return []
+    return [
+        {
+            "question": name,
+            "asked_count": past.asked_count,
+            **{
+                word: to_iso(at) if at else None
+                for word, at in (("asked", past.asked), ("answered", past.answered), ("declined", past.declined))
+            },
+        }
+        for name, past in sorted(asking.questions.items())
+    ]
+
+
 def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dict[str, Any]:
     """Everything in the state, for people to read."""
     traits = nested_traits(state.traits)
@@ -160,6 +178,7 @@ def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dic
             for group, each in sorted(state.groups.items())
         ],
         "choices": choices_view(state.standing),
+        "questions": questions_view(state.asking),
         "waiting": [
             {"timer": timer, "subscription": each.subscription, "due": to_iso(each.due)}
             for timer, each in sorted(state.timers.items())

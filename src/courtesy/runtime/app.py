@@ -26,6 +26,7 @@ from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.questions import Questions
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
@@ -49,6 +50,7 @@ class App:
     permits: Permits
     audit: Audit
     preferences: Preferences
+    questions: Questions
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -66,6 +68,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
+    signer = Signer(settings)
     return App(
         settings,
         clock,
@@ -77,7 +80,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Proofs(engine),
         Permits(engine, people, clock),
         Audit(engine, people),
-        Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
+        Preferences(engine, catalog, ingest, people, clock, signer),
+        Questions(engine, catalog, ingest, people, clock, signer),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, held, ledger, clock),

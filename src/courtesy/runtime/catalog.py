@@ -20,6 +20,7 @@ from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.consent.controller import Controller
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
+from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -150,6 +151,8 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    questions: dict[str, Question] = field(default_factory=dict)
+    question_caps: Caps = field(default_factory=Caps)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -191,6 +194,10 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == QUESTION:
+            out.questions[each.name] = msgspec.json.decode(each.body, type=Question)
+        elif each.kind == CAPS:
+            out.question_caps = msgspec.json.decode(each.body, type=Caps)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
@@ -372,6 +379,25 @@ class CatalogCache:
     async def define_centre(self, centre: PreferenceCentre, by: str) -> None:
         """Change the preference centre. Raises CourtesyError(INVALID)."""
         await self._define(PREFERENCE_CENTRE, "default", msgspec.json.encode(centre.checked()), by)
+
+    async def define_question(self, name: str, question: Question, by: str) -> None:
+        """Put a question in force, or a new revision of it. Raises CourtesyError: INVALID for one that must not be
+        asked, CONFLICT when there are as many as there may be."""
+        checked = question.checked()
+        await self.refresh()
+        if name not in self._definitions.questions and len(self._definitions.questions) >= DEFINED_MAX:
+            raise CourtesyError(
+                Code.CONFLICT, f"there are {DEFINED_MAX} questions", hint="remove one that nobody needs", place="name"
+            )
+        await self._define(QUESTION, name, msgspec.json.encode(checked), by)
+
+    async def remove_question(self, name: str, by: str) -> None:
+        """Ask it no more; answers stay, and so do its revisions. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(QUESTION, name, by)
+
+    async def define_question_caps(self, caps: Caps, by: str) -> None:
+        """Change how many questions a person is asked at most."""
+        await self._define(CAPS, "default", msgspec.json.encode(caps), by)
 
     async def define_controller(self, controller: Controller, by: str) -> None:
         """Say who answers for what is done with people's data, for records of consent to name."""

@@ -1,0 +1,80 @@
+"""What a person says to us themselves, as calls of party zero from a source of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.time import Clock
+from courtesy.engine.contract import HeldIdentifier, PersonReading, Unavailable
+from courtesy.event.accept import Draft, accept
+from courtesy.event.cause import Fate
+from courtesy.event.event import Party
+from courtesy.identity.rules import EXTERNAL, IdentityRules, split_identifier
+from courtesy.runtime.catalog import CatalogCache, Source
+from courtesy.runtime.ingest import Ingest, Receipt
+
+PRIORITY_UNKNOWN = 100
+NO_CONTEXT: Mapping[str, Any] = {}
+
+
+class Sayings:
+    """One source of what people say themselves; it is made when somebody says something first."""
+
+    def __init__(self, catalog: CatalogCache, ingest: Ingest, clock: Clock, source_name: str) -> None:
+        self._catalog = catalog
+        self._ingest = ingest
+        self._clock = clock
+        self._source_name = source_name
+
+    async def say(
+        self,
+        reading: PersonReading,
+        calls: Sequence[Mapping[str, Any]],
+        context: Mapping[str, Any] = NO_CONTEXT,
+        *,
+        keep_keys: bool = False,
+    ) -> Receipt:
+        """Store calls of one instant, each with a message id of its own, as of who was read; durable when it returns.
+
+        A call whose message id was there before is not stored again: `stored_count` says how many were. `keep_keys`:
+        so it is for ever. Raises Unavailable when any of them is not taken, and CourtesyError(CONFLICT) for one who
+        shares every identifier.
+        """
+        kind, value = split_identifier(_telling(reading, self._catalog.rules()))
+        context = {**context, "externalIds": [{"type": kind, "id": value}]}
+        await self._catalog.refresh()
+        await self._catalog.ensure_source(self._source_name, Source(Party.ZERO, traits_identify=False), "courtesy")
+        policy = self._catalog.policy(self._source_name)
+        now_ms = self._clock.now_ms()
+        items = [
+            accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
+            for call in calls
+        ]
+        receipt = await self._ingest.append(items, policy, keep_keys=keep_keys)
+        lost = [each for each in receipt.results if each.fate not in (Fate.STORED, Fate.DUPLICATE)]
+        if lost:
+            raise Unavailable(f"the source {self._source_name} does not take it: {lost[0].cause}, {lost[0].detail}")
+        return receipt
+
+
+def _named(raw: bytes) -> str:
+    raise AssertionError("every call here has an id of its own")
+
+
+def _telling(reading: PersonReading, rules: IdentityRules) -> str:
+    """The identifier by which a person is told best: the kind first that decides first. Raises CourtesyError(CONFLICT)
+    for one who shares all they have."""
+
+    def priority(each: HeldIdentifier) -> tuple[int, int, str]:
+        kind, _ = split_identifier(each.identifier)
+        found = rules.by_name.get(kind) or rules.by_name.get(EXTERNAL)
+        return found.priority if found is not None else PRIORITY_UNKNOWN, each.since_ms, each.identifier
+
+    own = [each for each in reading.identifiers if not each.shared]
+    if not own:
+        raise CourtesyError(Code.CONFLICT, f"person {reading.person} has no identifier of their own")
+    return min(own, key=priority).identifier
