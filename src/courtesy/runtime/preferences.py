@@ -13,9 +13,10 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
+from courtesy.consent.gpc import GPC_SCOPES, gpc_of
+from courtesy.consent.hearing import GPC_METHOD
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.consent.places import larger_places
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.signals import said_by_gpc
 from courtesy.consent.standing import Standing, State, scope_key, verdict
@@ -39,7 +40,7 @@ SOURCE_NAME = "preference-centre"
 
 PRIORITY_UNKNOWN = 100
 
-CENTRE_METHOD, UNSUBSCRIBE_METHOD, GPC_METHOD = "preference centre", "one-click unsubscribe", "Sec-GPC"
+CENTRE_METHOD, UNSUBSCRIBE_METHOD = "preference centre", "one-click unsubscribe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,30 +183,14 @@ class Preferences:
     async def heed_gpc(self, guest: Guest, header: str | None) -> tuple[GpcSignal, Receipt | None]:
         """Take note of the header `Sec-GPC`: once for each person, whatever they choose later."""
         said = said_by_gpc(header)
-        scopes = [Scope(each.purpose, jurisdiction=each.jurisdiction) for each in said_by_gpc("1")]
-        recorded = all(self._is_signalled(guest, scope) for scope in scopes)
-        if said and not recorded:
+        known = gpc_of(guest.standing, guest.person.place, self._clock.now_ms())
+        if said and not known.recorded:
             told = [
-                {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD} for scope in scopes
+                {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD}
+                for scope in GPC_SCOPES
             ]
             return GpcSignal(True, True, True), await self._choose(guest, told, secrets.token_hex(16))
-        return GpcSignal(bool(said), recorded, recorded and self._is_refused(guest, scopes)), None
-
-    def _is_refused(self, guest: Guest, scopes: Iterable[Scope]) -> bool:
-        """Whether all of these are refused where the person is, or anywhere in that country."""
-        place = guest.person.place
-
-        def state(scope: Scope) -> State:
-            here = place if scope.jurisdiction in larger_places(place) else scope.jurisdiction
-            asked = scope._replace(jurisdiction=here)
-            return verdict(guest.standing, asked, self._clock.now_ms(), frozenset(Basis), {}).state
-
-        return all(state(scope) is State.REFUSED for scope in scopes)
-
-    @staticmethod
-    def _is_signalled(guest: Guest, scope: Scope) -> bool:
-        kept = guest.standing.scopes.get(scope_key(scope), [])
-        return any(each.action is Action.SIGNAL and each.value is False for each in kept)
+        return GpcSignal(bool(said), known.recorded, known.honoured), None
 
     async def _choose(self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str) -> Receipt:
         calls = [
