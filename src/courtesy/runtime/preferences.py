@@ -25,6 +25,7 @@ from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading, Unav
 from courtesy.event.accept import Draft, accept
 from courtesy.event.cause import Fate
 from courtesy.event.choice import CHOICES_MAX, Action, Basis, Scope
+from courtesy.event.choice import Evidence as Evidenced
 from courtesy.event.event import EventType, Party
 from courtesy.identity.rules import EXTERNAL, IdentityRules, split_identifier
 from courtesy.person.state import PersonState, Trait
@@ -32,7 +33,7 @@ from courtesy.person.view import sources_of, split_path
 from courtesy.runtime.catalog import CatalogCache, Source
 from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
-from courtesy.runtime.links import Link, LinkKind, Signer
+from courtesy.runtime.links import Link, LinkKind, Signer, Unconfirmed
 from courtesy.runtime.people import PERSON, People
 
 SOURCE_NAME = "preference-centre"
@@ -40,7 +41,10 @@ SOURCE_NAME = "preference-centre"
 
 PRIORITY_UNKNOWN = 100
 
-CENTRE_METHOD, UNSUBSCRIBE_METHOD = "preference centre", "one-click unsubscribe"
+CENTRE_METHOD, UNSUBSCRIBE_METHOD, CONFIRM_METHOD = "preference centre", "one-click unsubscribe", "double opt-in"
+
+CONFIRM_CHARS_MAX = 1_900
+"""Of the token of a link to confirm: mail programs and browsers take addresses of 2,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,33 @@ class Preferences:
         link = Link(what, reading.person, expires_s, scope.purpose, scope.channel, scope.topic)
         return self.signer.token(link), expires_s * SECOND_MS
 
+    async def ask_to_confirm(
+        self, kind: str, value: str, unconfirmed: Sequence[Unconfirmed], request: str, days: int
+    ) -> tuple[str, int]:
+        """As `make_link`, for a link with which a person allows what they asked for on the occasion `request`.
+
+        Raises CourtesyError(INVALID) when that is more than an address has room for.
+        """
+        reading, _ = await self._people.whole(kind, value)
+        expires_s = (self._clock.now_ms() + days * DAY_MS) // SECOND_MS
+        link = Link(LinkKind.CONFIRM, reading.person, expires_s, unconfirmed=tuple(unconfirmed), request=request)
+        token = self.signer.token(link)
+        if len(token) > CONFIRM_CHARS_MAX:
+            raise CourtesyError(
+                Code.INVALID,
+                f"expected choices for which a link of {CONFIRM_CHARS_MAX} characters has room, got {len(token)}",
+                hint="ask for fewer in one link, or leave evidence out",
+                place="choices",
+            )
+        return token, expires_s * SECOND_MS
+
+    async def confirm(self, link: Link, token: str, locale: str) -> Receipt:
+        """Allow what a link asks for, counted from when it returns: once, however often it is done."""
+        guest = await self.guest(link.person)
+        told = [_confirmed(each, link.request, locale) for each in link.unconfirmed]
+        occasion = f"confirmed-{sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
+        return await self._choose(guest, told, occasion, keep_keys=True)
+
     async def guest(self, person: PersonId) -> Guest:
         """Whom a link belongs to now: who was merged since is found in whom they became part of.
 
@@ -192,7 +223,9 @@ class Preferences:
             return GpcSignal(True, True, True), await self._choose(guest, told, secrets.token_hex(16))
         return GpcSignal(bool(said), known.recorded, known.honoured), None
 
-    async def _choose(self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str) -> Receipt:
+    async def _choose(
+        self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str, *, keep_keys: bool = False
+    ) -> Receipt:
         calls = [
             {
                 "type": EventType.CONSENT,
@@ -201,10 +234,12 @@ class Preferences:
             }
             for at in range(0, len(told), CHOICES_MAX)
         ]
-        return await self._append(guest, calls, {})
+        return await self._append(guest, calls, {}, keep_keys=keep_keys)
 
-    async def _append(self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any]) -> Receipt:
-        """Store calls of one instant. Raises Unavailable when any of them is not."""
+    async def _append(
+        self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any], *, keep_keys: bool = False
+    ) -> Receipt:
+        """Store calls of one instant; `keep_keys`: for ever once each. Raises Unavailable when any of them is not."""
         kind, value = split_identifier(_telling(guest.reading, self._catalog.rules()))
         context = {**context, "externalIds": [{"type": kind, "id": value}]}
         await self._catalog.refresh()
@@ -215,11 +250,27 @@ class Preferences:
             accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
             for call in calls
         ]
-        receipt = await self._ingest.append(items, policy)
+        receipt = await self._ingest.append(items, policy, keep_keys=keep_keys)
         lost = [each for each in receipt.results if each.fate not in (Fate.STORED, Fate.DUPLICATE)]
         if lost:
             raise Unavailable(f"the source {SOURCE_NAME} does not take it: {lost[0].cause}, {lost[0].detail}")
         return receipt
+
+
+def _confirmed(asked: Unconfirmed, request: str, locale: str) -> dict[str, Any]:
+    """The choice that a confirmation makes."""
+    evidence = msgspec.structs.replace(asked.evidence or Evidenced(), affirmative=True, double_opt_in=True)
+    if evidence.locale is None:
+        evidence = msgspec.structs.replace(evidence, locale=locale)
+    told = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    return {
+        **told,
+        "action": Action.GRANT,
+        "basis": Basis.CONSENT,
+        "evidence": evidence,
+        "method": CONFIRM_METHOD,
+        "request": request,
+    }
 
 
 def _named(raw: bytes) -> str:
