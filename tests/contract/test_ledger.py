@@ -12,7 +12,7 @@ from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
 from courtesy.consent.standing import Standing
 from courtesy.engine.contract import AppendBatch, Engine, Unavailable
-from courtesy.engine.ledger import Chain, Keyring, LedgerWrite, NewEntry, PersonKey
+from courtesy.engine.ledger import ENTRIES_TOLD_MAX, Chain, Keyring, LedgerWrite, NewEntry, PersonKey
 from courtesy.event.choice import Action
 from courtesy.identity.resolve import Changes
 from courtesy.runtime.ledger import Ledger, leaf_of, opened, standing_of
@@ -212,3 +212,20 @@ def test_the_digest_is_the_one_of_the_specification() -> None:
     leaf = leaf_hash(b"leaf")
     assert leaf == sha256(b"\x00leaf").digest()
     assert chain(CHAIN_START, leaf) == sha256(bytes(32) + leaf).digest()
+
+
+async def test_an_append_reads_the_ledger_as_it_is_now(engine: Engine, clock: ManualClock) -> None:
+    """By person, with what opens it; and whose entries came in from an index on, unless they are very many."""
+    async with world_of(engine, clock) as world:
+        await world.store(chooses("c1", "grant"), chooses("c2", "object", userId="bob"))
+        await world.store(chooses("c3", "withdraw"))
+        ann, bob = [(await world.state(f"user_id:{name}")).person for name in ("ann", "bob")]
+    async with engine.appending() as append:
+        assert await append.entered_since(0) == (3, {ann, bob})
+        assert await append.entered_since(2) == (3, {ann})
+        assert await append.entered_since(3) == (3, set())
+        assert await append.entered_since(2 - ENTRIES_TOLD_MAX) == (3, None)
+        read = await Ledger(append).of([ann])
+        assert await append.moves([ann, bob]) == []
+    assert [each.content.choice.action for each in read if each.content] == [Action.GRANT, Action.WITHDRAW]
+    assert read == await Ledger(engine).of([ann])

@@ -103,7 +103,10 @@ def test_axe_finds_nothing_in_any_language(shop: Server, node_modules: Path) -> 
     """The preference centre, before and after saving; unsubscribing; and a link that does not work."""
     customer(shop, "axe")
     address, one_click = address_for(shop, "axe"), address_for(shop, "axe", kind="unsubscribe", purpose="marketing")
+    wanted = [{"purpose": "marketing", "channel": "email"}, {"purpose": "marketing", "topic": "sales"}]
+    confirm = address_for(shop, "axe", kind="confirm", choices=wanted)
     pages = [*(f"{address}?lang={each}" for each in LOCALES), f"{address}?done=saved", one_click, f"{address}x"]
+    pages += [f"{confirm}?lang={each}" for each in LOCALES]
     answers = walk(node_modules, *(step for each in pages for step in (("open", each), ("axe",)))).answers
     assert dict(zip(pages, answers[1::2], strict=True)) == {each: [] for each in pages}
     seen = walk(node_modules, ("open", f"{address}?lang=de"), ("axe",), viewport=PHONE, headers={"Sec-GPC": "1"})
@@ -123,6 +126,22 @@ def test_unsubscribing_takes_one_press(shop: Server, node_modules: Path) -> None
     form = {"content-type": "application/x-www-form-urlencoded"}
     answer = ask(shop.port, "POST", path, body=b"List-Unsubscribe=One-Click", headers=form)
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without scripts"])
+def test_a_double_opt_in_is_confirmed_with_one_press(shop: Server, node_modules: Path, javascript: bool) -> None:
+    """Opening the page changes nothing; a press allows it, in the customer's language; axe finds nothing after it."""
+    user = f"newcomer-{javascript}"
+    customer(shop, user, country="DE")
+    wanted = [{"purpose": "marketing", "channel": "sms"}]
+    confirm = address_for(shop, user, kind="confirm", choices=wanted, request="form-7")
+    seen = walk(node_modules, ("open", f"{confirm}?lang=de"), ("text",), javascript=javascript)
+    assert "Bitte bestätigen" in seen.answers[1]
+    assert not may(shop, user, "sms")
+    seen = walk(node_modules, ("open", confirm), ("press", "confirm"), ("text",), ("axe",), javascript=javascript)
+    assert "Thank you, it is confirmed" in seen.answers[2]
+    assert seen.answers[3] == []
+    assert (may(shop, user, "sms"), seen.refused) == (True, [])
 
 
 def test_a_privacy_signal_of_the_browser_is_shown_as_honoured(shop: Server, node_modules: Path) -> None:

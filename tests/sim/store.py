@@ -23,13 +23,13 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import Span, Spans, TakeBack
-from courtesy.engine.ledger import LedgerHead, PersonKey
+from courtesy.engine.ledger import Entry, Keyring, LedgerHead, PersonKey
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
 from courtesy.event.cause import Cause
-from courtesy.identity.repair import Erasure, Repair
+from courtesy.identity.repair import Erasure, Move, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, SYSTEM_SOURCE, Record, RecordKind
@@ -347,6 +347,20 @@ class WiredAppend:
     async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
         await self._wire.reach("person_keys")
         return await self._inner.person_keys(people)
+
+    async def entered_since(self, index: int) -> tuple[int, Collection[PersonId] | None]:
+        await self._wire.reach("entered_since")
+        return await self._inner.entered_since(index)
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        await self._wire.reach("ledger_of")
+        return await self._inner.ledger_of(people, recorded_until_ms)
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        await self._wire.reach("moves")
+        return await self._inner.moves(people)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         await self._wire.reach("suppressed")

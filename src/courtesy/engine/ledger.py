@@ -11,6 +11,7 @@ import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.consent.tree import Frontier, Node, Run
+from courtesy.identity.repair import Move
 
 
 class PersonKey(NamedTuple):
@@ -101,8 +102,26 @@ class Keyring(NamedTuple):
     entries: Mapping[int, EntryKeys]
 
 
-class LedgerAppending(Protocol):
-    """The part of an append that is about the ledger."""
+ENTRIES_TOLD_MAX = 10_000
+"""So many entries back an append tells whose they are."""
+
+
+class EntrySource(Protocol):
+    """Where entries are read by person."""
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        """All moves of records that were ever moved away from or to any of the people, in order."""
+        ...
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
+        ...
+
+
+class LedgerAppending(EntrySource, Protocol):
+    """The part of an append that is about the ledger: read as it is now, and to be added to."""
 
     async def ledger_head(self, partitions: Collection[Partition]) -> LedgerHead:
         """How many entries the ledger has, and the chains of those of the partitions that have any."""
@@ -112,15 +131,14 @@ class LedgerAppending(Protocol):
         """The keys of those of the people who have one."""
         ...
 
-
-class LedgerReading(Protocol):
-    """The part of an engine that is about the ledger."""
-
-    async def ledger_of(
-        self, people: Collection[PersonId], recorded_until_ms: int | None = None
-    ) -> tuple[list[Entry], Keyring]:
-        """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
+    async def entered_since(self, index: int) -> tuple[int, Collection[PersonId] | None]:
+        """How many entries there are, and for whom those from an index on were appended; None instead when they are
+        more than `ENTRIES_TOLD_MAX`."""
         ...
+
+
+class LedgerReading(EntrySource, Protocol):
+    """The part of an engine that is about the ledger."""
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         """Entries from an index on, in order, at most `limit`."""

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Imported, Quarantined
 from courtesy.engine.imported import TakeBack
-from courtesy.engine.ledger import LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.ledger import Entry, Keyring, LedgerHead, LedgerWrite, PersonKey
 from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
 from courtesy.event.cause import Cause
-from courtesy.identity.repair import Erasure, Repair
+from courtesy.identity.repair import Erasure, Move, Repair
 from courtesy.identity.resolve import Changes, Owner
 from courtesy.person.record import Record
 
@@ -86,6 +86,17 @@ class MemoryAppend:
 
     async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
         return self._disk.ledger.keys_of(people)
+
+    async def entered_since(self, index: int) -> tuple[int, Collection[PersonId] | None]:
+        return self._disk.ledger.entered_since(index)
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        return self._disk.ledger.of(people, recorded_until_ms)
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        return self._disk.identity.moves_of(people)
 
     @property
     def has_suppressed(self) -> bool:

@@ -8,7 +8,16 @@ from msgspec import structs
 
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.consent.tree import Frontier, Node, Run
-from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.ledger import (
+    ENTRIES_TOLD_MAX,
+    Chain,
+    Entry,
+    EntryKeys,
+    Keyring,
+    LedgerHead,
+    LedgerWrite,
+    PersonKey,
+)
 from courtesy.identity.repair import Erasure
 
 
@@ -39,6 +48,13 @@ class Ledger:
     def head(self, partitions: Collection[Partition]) -> LedgerHead:
         """How far it is."""
         return LedgerHead(len(self.entries), {each: self._chains[each] for each in partitions if each in self._chains})
+
+    def entered_since(self, index: int) -> tuple[int, set[PersonId] | None]:
+        """How many there are, and for whom those from an index on are."""
+        size = len(self.entries)
+        if size - index > ENTRIES_TOLD_MAX:
+            return size, None
+        return size, {each.person for each in self.entries[index:] if each.person is not None}
 
     def keys_of(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
         """The keys of those who have one."""

@@ -11,15 +11,16 @@ import psycopg
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
-from courtesy.engine.ledger import LedgerHead, PersonKey
+from courtesy.engine.ledger import Entry, Keyring, LedgerHead, PersonKey
 from courtesy.engine_postgres.connection import FLUSH, Connected, Connection, _configure, is_lost, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
-from courtesy.engine_postgres.ledger import ledger_head, person_keys, put_ledger
+from courtesy.engine_postgres.ledger import entered_since, ledger_head, ledger_of, person_keys, put_ledger
 from courtesy.engine_postgres.records import put_records
-from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, put_repair
+from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, moves_of, put_repair
 from courtesy.event.cause import Cause
+from courtesy.identity.repair import Move
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
 
 EPOCHS_KEPT = 10_000
@@ -116,6 +117,17 @@ class PostgresAppend:
 
     async def person_keys(self, people: Collection[PersonId]) -> dict[PersonId, PersonKey]:
         return await person_keys(self._connection, people)
+
+    async def entered_since(self, index: int) -> tuple[int, Collection[PersonId] | None]:
+        return await entered_since(self._connection, index)
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        return await ledger_of(self._connection, people, recorded_until_ms)
+
+    async def moves(self, people: Collection[PersonId]) -> list[Move]:
+        return await moves_of(self._connection, people)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()

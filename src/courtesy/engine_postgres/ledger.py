@@ -10,7 +10,16 @@ import msgspec
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.consent.leaf import DIGEST_BYTES
 from courtesy.consent.tree import Frontier, Node, Run
-from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.ledger import (
+    ENTRIES_TOLD_MAX,
+    Chain,
+    Entry,
+    EntryKeys,
+    Keyring,
+    LedgerHead,
+    LedgerWrite,
+    PersonKey,
+)
 from courtesy.engine_postgres.connection import Connected, Connection
 
 _COLUMNS = "index, partition, number, recorded, subject, previous, sealed, person_id, position"
@@ -41,6 +50,7 @@ INSERT INTO ledger_checkpoint (note) SELECT %s
 WHERE (SELECT note FROM ledger_checkpoint ORDER BY number DESC LIMIT 1) IS NOT DISTINCT FROM %s
 """
 _NODES = "SELECT hash FROM ledger_node WHERE level = %s AND index >= %s AND index < %s ORDER BY index"
+_ENTERED = "SELECT DISTINCT person_id FROM ledger WHERE index >= %s AND person_id IS NOT NULL"
 _FROM = f"SELECT {_COLUMNS} FROM ledger WHERE index >= %s ORDER BY index LIMIT %s"
 
 
@@ -55,6 +65,34 @@ async def person_keys(connection: Connection, people: Collection[PersonId]) -> d
     """Within an append: the keys of those who have one."""
     rows = await (await connection.execute(_KEYS, (list(people),), binary=True)).fetchall()
     return {PersonId(row[0]): PersonKey(PersonId(row[0]), row[1], row[2]) for row in rows}
+
+
+async def entered_since(connection: Connection, index: int) -> tuple[int, set[PersonId] | None]:
+    """Within an append: how many entries there are, and for whom those from an index on are."""
+    (row,) = await (await connection.execute("SELECT ledger_size FROM log_head")).fetchall()
+    size: int = row[0]
+    if size - index > ENTRIES_TOLD_MAX:
+        return size, None
+    if size <= index:
+        return size, set()
+    rows = await (await connection.execute(_ENTERED, (index,), binary=True)).fetchall()
+    return size, {PersonId(person) for (person,) in rows}
+
+
+async def ledger_of(
+    connection: Connection, people: Collection[PersonId], recorded_until_ms: int | None = None
+) -> tuple[list[Entry], Keyring]:
+    """Within a transaction: the entries of some people, and what opens them."""
+    numbers = list(people)
+    entries = await connection.execute(_OF, (numbers, recorded_until_ms, recorded_until_ms), binary=True)
+    found = [_entry(row) for row in await entries.fetchall()]
+    if not found:
+        return [], Keyring({}, {})
+    keys = await (await connection.execute(_KEYS, (numbers,), binary=True)).fetchall()
+    single = await (await connection.execute(_SINGLE_KEYS, (numbers,), binary=True)).fetchall()
+    return found, Keyring(
+        {PersonId(row[0]): row[1] for row in keys}, {row[0]: EntryKeys(row[1], row[2]) for row in single}
+    )
 
 
 async def put_ledger(connection: Connection, written: LedgerWrite, first: Position) -> None:
@@ -75,18 +113,9 @@ class Ledger(Connected):
     async def ledger_of(
         self, people: Collection[PersonId], recorded_until_ms: int | None = None
     ) -> tuple[list[Entry], Keyring]:
-        numbers = list(people)
         async with self._transaction() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            entries = await connection.execute(_OF, (numbers, recorded_until_ms, recorded_until_ms), binary=True)
-            found = [_entry(row) for row in await entries.fetchall()]
-            if not found:
-                return [], Keyring({}, {})
-            keys = await (await connection.execute(_KEYS, (numbers,), binary=True)).fetchall()
-            single = await (await connection.execute(_SINGLE_KEYS, (numbers,), binary=True)).fetchall()
-        return found, Keyring(
-            {PersonId(row[0]): row[1] for row in keys}, {row[0]: EntryKeys(row[1], row[2]) for row in single}
-        )
+            return await ledger_of(connection, people, recorded_until_ms)
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return [_entry(row) for row in await self._rows(_FROM, index, limit)]

@@ -41,6 +41,11 @@ _MOVE = """
 INSERT INTO moved (position, appended_for, person_id, at)
 SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[])
 """
+_MOVES = """
+SELECT position, appended_for, person_id, at FROM moved WHERE position IN (
+    SELECT position FROM moved WHERE appended_for = ANY(%b::bigint[]) OR person_id = ANY(%b::bigint[])
+) ORDER BY number
+"""
 _CORRECT = """
 UPDATE effect SET person_id = given.person_id, body = given.body
 FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[]) AS given (key, person_id, body)
@@ -102,6 +107,14 @@ async def bans_of(connection: Connection, identifiers: Collection[str]) -> dict[
             if one in identifiers:
                 found.setdefault(one, set()).add(other)
     return found
+
+
+async def moves_of(connection: Connection, people: Collection[PersonId]) -> list[Move]:
+    """All moves of records that were ever moved away from or to any of the people."""
+    numbers = list(people)
+    cursor = await connection.execute(_MOVES, (numbers, numbers))
+    rows = await cursor.fetchall()
+    return [Move(Position(place), PersonId(old), PersonId(new), at) for place, old, new, at in rows]
 
 
 def merge_values(merge: Merge, now_ms: int) -> tuple[int | str, ...]:
@@ -181,14 +194,8 @@ class Repairing(Connected):
             return PersonId(person), [PersonId(each) for (each,) in await cursor.fetchall()]
 
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
-        numbers = list(people)
-        rows = await self._rows(
-            "SELECT position, appended_for, person_id, at FROM moved WHERE position IN (SELECT position FROM moved"
-            " WHERE appended_for = ANY(%b::bigint[]) OR person_id = ANY(%b::bigint[])) ORDER BY number",
-            numbers,
-            numbers,
-        )
-        return [Move(Position(place), PersonId(old), PersonId(new), at) for place, old, new, at in rows]
+        async with self._connection() as connection:
+            return await moves_of(connection, people)
 
     async def unfolded_kinds(self, people: Collection[PersonId]) -> set[RecordKind]:
         rows = await self._rows(_UNFOLDED_KINDS, list(people), self.partition_count)

@@ -7,7 +7,7 @@ what could identify comes out as `Claim`s, and finding out whom they point to is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from courtesy.base.ids import SourceId, message_key
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from courtesy.event.call import EMPTY, NO_CONTEXT, Call, Context, Scalar
 from courtesy.event.cause import Cause, Refusal
-from courtesy.event.choice import Choice, read_choices
+from courtesy.event.choice import Choice, ToldString, read_choices
 from courtesy.event.event import OVERWRITE_RANK, Event, EventType, Party
+from courtesy.event.hearsay import CONSENT_UPDATED, Hearsay, categories_of, strings_of
 from courtesy.event.held import Circumstances, encode_circumstances
 
 EVENT_BYTES_MAX = 32 * 1024
@@ -35,7 +36,6 @@ HINT_CHARS_MAX = 64
 NO_HINTS: tuple[tuple[str, str], ...] = ()
 NO_IDS: tuple[str, ...] = ()
 """Of an event before it is resolved."""
-
 _CALL_TYPES = {kind.value: kind for kind in EventType if kind is not EventType.SYSTEM}
 
 
@@ -52,7 +52,11 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """What accept needs to know of the source that sent a call."""
+    """What accept needs to know of the source that sent a call.
+
+    `consent_purposes`: which purposes the categories of `context.consent` mean, empty for one that is not recorded.
+    `consent_vendor`: for which vendor consent strings are read that name none.
+    """
 
     source: SourceId
     party: Party = Party.FIRST
@@ -61,16 +65,24 @@ class SourcePolicy:
     consent_categories: tuple[str, ...] = ()
     traits_identify: bool = True
     country: str = ""
+    consent_purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    consent_vendor: int | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """A call that passed: its event without identifiers (`ids` is empty until resolved), and what it claims to be."""
+    """A call that passed: its event without identifiers (`ids` is empty until resolved), and what it claims to be.
+
+    `heard`: what it says of consent, if anything, of which some may be news. `wordings`: what was shown to somebody who
+    chose, to be kept.
+    """
 
     event: Event
     key: bytes
     claims: tuple[Claim, ...]
     previous: tuple[Claim, ...]
     raw: bytes
+    heard: Hearsay | None = None
+    wordings: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,8 @@ class Draft(msgspec.Struct, gc=False):
     """One call on its way through the steps. (Like `Accepted` a Struct because one is made 5 times faster.)
 
     The first fields are given: the item as it came, and what its batch says for all its items. `fallback_id` makes a
-    message id for an item that has none; `forced_type` is what the path of the request says.
+    message id for an item that has none; `forced_type` is what the path of the request says. `gpc`: it came with the
+    header `Sec-GPC: 1`.
     """
 
     raw: bytes
@@ -101,6 +114,7 @@ class Draft(msgspec.Struct, gc=False):
     live: bool
     batch_context: msgspec.Raw = EMPTY
     batch_integrations: msgspec.Raw = EMPTY
+    gpc: bool = False
     call: Call = Call()
     many_brackets: bool = False
     type: EventType = EventType.TRACK
@@ -118,6 +132,9 @@ class Draft(msgspec.Struct, gc=False):
     context_traits: Mapping[str, Any] = {}
     opted_out: bool = False
     choices: tuple[Choice, ...] = ()
+    told_strings: tuple[ToldString, ...] = ()
+    wordings: tuple[bytes, ...] = ()
+    heard: Hearsay | None = None
     claims: list[Claim] = []
     previous: list[Claim] = []
 
@@ -379,9 +396,30 @@ def _find_choices(draft: Draft) -> None:
     if content in (b"", _NULL):
         raise Refusal(Cause.CHOICES_MISSING, "expected a list of choices at $.choices, got nothing")
     try:
-        draft.choices = read_choices(content, draft.at)
+        draft.choices, draft.told_strings, draft.wordings = read_choices(content, draft.at)
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise Refusal(Cause.CHOICE_UNREADABLE, f"$.choices: {error}") from None
+
+
+def _find_hearsay(draft: Draft) -> None:
+    consent = draft.context.consent
+    if consent is None and not draft.gpc and not draft.told_strings:
+        return
+    policy = draft.policy
+    told = {} if consent is None else {"tcf": consent.tcf, "gpp": consent.gpp, "vendor": consent.vendor}
+    strings = [
+        each
+        for members, place in (*draft.told_strings, (told, "context.consent"))
+        for each in strings_of(members, policy.consent_vendor, place)
+    ]
+    preferences = (consent.category_preferences if consent is not None else None) or {}
+    heard = Hearsay(
+        categories_of(preferences, policy.consent_purposes) if preferences else (),
+        tuple(strings),
+        draft.gpc,
+        _is_choice(draft),
+    )
+    draft.heard = heard or None
 
 
 def _find_claims(draft: Draft) -> None:
@@ -450,10 +488,15 @@ def _check_permission(draft: Draft) -> None:
     if draft.opted_out:
         raise Refusal(Cause.OPTED_OUT_OF_COURTESY, "integrations.Courtesy is false")
     # What somebody chooses is heard even where the rest of what they do is not.
-    if policy.consent_categories and draft.type is not EventType.CONSENT:
+    if policy.consent_categories and not _is_choice(draft):
         _check_consent(draft.context, policy.consent_categories)
     if policy.paused:
         raise Refusal(Cause.SOURCE_PAUSED, "the source is paused")
+
+
+def _is_choice(draft: Draft) -> bool:
+    """Whether it tells that somebody has chosen just now."""
+    return draft.type is EventType.CONSENT or draft.name in CONSENT_UPDATED
 
 
 def _check_consent(context: Context, categories: tuple[str, ...]) -> None:
@@ -474,6 +517,7 @@ STEPS: tuple[tuple[str, Callable[[Draft], None]], ...] = (
     ("find_group", _find_group),
     ("find_time", _find_time),
     ("find_choices", _find_choices),
+    ("find_hearsay", _find_hearsay),
     ("find_claims", _find_claims),
     ("check_permission", _check_permission),
 )
@@ -495,7 +539,7 @@ def accept(draft: Draft) -> Accepted | Rejected:
 
 def _beside(draft: Draft) -> Circumstances:
     return Circumstances(
-        draft.forced_type, draft.batch_sent_at, draft.batch_context, draft.batch_integrations, draft.live
+        draft.forced_type, draft.batch_sent_at, draft.batch_context, draft.batch_integrations, draft.live, draft.gpc
     )
 
 
@@ -509,6 +553,7 @@ def circumstances_of(given: Accepted) -> bytes:
             to_iso(event.sent) if own.sent_at is None and event.sent is not None else None,
             _not_own(event.context, own.context),
             live=event.live,
+            gpc=given.heard is not None and given.heard.gpc,
         )
     )
 
@@ -541,6 +586,7 @@ def judge_again(
             live and beside.live,
             beside.context,
             beside.integrations,
+            beside.gpc,
         )
     )
 
@@ -580,4 +626,5 @@ def _finish(draft: Draft) -> Accepted:
         draft.choices,
     )
     key = message_key(policy.source, draft.message_id)
-    return Accepted(event, key, tuple(draft.claims), tuple(draft.previous), draft.raw)
+    previous = tuple(draft.previous)
+    return Accepted(event, key, tuple(draft.claims), previous, draft.raw, draft.heard, draft.wordings)

@@ -60,9 +60,13 @@ class ExternalId(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Consent(msgspec.Struct, frozen=True, rename="camel"):
-    """`context.consent` of the protocol: categories that the person allowed or refused."""
+    """`context.consent` of the protocol: categories that the person allowed or refused; and consent strings, with the
+    vendor for which they are to be read."""
 
     category_preferences: dict[str, Any] | None = None
+    tcf: Any = None
+    gpp: Any = None
+    vendor: Any = None
 
 
 class Courtesy(msgspec.Struct, frozen=True, rename="camel"):

@@ -19,7 +19,8 @@ class Fate(StrEnum):
 class Cause(StrEnum):
     """Why an event was not stored. The order here is the order in which the checks are made.
 
-    The last two are remarks on events that are stored: they break a schema that only warns, or only counts.
+    The last three are remarks on events that are stored: they break a schema that only warns, or only counts, or have
+    a consent string that can't be read.
     """
 
     UNREADABLE = "unreadable"
@@ -48,6 +49,7 @@ class Cause(StrEnum):
     DISCARDED = "discarded"
     SCHEMA_WARNED = "schema_warned"
     SCHEMA_ALLOWED = "schema_allowed"
+    CONSENT_UNREADABLE = "consent_unreadable"
 
 
 FATE: dict[Cause, Fate] = {
@@ -61,6 +63,7 @@ FATE: dict[Cause, Fate] = {
     Cause.DISCARDED: Fate.SUPPRESSED,
     Cause.SCHEMA_WARNED: Fate.STORED,
     Cause.SCHEMA_ALLOWED: Fate.STORED,
+    Cause.CONSENT_UNREADABLE: Fate.STORED,
 }
 
 MEANING: dict[Cause, str] = {
@@ -90,7 +93,12 @@ MEANING: dict[Cause, str] = {
     Cause.DISCARDED: "It was in quarantine, and somebody decided that it is not worth mending.",
     Cause.SCHEMA_WARNED: "Stored, though it breaks the schema of its name, which says `warn`: the sender is told.",
     Cause.SCHEMA_ALLOWED: "Stored, though it breaks the schema of its name, which says `allow`: it is only counted.",
+    Cause.CONSENT_UNREADABLE: "Stored, though a consent string in `context.consent` can't be read: nothing that "
+    "it says is recorded, and the sender is told.",
 }
+
+TOLD_REMARKS = frozenset({Cause.SCHEMA_WARNED, Cause.CONSENT_UNREADABLE})
+"""Remarks of which the sender is told."""
 
 
 class Refusal(Exception):

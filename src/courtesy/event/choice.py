@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -14,13 +15,18 @@ from courtesy.base.time import from_iso
 ANY = "*"
 """In a scope: whatever it may be."""
 
-Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\s\x00]([^\x00]*[^\s\x00])?$")]
+PURPOSE_CHARS_MAX = 100
+Word = Annotated[str, Meta(min_length=1, max_length=PURPOSE_CHARS_MAX, pattern=r"^[^\s\x00]([^\x00]*[^\s\x00])?$")]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Note = Annotated[str, Meta(max_length=200)]
 Place = Annotated[str, Meta(pattern=r"^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$")]
 """`*`, a country (ISO 3166-1, or `EU` for the European Economic Area), or a part of one (ISO 3166-2)."""
 
 CHOICES_MAX = 50
+STRINGS_MAX = 4
+"""Consent strings in one call: a GPP string with all of its sections makes some 150 choices."""
+
+WORDING_CHARS_MAX = 10_000
 VALUE_BYTES_MAX = 1_024
 INSTANT_MAX = 2**42
 """The year 2109."""
@@ -82,7 +88,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     `network`: the address, cut to its first part. `affirmative`: by an act of their own, so no box that was ticked
     already. `double_opt_in`: confirmed by a second message. `own_sale`, `similar_goods` and `refusal_offered` are what
     a soft opt-in takes: the address came with a sale of our own, for goods like these, and refusing was easy then.
-    `message`: SHA-256 of what they wrote, when they chose by a message.
+    `message`: SHA-256 of what they wrote, when they chose by a message. `signal`: SHA-256 of the consent string that
+    said it; its bytes are kept as those of notices are.
     """
 
     notice: Digest | None = None
@@ -96,6 +103,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     similar_goods: bool | None = None
     refusal_offered: bool | None = None
     message: Digest | None = None
+    signal: Digest | None = None
 
 
 class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,9 +140,12 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ToldChoice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A choice as a client sends it: as `Choice`, with instants in ISO 8601 or ms. `heldFrom`: the event's own time
-    unless it is said."""
+    unless it is said. `wording` is the notice that was shown, in full: its SHA-256 becomes the evidence's `notice`.
 
-    action: Action
+    Or, instead of a choice, a consent string in `tcf` or `gpp`, to be read for a `vendor`.
+    """
+
+    action: Action | UnsetType = UNSET
     purpose: Word | UnsetType = UNSET
     channel: Word = ANY
     topic: Word = ANY
@@ -150,17 +161,69 @@ class ToldChoice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     actor: Note | None = None
     request: Note | None = None
     evidence: Evidence | None = None
+    wording: Annotated[str, Meta(min_length=1, max_length=WORDING_CHARS_MAX)] | None = None
+    tcf: str | None = None
+    gpp: str | None = None
+    vendor: Annotated[int, Meta(ge=1, le=65_535)] | None = None
+
+    @property
+    def is_string(self) -> bool:
+        """Whether it is a consent string instead of a choice."""
+        return self.tcf is not None or self.gpp is not None
+
+
+class ToldString(NamedTuple):
+    """A consent string that stood in the place of a choice, as a mapping of its members, and which place that was."""
+
+    members: dict[str, Any]
+    place: str
+
+
+class Told(NamedTuple):
+    """What a client tells: choices, consent strings that are still to be read, and wordings that are to be kept."""
+
+    choices: tuple[Choice, ...]
+    strings: tuple[ToldString, ...] = ()
+    wordings: tuple[bytes, ...] = ()
 
 
 _TOLD = msgspec.json.Decoder(list[ToldChoice])
 
 
-def read_choices(content: bytes, at_ms: int) -> tuple[Choice, ...]:
-    """The choices that a client tells in an event of that time. Raises ValueError, saying which and what is wrong."""
+def is_purpose(text: str) -> bool:
+    """Whether a choice may name it as its purpose."""
+    try:
+        return msgspec.convert(text, Word).casefold() not in HEALTH
+    except msgspec.ValidationError:
+        return False
+
+
+def read_choices(content: bytes, at_ms: int) -> Told:
+    """What a client tells in an event of that time. Raises ValueError, saying which choice and what is wrong."""
     told = _TOLD.decode(content)
     if not 1 <= len(told) <= CHOICES_MAX:
         raise ValueError(f"expected 1 to {CHOICES_MAX} choices, got {len(told)}")
-    return tuple(_read(number, each, at_ms) for number, each in enumerate(told))
+    strings = [_read_string(number, each) for number, each in enumerate(told) if each.is_string]
+    if len(strings) > STRINGS_MAX:
+        raise ValueError(f"expected at most {STRINGS_MAX} consent strings, got {len(strings)}")
+    choices = tuple(_read(number, each, at_ms) for number, each in enumerate(told) if not each.is_string)
+    wordings = {each.wording: None for each in told if each.wording is not None}
+    return Told(choices, tuple(strings), tuple(each.encode("utf-8", "surrogatepass") for each in wordings))
+
+
+_STRING_ONLY = ToldChoice()
+
+
+def _read_string(number: int, told: ToldChoice) -> ToldString:
+    where = f"choices[{number}]"
+    members = {"tcf": told.tcf, "gpp": told.gpp, "vendor": told.vendor}
+    if msgspec.structs.replace(told, tcf=None, gpp=None, vendor=None) != _STRING_ONLY:
+        raise ValueError(f"{where}: expected nothing but `vendor` beside a consent string, which says the rest itself")
+    if told.tcf is not None and told.gpp is not None:
+        raise ValueError(f"{where}: expected `tcf` or `gpp`, got both")
+    if not (told.tcf or told.gpp or "").strip():
+        raise ValueError(f"{where}: expected a consent string, got an empty text")
+    return ToldString(members, where)
 
 
 def choice_id(key: bytes, ordinal: int) -> str:
@@ -176,9 +239,17 @@ def _read(number: int, told: ToldChoice, at_ms: int) -> Choice:
     wrong = _wrong_with(told) or ("" if held_to is None or held_to > held_from else "heldTo lies before heldFrom")
     if wrong:
         raise ValueError(f"{where}: {wrong}")
-    fields = {name: getattr(told, name) for name in told.__struct_fields__}
+    fields = {name: getattr(told, name) for name in Choice.__struct_fields__}
     purpose = ANY if told.purpose is UNSET else told.purpose
-    return Choice(**{**fields, "purpose": purpose, "held_from": held_from, "held_to": held_to})
+    stated = {"purpose": purpose, "held_from": held_from, "held_to": held_to, "evidence": _evidence(told)}
+    return Choice(**{**fields, **stated})
+
+
+def _evidence(told: ToldChoice) -> Evidence | None:
+    if told.wording is None:
+        return told.evidence
+    notice = sha256(told.wording.encode("utf-8", "surrogatepass")).hexdigest()
+    return msgspec.structs.replace(told.evidence or Evidence(), notice=notice)
 
 
 def _instant(value: str | int | None, where: str) -> int | None:
@@ -192,6 +263,12 @@ def _instant(value: str | int | None, where: str) -> int | None:
 
 def _wrong_with(told: ToldChoice) -> str:
     """What makes no sense in a choice; empty when nothing does."""
+    if told.action is UNSET:
+        return "expected an action, or a consent string in `tcf` or `gpp`"
+    if told.vendor is not None:
+        return "`vendor` is only for consent strings"
+    if told.wording is not None and told.evidence is not None and told.evidence.notice is not None:
+        return "expected `wording` or the `notice` of the evidence, got both"
     if told.action is Action.CORRECT:
         return "" if told.corrects is not None else "expected `corrects`, the id of the choice that was never made"
     if told.corrects is not None:

@@ -13,7 +13,7 @@ from courtesy.event.event import EventType
 class Circumstances(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the request said for the item: its type by the path, and what the batch says for all its items.
 
-    `live` is false for what came as history.
+    `live` is false for what came as history. `gpc`: the browser sent Global Privacy Control along.
     """
 
     type: EventType | None = None
@@ -21,6 +21,7 @@ class Circumstances(msgspec.Struct, frozen=True, omit_defaults=True):
     context: msgspec.Raw = EMPTY
     integrations: msgspec.Raw = EMPTY
     live: bool = True
+    gpc: bool = False
 
 
 PLAIN = Circumstances()

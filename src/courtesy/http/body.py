@@ -139,11 +139,12 @@ def accept_all(
     *,
     forced_type: EventType | None = None,
     live: bool = True,
+    gpc: bool = False,
 ) -> list[Accepted | Rejected]:
-    """What accept says of each item, in order."""
+    """What accept says of each item, in order. `gpc`: the request has Global Privacy Control."""
     sent_at, context, integrations = envelope.sent_at, envelope.context, envelope.integrations
     return [
-        accept(Draft(item, policy, received_ms, sent_at, own_id, forced_type, live, context, integrations))
+        accept(Draft(item, policy, received_ms, sent_at, own_id, forced_type, live, context, integrations, gpc))
         for item in envelope.items
     ]
 
@@ -156,13 +157,14 @@ async def accept_by_turns(
     *,
     forced_type: EventType | None = None,
     live: bool = True,
+    gpc: bool = False,
 ) -> list[Accepted | Rejected]:
     """What `accept_all` says, with a `turn` awaited before every `TURN_ITEMS` items."""
     accepted: list[Accepted | Rejected] = []
     for at in range(0, len(envelope.items), TURN_ITEMS):
         await turn()
         part = msgspec.structs.replace(envelope, items=envelope.items[at : at + TURN_ITEMS])
-        accepted += accept_all(part, policy, received_ms, forced_type=forced_type, live=live)
+        accepted += accept_all(part, policy, received_ms, forced_type=forced_type, live=live, gpc=gpc)
     return accepted
 
 

@@ -15,7 +15,7 @@ from courtesy.http.errors import INTERNAL, RETRY_AFTER_S, log_bug
 from courtesy.http.metrics import count_fates
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation
 from courtesy.http.schemas import GIF
-from courtesy.http.tracking import TYPES, headers_of
+from courtesy.http.tracking import TYPES, has_gpc, headers_of
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.telemetry import REFUSED_REQUESTS
 
@@ -30,7 +30,7 @@ PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, content-encoding, x-retry-count, x-write-key, anonymousid",
+        b"authorization, content-type, content-encoding, x-retry-count, x-write-key, anonymousid, sec-gpc",
     ),
     (b"access-control-max-age", b"86400"),
 )
@@ -118,7 +118,12 @@ async def _store_pixel(asked: Asked[PixelQuery, None]) -> None:
     envelope = Envelope((content,))
     app = asked.app
     items = await accept_by_turns(
-        app.ingest.turn, envelope, policy, app.clock.now_ms(), forced_type=TYPES.get(asked.path["type"])
+        app.ingest.turn,
+        envelope,
+        policy,
+        app.clock.now_ms(),
+        forced_type=TYPES.get(asked.path["type"]),
+        gpc=has_gpc(asked),
     )
     count_fates(await app.ingest.append(items, policy))
 

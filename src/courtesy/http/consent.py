@@ -61,10 +61,19 @@ class AllowedView(msgspec.Struct, frozen=True):
     choices: list[ChoiceView]
 
 
+class GpcView(msgspec.Struct, frozen=True):
+    """Of Global Privacy Control: whether a browser of theirs sent it, and whether all that it asks is refused now. What
+    they allowed themselves later counts instead."""
+
+    recorded: bool
+    honoured: bool
+
+
 class ChoicesView(msgspec.Struct, frozen=True):
     """All that somebody allows, refuses and likes, the latest first."""
 
     person: str
+    gpc: GpcView
     choices: list[ChoiceView]
 
 

@@ -48,6 +48,8 @@ class SourceView(msgspec.Struct, frozen=True):
     consent_categories: tuple[str, ...]
     traits_identify: bool
     country: str
+    consent_purposes: dict[str, str]
+    consent_vendor: int | None
     changed: str
     changed_by: str
 
@@ -74,6 +76,8 @@ def _source_view(app: App, name: str) -> SourceView:
         source.consent_categories,
         source.traits_identify,
         source.country,
+        source.consent_purposes,
+        source.consent_vendor,
         to_iso(definition.changed_ms),
         definition.changed_by,
     )

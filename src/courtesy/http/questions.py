@@ -154,7 +154,7 @@ async def look(asked: Asked[LookQuery, None]) -> LookView:
     return LookView(str(found.person), chosen, _candidates(found), str(found.position))
 
 
-async def ask(asked: Asked[NoQuery, AskBody]) -> AskView:
+async def next_question(asked: Asked[NoQuery, AskBody]) -> AskView:
     """The question to ask."""
     body = asked.body
     locales = () if body.locale is None else (body.locale,)
@@ -277,7 +277,7 @@ OPERATIONS = (
         "/v1/people/{kind}/{value}/question",
         "questions",
         "Ask for the one question, if any, that is worth asking a person now.",
-        ask,
+        next_question,
         doc="It counts as asked, so show it. In the same session the same question is told again until it is answered.",
         scope=Scope.DECIDE,
         body=AskBody,

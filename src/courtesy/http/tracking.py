@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code
+from courtesy.consent.signals import said_by_gpc
 from courtesy.event.accept import BATCH_BYTES_MAX, Rejected, SourcePolicy
 from courtesy.event.cause import Cause
 from courtesy.event.event import EventType
@@ -76,6 +77,11 @@ def headers_of(asked: Asked[Any, Any]) -> Headers:
     return dict(asked.request.scope["headers"])
 
 
+def has_gpc(asked: Asked[Any, Any]) -> bool:
+    """Whether the request has Global Privacy Control: browsers add it, servers do not."""
+    return bool(said_by_gpc(headers_of(asked).get(b"sec-gpc", b"").decode("latin-1")))
+
+
 async def receive_batch(asked: Sending) -> Answer | Accepted:
     """Store the items of a batch."""
     keys = write_keys_in(headers_of(asked))
@@ -122,9 +128,9 @@ async def _refuse(asked: Sending, keys: tuple[str, ...], bad: BadBody) -> Answer
 async def _store(
     asked: Sending, envelope: Envelope, policy: SourcePolicy, forced_type: EventType | None = None
 ) -> Accepted:
-    app = asked.app
+    app, now_ms, gpc = asked.app, asked.app.clock.now_ms(), has_gpc(asked)
     items = await accept_by_turns(
-        app.ingest.turn, envelope, policy, app.clock.now_ms(), forced_type=forced_type, live=asked.query.live
+        app.ingest.turn, envelope, policy, now_ms, forced_type=forced_type, live=asked.query.live, gpc=gpc
     )
     receipt = await app.ingest.append(items, policy)
     count_fates(receipt)

@@ -25,7 +25,9 @@ from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
 from courtesy.event.accept import SourcePolicy
+from courtesy.event.choice import ANY, is_purpose
 from courtesy.event.event import TRUST_RANK, Party
+from courtesy.event.hearsay import VENDOR_MAX
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
@@ -76,6 +78,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `country`: where most of its people are, by code or name; phone numbers without a country code and without a better
     hint are taken as of there. Without one, such numbers identify nobody.
+
+    `consent_purposes`: which purposes the categories of `context.consent` mean; empty for one that is not recorded, and
+    for one that is not named its own name. `consent_vendor`: the vendor of the IAB's list for whom consent strings are
+    read that come without one; without it they are read for the publisher.
     """
 
     party: Party = Party.FIRST
@@ -85,9 +91,19 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consent_categories: tuple[str, ...] = ()
     traits_identify: bool = True
     country: str = ""
+    consent_purposes: Annotated[dict[str, str], Meta(max_length=100)] = {}
+    consent_vendor: Annotated[int, Meta(ge=1, le=VENDOR_MAX)] | None = None
 
     def checked(self) -> Source:
         """The same, its country as ISO 3166-1 alpha-2; or CourtesyError(INVALID)."""
+        for category, purpose in self.consent_purposes.items():
+            if purpose and (purpose == ANY or not is_purpose(purpose)):
+                raise CourtesyError(
+                    Code.INVALID,
+                    f"expected a purpose for the category {category!r:.60}, got {purpose!r:.60}",
+                    hint="such as analytics; health is none, and an empty text records nothing",
+                    place="consent_purposes",
+                )
         if self.rank is not None and not 0 <= self.rank <= 99:
             raise CourtesyError(Code.INVALID, f"expected a rank from 0 to 99, got {self.rank}", place="rank")
         if not self.country:
@@ -323,6 +339,8 @@ class CatalogCache:
             declared.consent_categories,
             declared.traits_identify,
             declared.country,
+            declared.consent_purposes,
+            declared.consent_vendor,
         )
 
     async def source_names(self, used: Iterable[SourceId]) -> Mapping[SourceId, str]:

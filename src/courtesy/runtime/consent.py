@@ -12,6 +12,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import SECOND_MS, Clock, to_iso
 from courtesy.consent.controller import Controller
+from courtesy.consent.gpc import gpc_of
 from courtesy.consent.law import Answer, Laws, Policy, allowed
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
@@ -95,9 +96,10 @@ class Consents:
         return self._catalog.now.controller
 
     async def choices(self, kind: str, value: str) -> dict[str, Any]:
-        """All that somebody allows, refuses and likes, the latest first."""
+        """All that somebody allows, refuses and likes, the latest first, and what became of Global Privacy Control."""
         state = await self._people.state(kind, value)
-        return {"person": str(state.person), "choices": choices_view(state.standing)}
+        gpc = gpc_of(state.standing or Standing(), place_of(state), self._clock.now_ms())
+        return {"person": str(state.person), "gpc": gpc._asdict(), "choices": choices_view(state.standing)}
 
 
 def _told_of(read: Sequence[Read], names: Mapping[SourceId, str]) -> list[Told]:

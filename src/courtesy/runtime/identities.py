@@ -88,6 +88,12 @@ class Identities:
         everything = {key for keys in held.values() for key in keys}
         return View(owners, held, bans=await append.bans(everything), parts=parts)
 
+    async def view_choosing(self, append: Append, view: View, fresh: Sequence[Fresh]) -> None:
+        """Have in the view who became part of those who tell choices, where it is not there yet."""
+        people = _people_of((item for item, _ in fresh if item.chooses), view.owners) - view.parts.keys()
+        if people:
+            view.parts = {**view.parts, **await append.parts(people)}
+
     def records(self, view: View, fresh: Sequence[Fresh], rules: IdentityRules) -> list[NewRecord]:
         """Resolve the items in their order, and give the records for the log; the changes are in the view."""
         resolver = Resolver(rules, view, self._new_person)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_bytes
 from typing import NamedTuple, Protocol
@@ -21,10 +21,11 @@ from courtesy.base.time import HOUR_MS, Clock
 from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Imported, Quarantined, Unavailable
 from courtesy.engine.imported import FileKey, runs_of
 from courtesy.event.accept import Accepted, Rejected, SourcePolicy, circumstances_of
-from courtesy.event.cause import FATE, Cause, Fate
+from courtesy.event.cause import FATE, TOLD_REMARKS, Cause, Fate
 from courtesy.event.signature import signature_of
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.record import NewRecord
+from courtesy.runtime.hearing import Hearing
 from courtesy.runtime.identities import Fresh, Identities
 from courtesy.runtime.item import Item, held_to, prepared
 from courtesy.runtime.ledger import Draw, LedgerWriter
@@ -41,6 +42,9 @@ TURN_ITEMS = 100
 
 QUEUED_ITEMS_MAX = 50_000
 DETAIL_CHARS_MAX = 500
+
+SHOWN_REMEMBERED = 2_000
+"""Wordings and consent strings of which this process knows that they are kept."""
 
 log = structlog.get_logger("ingest")
 
@@ -172,6 +176,8 @@ class Ingest:
         self._runner: asyncio.Task[None] | None = None
         self._stopping = False
         self._identities = Identities(engine)
+        self._hearing = Hearing(clock)
+        self._shown: set[bytes] = set()
         self._turns = asyncio.Lock()
 
     def start(self) -> None:
@@ -225,6 +231,7 @@ class Ingest:
         self._take_room(len(items))
         try:
             ready = await self._prepared(items, policy.source)
+            await self._keep_shown(ready)
             if self._stopping:
                 raise Unavailable("the server is stopping")
         except BaseException:
@@ -257,6 +264,15 @@ class Ingest:
             else:
                 done += [prepared(item, rules) for item in part]
         return done
+
+    async def _keep_shown(self, items: Sequence[Item]) -> None:
+        """Keep what choices will name by its SHA-256, so that none names what nobody can look up."""
+        shown = dict.fromkeys(content for item in items for content in _shown_by(item.given))
+        if fresh := [content for content in shown if content not in self._shown]:
+            await self._engine.keep_shown(fresh, self._clock.now_ms())
+            if len(self._shown) + len(fresh) > SHOWN_REMEMBERED:
+                self._shown.clear()
+            self._shown.update(fresh)
 
     async def _run(self) -> None:
         while True:
@@ -364,6 +380,9 @@ class Ingest:
             draft = _Draft()
             fresh = await self._drop_duplicates(append, tickets, draft)
             view = await self._identities.view(append, fresh)
+            if any(given.heard is not None for _, given in fresh):
+                fresh = await self._hearing.with_news(append, view.owners, fresh)
+                await self._identities.view_choosing(append, view, fresh)
             records = self._identities.records(view, fresh, self._rules_now())
             choosing = {given.key for item, given in fresh if item.chooses}
             ledger = await self._ledger.written(append, choosing, records)
@@ -443,7 +462,7 @@ class Ingest:
                 seen.add(given.key)
                 fresh.append((item, given))
                 _count_stored(draft, item, given)
-                if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
+                if item.remark is not None and item.remark.cause in TOLD_REMARKS:
                     results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
 
@@ -467,9 +486,16 @@ class Ingest:
                 if held.file is not None:
                     draft.files[given.key] = FileKey(held.file, held.source)
                 draft.move(held, cause, Fate.STORED, None if item.remark is None else item.remark.cause)
-                if item.remark is not None and item.remark.cause is Cause.SCHEMA_WARNED:
+                if item.remark is not None and item.remark.cause in TOLD_REMARKS:
                     results.append(ItemResult(place, Fate.STORED, *item.remark, given.event.id))
         return results
+
+
+def _shown_by(given: Accepted | Rejected) -> Iterable[bytes]:
+    if isinstance(given, Rejected) or (given.heard is None and not given.wordings):
+        return ()
+    strings = () if given.heard is None else given.heard.strings
+    return (*given.wordings, *(each.text.encode("utf-8", "surrogatepass") for each in strings))
 
 
 def _unless_of(forgotten: set[str], item: Item) -> Item:

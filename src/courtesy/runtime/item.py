@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from courtesy.base.ids import PersonId
+from courtesy.consent.hearing import is_for_others, problem_of
 from courtesy.event.accept import Accepted, Rejected, circumstances_of
 from courtesy.event.cause import Cause
+from courtesy.event.choice import Choice
 from courtesy.event.event import EventType, encode
+from courtesy.event.hearsay import Hearsay, without
 from courtesy.identity.rules import IdentityRules, normalise, usable
 from courtesy.schema.event_schema import Checks, OnBreak, event_name
+
+_FOR_OTHERS = (
+    "expected a segment of the publisher's, or a `vendor` for whom to read the string: it says nothing without either"
+)
 
 KNOWN_AS_MAX = 50
 """People named with a choice; of somebody made of more the choice may count for fewer, which is the stricter way."""
@@ -46,13 +53,36 @@ def prepared(given: Accepted | Rejected, rules: IdentityRules) -> Item:
     if isinstance(given, Rejected):
         return Item(given)
     event = given.event
+    remark: Remark | None = None
+    if given.heard is not None and given.heard.strings:
+        checked = _with_readable_strings(given, given.heard)
+        if isinstance(checked, Rejected):
+            return Item(checked)
+        given, remark = checked
     ids = usable(rules, given.claims)
     if not ids:
         sent = ", ".join(f"{claim.kind}={claim.value!r:.40}" for claim in given.claims) or "none"
         return _rejected(given, Cause.NO_IDENTIFIER, f"expected a usable identifier, got {sent}")
     if event.type is EventType.TRACK:
-        return Item(given, ids, payload=encode(msgspec.structs.replace(event, ids=ids)))
-    return _prepared_by_type(given, ids, rules)
+        return Item(given, ids, payload=encode(msgspec.structs.replace(event, ids=ids)), remark=remark)
+    item = _prepared_by_type(given, ids, rules)
+    return item if remark is None else item._replace(remark=remark)
+
+
+def _with_readable_strings(given: Accepted, heard: Hearsay) -> tuple[Accepted, Remark | None] | Rejected:
+    """The same with those consent strings that can be read. One that can't be keeps a consent call out, which tells of
+    nothing else, and costs any other call nothing but itself."""
+    problems = {string: problem for string in heard.strings if (problem := problem_of(string))}
+    if given.event.type is EventType.CONSENT:
+        others = [string for string in heard.strings if string not in problems and is_for_others(string)]
+        problems.update({string: f"{string.place}: {_FOR_OTHERS}" for string in others})
+        if problems:
+            detail = f"$.{next(iter(problems.values()))}"
+            return Rejected(Cause.CHOICE_UNREADABLE, detail, given.raw, given.event.id, circumstances_of(given))
+    if not problems:
+        return given, None
+    remark = Remark(Cause.CONSENT_UNREADABLE, f"$.{next(iter(problems.values()))}")
+    return msgspec.structs.replace(given, heard=without(heard, problems)), remark
 
 
 def held_to(item: Item, checks: Checks) -> Item:
@@ -67,6 +97,8 @@ def held_to(item: Item, checks: Checks) -> Item:
     if check.declared.on_break is OnBreak.QUARANTINE:
         return _rejected(given, Cause.SCHEMA_BROKEN, detail)
     warns = check.declared.on_break is OnBreak.WARN
+    if item.remark is not None and not warns:
+        return item
     return item._replace(remark=Remark(Cause.SCHEMA_WARNED if warns else Cause.SCHEMA_ALLOWED, detail))
 
 
@@ -86,6 +118,14 @@ def _prepared_by_type(given: Accepted, ids: tuple[str, ...], rules: IdentityRule
             previous = ()
     payload = encode(msgspec.structs.replace(event, ids=ids, previous=previous))
     return Item(given, ids, previous, group, payload, bool(event.choices))
+
+
+def with_choices(item: Item, choices: Sequence[Choice]) -> Item:
+    """The item telling these choices as well."""
+    assert isinstance(item.given, Accepted)
+    event = item.given.event
+    event = msgspec.structs.replace(event, choices=(*event.choices, *choices))
+    return item._replace(given=msgspec.structs.replace(item.given, event=event), chooses=True)
 
 
 def told_as(item: Item, people: Collection[PersonId]) -> bytes:

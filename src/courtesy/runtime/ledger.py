@@ -18,8 +18,8 @@ from courtesy.base.ids import PersonId, SourceId, partition_of
 from courtesy.consent import sealing
 from courtesy.consent.leaf import CHAIN_START, SUBJECT_BYTES, Leaf, chain, leaf_hash
 from courtesy.consent.standing import Kept, Standing, add
-from courtesy.engine.contract import Append, Engine
-from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerWrite, NewEntry, PersonKey
+from courtesy.engine.contract import Append
+from courtesy.engine.ledger import Chain, Entry, EntryKeys, EntrySource, Keyring, LedgerWrite, NewEntry, PersonKey
 from courtesy.event.choice import Action, Choice, choice_id
 from courtesy.event.event import decode_fact
 from courtesy.person.fold import storable
@@ -181,17 +181,17 @@ def opened(entry: Entry, keyring: Keyring) -> bytes | None:
 
 
 class Ledger:
-    """The reading side of one process."""
+    """The reading side of one process, or of one append."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, entries: EntrySource) -> None:
+        self._entries = entries
 
     async def of(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
         """The entries of some people who are one, by index, by what was known at an instant if given.
 
         An entry belongs to whoever its event belongs to: repairs give events to others.
         """
-        moves = [move for move in await self._engine.moves(people) if known_ms is None or move.at_ms <= known_ms]
+        moves = [move for move in await self._entries.moves(people) if known_ms is None or move.at_ms <= known_ms]
         last = {move.position: move.person for move in moves}
         came = {move.appended_for for move in moves if last[move.position] in people}
         read = await self.appended_for({*people, *came}, known_ms)
@@ -199,7 +199,7 @@ class Ledger:
 
     async def appended_for(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
         """The entries that were appended for some people, by index, whoever they belong to by now."""
-        entries, keyring = await self._engine.ledger_of(people, known_ms)
+        entries, keyring = await self._entries.ledger_of(people, known_ms)
         return [
             Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
             for entry in entries

@@ -21,7 +21,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId
-from courtesy.event.choice import ANY
+from courtesy.event.choice import ANY, Evidence, Note, Place, Word
 from courtesy.runtime.settings import Settings
 
 KEY_FILE = "links.key"
@@ -34,14 +34,29 @@ TEXT_CHARS_MAX = 4_096
 
 class LinkKind(StrEnum):
     """What a link is for. PREFERENCES: seeing and changing the choices of a person. UNSUBSCRIBE: withdrawing what they
-    allowed for one purpose over one channel."""
+    allowed for one purpose over one channel. CONFIRM: allowing what they asked for, which is the second step of a
+    double opt-in."""
 
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
+    CONFIRM = "confirm"
+
+
+class Unconfirmed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that somebody asked for and has not confirmed yet, with the evidence of the first step."""
+
+    purpose: Word
+    channel: Word = ANY
+    topic: Word = ANY
+    brand: Word = ANY
+    jurisdiction: Place = ANY
+    policy: Note | None = None
+    evidence: Evidence | None = None
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
-    """What a link says. `expires_s`: seconds UTC. The last three only for UNSUBSCRIBE: what it withdraws."""
+    """What a link says. `expires_s`: seconds UTC. `purpose`, `channel`, `topic` only for UNSUBSCRIBE: what it
+    withdraws. The last two only for CONFIRM: what it allows, and the request that it belongs to."""
 
     kind: LinkKind
     person: PersonId
@@ -49,6 +64,8 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     purpose: str = ANY
     channel: str = ANY
     topic: str = ANY
+    unconfirmed: tuple[Unconfirmed, ...] = ()
+    request: str = ""
 
 
 _LINK = msgspec.json.Decoder(Link)

@@ -13,29 +13,34 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
+from courtesy.consent.gpc import GPC_SCOPES, gpc_of
+from courtesy.consent.hearing import GPC_METHOD
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.consent.places import larger_places
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.signals import said_by_gpc
 from courtesy.consent.standing import Standing, State, scope_key, verdict
 from courtesy.consent.wishes import Pause, Person, Wishes, changes, wishes_of
 from courtesy.engine.contract import Engine, PersonReading
 from courtesy.event.choice import CHOICES_MAX, Action, Basis, Scope
+from courtesy.event.choice import Evidence as Evidenced
 from courtesy.event.event import EventType, Party
 from courtesy.person.state import PersonState, Trait
 from courtesy.person.view import sources_of, split_path
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
-from courtesy.runtime.links import Link, LinkKind, Signer
+from courtesy.runtime.links import Link, LinkKind, Signer, Unconfirmed
 from courtesy.runtime.people import PERSON, People
 from courtesy.runtime.saying import Sayings
 
 SOURCE_NAME = "preference-centre"
 """The source of what people say there; made when somebody says something first."""
 
-CENTRE_METHOD, UNSUBSCRIBE_METHOD, GPC_METHOD = "preference centre", "one-click unsubscribe", "Sec-GPC"
+CENTRE_METHOD, UNSUBSCRIBE_METHOD, CONFIRM_METHOD = "preference centre", "one-click unsubscribe", "double opt-in"
+
+CONFIRM_CHARS_MAX = 1_900
+"""Of the token of a link to confirm: mail programs and browsers take addresses of 2,000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,33 @@ class Preferences:
         link = Link(what, reading.person, expires_s, scope.purpose, scope.channel, scope.topic)
         return self.signer.token(link), expires_s * SECOND_MS
 
+    async def ask_to_confirm(
+        self, kind: str, value: str, unconfirmed: Sequence[Unconfirmed], request: str, days: int
+    ) -> tuple[str, int]:
+        """As `make_link`, for a link with which a person allows what they asked for on the occasion `request`.
+
+        Raises CourtesyError(INVALID) when that is more than an address has room for.
+        """
+        reading, _ = await self._people.whole(kind, value)
+        expires_s = (self._clock.now_ms() + days * DAY_MS) // SECOND_MS
+        link = Link(LinkKind.CONFIRM, reading.person, expires_s, unconfirmed=tuple(unconfirmed), request=request)
+        token = self.signer.token(link)
+        if len(token) > CONFIRM_CHARS_MAX:
+            raise CourtesyError(
+                Code.INVALID,
+                f"expected choices for which a link of {CONFIRM_CHARS_MAX} characters has room, got {len(token)}",
+                hint="ask for fewer in one link, or leave evidence out",
+                place="choices",
+            )
+        return token, expires_s * SECOND_MS
+
+    async def confirm(self, link: Link, token: str, locale: str) -> Receipt:
+        """Allow what a link asks for, counted from when it returns: once, however often it is done."""
+        guest = await self.guest(link.person)
+        told = [_confirmed(each, link.request, locale) for each in link.unconfirmed]
+        occasion = f"confirmed-{sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
+        return await self._choose(guest, told, occasion, keep_keys=True)
+
     async def guest(self, person: PersonId) -> Guest:
         """Whom a link belongs to now: who was merged since is found in whom they became part of.
 
@@ -178,32 +210,18 @@ class Preferences:
     async def heed_gpc(self, guest: Guest, header: str | None) -> tuple[GpcSignal, Receipt | None]:
         """Take note of the header `Sec-GPC`: once for each person, whatever they choose later."""
         said = said_by_gpc(header)
-        scopes = [Scope(each.purpose, jurisdiction=each.jurisdiction) for each in said_by_gpc("1")]
-        recorded = all(self._is_signalled(guest, scope) for scope in scopes)
-        if said and not recorded:
+        known = gpc_of(guest.standing, guest.person.place, self._clock.now_ms())
+        if said and not known.recorded:
             told = [
-                {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD} for scope in scopes
+                {"action": Action.SIGNAL, **scope._asdict(), "value": False, "method": GPC_METHOD}
+                for scope in GPC_SCOPES
             ]
             return GpcSignal(True, True, True), await self._choose(guest, told, secrets.token_hex(16))
-        return GpcSignal(bool(said), recorded, recorded and self._is_refused(guest, scopes)), None
+        return GpcSignal(bool(said), known.recorded, known.honoured), None
 
-    def _is_refused(self, guest: Guest, scopes: Iterable[Scope]) -> bool:
-        """Whether all of these are refused where the person is, or anywhere in that country."""
-        place = guest.person.place
-
-        def state(scope: Scope) -> State:
-            here = place if scope.jurisdiction in larger_places(place) else scope.jurisdiction
-            asked = scope._replace(jurisdiction=here)
-            return verdict(guest.standing, asked, self._clock.now_ms(), frozenset(Basis), {}).state
-
-        return all(state(scope) is State.REFUSED for scope in scopes)
-
-    @staticmethod
-    def _is_signalled(guest: Guest, scope: Scope) -> bool:
-        kept = guest.standing.scopes.get(scope_key(scope), [])
-        return any(each.action is Action.SIGNAL and each.value is False for each in kept)
-
-    async def _choose(self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str) -> Receipt:
+    async def _choose(
+        self, guest: Guest, told: Sequence[dict[str, Any]], occasion: str, *, keep_keys: bool = False
+    ) -> Receipt:
         calls = [
             {
                 "type": EventType.CONSENT,
@@ -212,7 +230,25 @@ class Preferences:
             }
             for at in range(0, len(told), CHOICES_MAX)
         ]
-        return await self._append(guest, calls, {})
+        return await self._append(guest, calls, {}, keep_keys=keep_keys)
 
-    async def _append(self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any]) -> Receipt:
-        return await self._sayings.say(guest.reading, calls, context)
+    async def _append(
+        self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any], *, keep_keys: bool = False
+    ) -> Receipt:
+        return await self._sayings.say(guest.reading, calls, context, keep_keys=keep_keys)
+
+
+def _confirmed(asked: Unconfirmed, request: str, locale: str) -> dict[str, Any]:
+    """The choice that a confirmation makes."""
+    evidence = msgspec.structs.replace(asked.evidence or Evidenced(), affirmative=True, double_opt_in=True)
+    if evidence.locale is None:
+        evidence = msgspec.structs.replace(evidence, locale=locale)
+    told = {name: getattr(asked, name) for name in asked.__struct_fields__}
+    return {
+        **told,
+        "action": Action.GRANT,
+        "basis": Basis.CONSENT,
+        "evidence": evidence,
+        "method": CONFIRM_METHOD,
+        "request": request,
+    }

@@ -59,7 +59,7 @@ def test_options_are_shown_in_the_language_or_by_name() -> None:
 def test_answers_become_settings_of_their_topic(asked: Question, told: Any, value: Any) -> None:
     """One choice, which the ledger takes."""
     (made,) = choices_of(asked.answer, read_answer(asked.answer, told), NOBODY, 1_000, 0)
-    (choice,) = read_choices(msgspec.json.encode([made]), 1_000)
+    (choice,) = read_choices(msgspec.json.encode([made]), 1_000).choices
     assert (choice.action, choice.value) == ("set", value)
 
 
@@ -92,7 +92,7 @@ def test_what_is_written_is_cut_to_what_a_choice_holds(comment: str) -> None:
     """Characters at first, then bytes as the ledger counts them; never so that it is refused."""
     rating = question("rating", topic="service", comment_chars=500)
     (made,) = choices_of(rating.answer, read_answer(rating.answer, 3, comment), NOBODY, 1_000, 1_700_000_000_000)
-    (choice,) = read_choices(msgspec.json.encode([made]), 1_000)
+    (choice,) = read_choices(msgspec.json.encode([made]), 1_000).choices
     assert comment.startswith(choice.value["comment"])
     assert VALUE_BYTES_MAX * 0.4 < len(msgspec.json.encode(choice.value)) <= VALUE_BYTES_MAX
     trait = question("trait", path="motto")

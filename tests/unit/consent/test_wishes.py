@@ -57,7 +57,7 @@ class Ann:
 
     def tell(self, *told: Told) -> None:
         """Choose, as the tracking API takes it."""
-        for choice in read_choices(msgspec.json.encode(told), self.now_ms):
+        for choice in read_choices(msgspec.json.encode(told), self.now_ms).choices:
             self.count += 1
             kept = Kept(
                 choice.held_from, f"{self.count:032x}", choice.action, choice.held_to, self.now_ms, choice.basis,

@@ -157,7 +157,7 @@ def test_each_cause_has_a_meaning_and_a_fate() -> None:
     stored come last."""
     assert set(MEANING) == set(FATE) == set(Cause)
     assert set(FATE.values()) == set(Fate) - {Fate.RECEIVED}
-    assert [cause for cause in Cause if FATE[cause] is Fate.STORED] == list(Cause)[-2:]
+    assert [cause for cause in Cause if FATE[cause] is Fate.STORED] == list(Cause)[-3:]
 
 
 PAUSED = SourcePolicy(SourceId(7), paused=True, consent_categories=("ads",))

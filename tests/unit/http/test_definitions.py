@@ -41,6 +41,8 @@ async def test_a_source_is_declared_changed_listed_and_removed() -> None:
             "consent_categories": [],
             "traits_identify": True,
             "country": "",
+            "consent_purposes": {},
+            "consent_vendor": None,
             "changed": "2025-11-22T03:04:05.000Z",
             "changed_by": "admin",
         }

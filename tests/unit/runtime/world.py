@@ -12,6 +12,7 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import ManualClock
 from courtesy.engine.contract import AppendBatch, Count, FoldCommit, Lease
+from courtesy.engine.ledger import Entry, Keyring
 from courtesy.engine_memory import Disk, MemoryEngine
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.event.accept import Accepted, Draft, Rejected, SourcePolicy, accept
@@ -34,15 +35,21 @@ class Trouble(Exception):
 class _Fussy(MemoryAppend):
     """An append that refuses some batches."""
 
-    def __init__(self, append: MemoryAppend, refuses: Callable[[AppendBatch], bool]) -> None:
+    def __init__(self, append: MemoryAppend, engine: Engine) -> None:
         super().__init__(append._disk)
         self._append = append
-        self._refuses = refuses
+        self._engine = engine
 
     async def write(self, batch: AppendBatch) -> Position:
-        if self._refuses(batch):
+        if self._engine.refuses(batch):
             raise Trouble("no room for \0 this one \ud800")
         return await self._append.write(batch)
+
+    async def ledger_of(
+        self, people: Collection[PersonId], recorded_until_ms: int | None = None
+    ) -> tuple[list[Entry], Keyring]:
+        self._engine.ledger_looks += 1
+        return await super().ledger_of(people, recorded_until_ms)
 
 
 class Engine(MemoryEngine):
@@ -57,6 +64,7 @@ class Engine(MemoryEngine):
         self.disk = disk or Disk()
         super().__init__(self.clock, self.disk.partition_count, self.disk)
         self.append_count = 0
+        self.ledger_looks = 0
         self.before: list[BaseException] = []
         self.after: list[BaseException] = []
         self.crash: Callable[[bool], bool] = lambda committed: False
@@ -64,14 +72,15 @@ class Engine(MemoryEngine):
         self.refuses_poison = False
         self.given_people: list[int] = []
 
-    def _refuses(self, batch: AppendBatch) -> bool:
+    def refuses(self, batch: AppendBatch) -> bool:
+        """Whether a batch has what it was told to refuse."""
         return self.refuses_poison and any(POISON.encode() in record.payload for record in batch.records)
 
     @asynccontextmanager
     async def appending(self) -> AsyncIterator[MemoryAppend]:
         self.append_count += 1
         async with super().appending() as append:
-            yield _Fussy(append, self._refuses)
+            yield _Fussy(append, self)
             self._pass(committed=False)
         self._pass(committed=True)
 

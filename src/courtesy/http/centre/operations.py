@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +12,8 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import SECOND_MS, to_iso
 from courtesy.consent.preference_centre import PreferenceCentre
-from courtesy.event.choice import ANY, Scope, Word
+from courtesy.event.choice import ANY, Scope, Word, is_purpose
+from courtesy.http.centre.confirm import confirm_page, confirmed_page
 from courtesy.http.centre.form import (
     digest_of,
     first,
@@ -34,12 +36,13 @@ from courtesy.http.tracking import headers_of
 from courtesy.http.wire import BadBody, read
 from courtesy.runtime.catalog import Scope as KeyScope
 from courtesy.runtime.ingest import Receipt
-from courtesy.runtime.links import Link, LinkKind
+from courtesy.runtime.links import Link, LinkKind, Unconfirmed
 from courtesy.runtime.preferences import Evidence, Guest
 
 FORM_BYTES_MAX = 64 * 1024
 DAYS_MAX = 3_650
-DEFAULT_DAYS = {LinkKind.PREFERENCES: 30, LinkKind.UNSUBSCRIBE: 400}
+DEFAULT_DAYS = {LinkKind.PREFERENCES: 30, LinkKind.UNSUBSCRIBE: 400, LinkKind.CONFIRM: 7}
+PREFIXES = {LinkKind.PREFERENCES: "/p/", LinkKind.UNSUBSCRIBE: "/u/", LinkKind.CONFIRM: "/c/"}
 """An unsubscribe link must work for 60 days (CASL), and people read old mail."""
 
 _ONE_CLICK = b"List-Unsubscribe=One-Click"
@@ -50,22 +53,27 @@ _ONE_CLICK_PART = re.compile(
 
 
 class NewLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A link to be made. `days`: how long it works; 30 for preferences and 400 for unsubscribing unless said.
-    `purpose`, `channel`, `topic`: what a link for unsubscribing withdraws."""
+    """A link to be made. `days`: how long it works; 30 for preferences, 400 for unsubscribing and 7 for confirming
+    unless said. `purpose`, `channel`, `topic`: what a link for unsubscribing withdraws. `choices`: what one for
+    confirming allows; `request`: your name for the occasion on which they asked for it."""
 
     kind: LinkKind = LinkKind.PREFERENCES
     days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] | None = None
     purpose: Word = ANY
     channel: Word = ANY
     topic: Word = ANY
+    choices: Annotated[list[Unconfirmed], Meta(max_length=10)] = []
+    request: Annotated[str, Meta(max_length=80)] | None = None
 
 
 class MadeLink(msgspec.Struct, frozen=True):
-    """A link: put the address under which people reach this server before `path`."""
+    """A link: put the address under which people reach this server before `path`. `request`: what the choice that it
+    makes will say it was asked for on; null for other links."""
 
     kind: LinkKind
     path: str
     expires: str
+    request: str | None = None
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -95,12 +103,33 @@ async def make_link(asked: Asked[NoQuery, NewLink]) -> MadeLink:
         raise CourtesyError(Code.INVALID, "only a link for unsubscribing is about something", place="purpose")
     if body.kind is LinkKind.UNSUBSCRIBE and body.purpose == ANY:
         raise CourtesyError(Code.INVALID, "expected the purpose that the link withdraws", place="purpose")
+    if body.kind is LinkKind.CONFIRM:
+        return await _make_confirmation(asked)
+    if body.choices or body.request is not None:
+        raise CourtesyError(Code.INVALID, "only a link for confirming has choices and a request", place="choices")
     days = body.days or DEFAULT_DAYS[body.kind]
     token, expires_ms = await asked.app.preferences.make_link(
         asked.path["kind"], asked.path["value"], body.kind, days, scope
     )
-    prefix = "/p/" if body.kind is LinkKind.PREFERENCES else "/u/"
-    return MadeLink(body.kind, prefix + token, to_iso(expires_ms))
+    return MadeLink(body.kind, PREFIXES[body.kind] + token, to_iso(expires_ms))
+
+
+async def _make_confirmation(asked: Asked[NoQuery, NewLink]) -> MadeLink:
+    body = asked.body
+    if not body.choices or (body.purpose, body.channel, body.topic) != (ANY, ANY, ANY):
+        raise CourtesyError(
+            Code.INVALID, "expected what the link confirms in `choices`, and there alone", place="choices"
+        )
+    for number, each in enumerate(body.choices):
+        if each.purpose == ANY or not is_purpose(each.purpose) or not is_purpose(each.topic):
+            place = f"choices[{number}]"
+            raise CourtesyError(Code.INVALID, "expected one purpose, and neither it nor a topic of health", place=place)
+    request = body.request or f"confirm-{secrets.token_hex(8)}"
+    days = body.days or DEFAULT_DAYS[LinkKind.CONFIRM]
+    token, expires_ms = await asked.app.preferences.ask_to_confirm(
+        asked.path["kind"], asked.path["value"], body.choices, request, days
+    )
+    return MadeLink(body.kind, PREFIXES[body.kind] + token, to_iso(expires_ms), request)
 
 
 async def read_centre(asked: Asked[NoQuery, None]) -> PreferenceCentre:
@@ -277,6 +306,31 @@ async def unsubscribe(asked: Visit) -> Answer:
     return _answer(frame, unsubscribed_page(frame, link))
 
 
+async def ask_to_confirm(asked: Visit) -> Answer:
+    """A page with a button; mail scanners open it too, so it changes nothing."""
+    link = _opened(asked, LinkKind.CONFIRM)
+    if isinstance(link, Answer):
+        return link
+    frame = _frame(asked, await asked.app.preferences.guest(link.person))
+    return _answer(frame, confirm_page(frame, link))
+
+
+async def confirm(asked: Visit) -> Answer:
+    """Allow what the link is about: the second step of a double opt-in."""
+    link = _opened(asked, LinkKind.CONFIRM)
+    if isinstance(link, Answer):
+        return link
+    try:
+        fields = read_fields(await read(asked.request, FORM_BYTES_MAX))
+    except (BadBody, ValueError):
+        return _short(asked, "form", 400, again=True)
+    if first(fields, "confirm") != "yes":
+        return _short(asked, "form", 400, again=True)
+    frame = _frame(asked, await asked.app.preferences.guest(link.person))
+    _count(await asked.app.preferences.confirm(link, asked.path["token"], frame.texts.locale))
+    return _answer(frame, confirmed_page(frame, link))
+
+
 _PAGE = {"content": {HTML: {"schema": {"type": "string"}}}}
 _FORM_BODY: dict[str, Any] = {
     "required": True,
@@ -321,7 +375,7 @@ OPERATIONS = (
         "POST",
         "/v1/people/{kind}/{value}/links",
         "consent",
-        "Make a link with which a person sees and changes their choices, or unsubscribes.",
+        "Make a link with which a person sees and changes their choices, unsubscribes, or confirms.",
         make_link,
         doc="It needs no login, so send it to nobody else: whoever has it can use it until it runs out.",
         scope=KeyScope.ADMIN,
@@ -379,6 +433,15 @@ OPERATIONS = (
         unsubscribe,
         "Withdraws the purpose and channel of the link, at once, with no login.",
         _ONE_CLICK_BODY,
+    ),
+    _page("GET", "/c/{token}", "A page with a button to confirm.", ask_to_confirm, "It changes nothing."),
+    _page(
+        "POST",
+        "/c/{token}",
+        "Confirm what somebody asked for, the second step of a double opt-in.",
+        confirm,
+        "Allows what the link is about, once. Until then it is not allowed where the law asks for consent.",
+        _FORM_BODY,
     ),
     Operation(
         "GET",
