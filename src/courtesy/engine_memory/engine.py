@@ -11,6 +11,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
 from courtesy.consent.tree import Frontier, Node, Run
+from courtesy.engine.code import NewCode, Rate, Tried
 from courtesy.engine.contract import (
     Alarm,
     ClaimedEffect,
@@ -375,6 +376,16 @@ class MemoryEngine:
 
     async def shown(self, digest: bytes) -> bytes | None:
         return self._disk.shown.get(digest)
+
+    # -- codes
+
+    async def add_code(self, code: NewCode, people: Collection[PersonId], rates: Sequence[Rate]) -> bool:
+        return self._disk.codes.add(code, people, rates)
+
+    async def try_code(
+        self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
+    ) -> Tried:
+        return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
 
     # -- upkeep
 

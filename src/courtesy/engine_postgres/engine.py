@@ -12,6 +12,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.tasks import end
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.chapters import Chapters
+from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
@@ -44,6 +45,7 @@ class PostgresEngine(
     Ledger,
     Permits,
     Shown,
+    Codes,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

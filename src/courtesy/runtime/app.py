@@ -13,6 +13,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
@@ -49,6 +50,7 @@ class App:
     permits: Permits
     audit: Audit
     preferences: Preferences
+    codes: Codes
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -66,6 +68,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
+    signer = Signer(settings)
     return App(
         settings,
         clock,
@@ -77,7 +80,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Proofs(engine),
         Permits(engine, people, clock),
         Audit(engine, people),
-        Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
+        Preferences(engine, catalog, ingest, people, clock, signer),
+        Codes(engine, signer, clock, mailer_of(settings)),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, held, ledger, clock),

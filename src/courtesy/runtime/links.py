@@ -82,10 +82,14 @@ class Signer:
         content = self.opened("link", token)
         return None if content is None else _LINK.decode(content)
 
-    def _signature(self, use: str, content: bytes) -> bytes:
+    def hashed(self, use: str, content: bytes) -> bytes:
+        """32 bytes by which content is known again, and from which nobody without the key can find it by trial."""
         if self._key is None:
             self._key = key_of(self._settings)
-        return hmac.digest(self._key, use.encode() + b"\0" + content, "sha256")[:SIGNATURE_BYTES]
+        return hmac.digest(self._key, use.encode() + b"\0" + content, "sha256")
+
+    def _signature(self, use: str, content: bytes) -> bytes:
+        return self.hashed(use, content)[:SIGNATURE_BYTES]
 
 
 def key_of(settings: Settings) -> bytes:

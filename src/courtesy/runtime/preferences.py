@@ -79,6 +79,11 @@ class Guest:
         return Person(self.standing, place_of(self.state))
 
     @property
+    def people(self) -> tuple[PersonId, ...]:
+        """Their number, and those of who became part of them."""
+        return self.reading.person, *self.reading.merged
+
+    @property
     def inferred(self) -> dict[str, Trait]:
         """Traits that others told or worked out, by path: they may be removed."""
         return {

@@ -72,6 +72,11 @@ button { font: inherit; font-weight: 600; padding: .7rem 1.25rem; border-radius:
 button.plain { background: #fff; color: var(--accent) }
 .buttons { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin-block: .25rem 1.75rem }
 :focus-visible { outline: 3px solid #b3261e; outline-offset: 3px; border-radius: .2rem }
+button.danger { background: #b3261e; border-color: #b3261e }
+input.code { font: inherit; font-size: 1.5rem; letter-spacing: .25rem; inline-size: 100%%; max-inline-size: 14rem;
+  padding: .5rem .75rem; border: 2px solid #6b6f76; border-radius: .6rem }
+.ways { list-style: none; padding: 0; margin: .5rem 0 0 } .ways a { display: inline-block; padding-block: .35rem }
+.warning { border-inline-start: .4rem solid #8a5a00; font-weight: 600 }
 .status { border-inline-start: .4rem solid #1b6e3c; font-weight: 600 }
 .hint, .from { color: #4d5057; font-size: .95rem; margin: .15rem 0 }
 .mark { display: inline-block; font-size: .85rem; font-weight: 600; border: 1px solid #8a5a00; color: #6b4600;

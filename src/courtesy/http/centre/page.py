@@ -18,6 +18,7 @@ from courtesy.http.centre.masked import masked_identifiers, shown_value
 from courtesy.http.centre.texts import LOCALES, Texts, texts
 from courtesy.person.state import Trait
 from courtesy.person.view import choices_view
+from courtesy.runtime.codes import Purpose
 from courtesy.runtime.links import Link
 from courtesy.runtime.preferences import GpcSignal, Guest
 
@@ -80,9 +81,17 @@ class Frame:
 
 
 def centre_page(
-    frame: Frame, guest: Guest, link: Link, form: Markup, issued: str, done: str | None, gpc: GpcSignal
+    frame: Frame,
+    guest: Guest,
+    link: Link,
+    form: Markup,
+    issued: str,
+    done: str | None,
+    gpc: GpcSignal,
+    *,
+    codes: bool,
 ) -> str:
-    """The preference centre of one person."""
+    """The preference centre of one person. `codes`: whether there are codes, which some things take."""
     texts = frame.texts
     who = ", ".join(masked_identifiers(guest.reading.identifiers))
     action = f"{frame.address}?lang={texts.locale}"
@@ -109,6 +118,7 @@ def centre_page(
         _known(_Facts(texts, frame.centre, guest.source_names), guest, hidden, action),
         _history(texts, frame.centre, guest),
         tag("section", tag("h2", texts["gpc"]), tag("p", texts[_gpc_text(gpc)])),
+        _own_data(frame) if codes else None,
         tag("p", texts.say("link_until", date=texts.day(link.expires_s * 1_000)), class_="hint"),
     )
 
@@ -119,6 +129,15 @@ def _gpc_text(gpc: GpcSignal) -> str:
     if not gpc.honoured:
         return "gpc_overridden"
     return "gpc_honoured" if gpc.sent else "gpc_earlier"
+
+
+def _own_data(frame: Frame) -> Markup:
+    """Where to download and to delete what is held."""
+    links = [
+        tag("li", tag("a", frame.texts[f"{each}_title"], href=f"{frame.address}/{each}?lang={frame.texts.locale}"))
+        for each in Purpose
+    ]
+    return tag("section", tag("h2", frame.texts["own_data"]), tag("ul", links, class_="ways"))
 
 
 @dataclass(frozen=True, slots=True)
