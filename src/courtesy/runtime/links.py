@@ -41,7 +41,8 @@ class LinkKind(StrEnum):
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
-    """What a link says. `expires_s`: seconds UTC. The last three only for UNSUBSCRIBE: what it withdraws."""
+    """What a link says. `expires_s`: seconds UTC. `purpose`, `channel`, `topic`: what it withdraws, only for
+    UNSUBSCRIBE. `brand`: the one whose page it opens, for which alone everything counts."""
 
     kind: LinkKind
     person: PersonId
@@ -49,6 +50,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     purpose: str = ANY
     channel: str = ANY
     topic: str = ANY
+    brand: str = ANY
 
 
 _LINK = msgspec.json.Decoder(Link)

@@ -26,7 +26,7 @@ def markup(value: object) -> Markup:
     return Markup(text_of(value))
 
 
-EMPTY_ELEMENTS = frozenset({"input", "meta", "br"})
+EMPTY_ELEMENTS = frozenset({"input", "meta", "br", "img"})
 
 
 def tag(name: str, /, *content: object, **attributes: object) -> Markup:
@@ -53,6 +53,7 @@ header { padding-block: 1.25rem .25rem; display: flex; flex-wrap: wrap; gap: .5r
 .brand { font-weight: 700; font-size: 1.25rem; color: var(--accent); margin: 0 }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0 .9rem; padding: 0; margin: 0; font-size: .95rem }
 nav a, footer a, nav strong { display: inline-block; padding-block: .35rem; min-inline-size: 1.5rem }
+.brand img { display: block; max-block-size: 3.5rem; max-inline-size: 14rem }
 a { color: var(--accent) }
 h1 { font-size: 1.75rem; line-height: 1.25; margin-block: .75rem .25rem }
 h2, legend { font-size: 1.125rem; font-weight: 650; margin: 0; padding: 0 }
@@ -95,11 +96,12 @@ def style_of(colour: str) -> str:
     return STYLE % {"colour": colour}
 
 
-def policy_of(style: str, embedded_by: Iterable[str]) -> str:
-    """The Content-Security-Policy of a page: its own style, forms to here, nothing else from anywhere."""
+def policy_of(style: str, embedded_by: Iterable[str], images: str = "'none'") -> str:
+    """The Content-Security-Policy of a page: its own style, forms to here, images of one kind or none, nothing else
+    from anywhere."""
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     ancestors = " ".join(embedded_by) or "'none'"
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src {images}; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors {ancestors}"
     )

@@ -55,13 +55,15 @@ _ONE_CLICK_PART = re.compile(
 
 class NewLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A link to be made. `days`: how long it works; 30 for preferences and 400 for unsubscribing unless said.
-    `purpose`, `channel`, `topic`: what a link for unsubscribing withdraws."""
+    `purpose`, `channel`, `topic`: what a link for unsubscribing withdraws. `brand`: one of those that the preference
+    centre defines, for which alone it counts."""
 
     kind: LinkKind = LinkKind.PREFERENCES
     days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] | None = None
     purpose: Word = ANY
     channel: Word = ANY
     topic: Word = ANY
+    brand: Word = ANY
 
 
 class MadeLink(msgspec.Struct, frozen=True):
@@ -85,8 +87,8 @@ GPC_SINCE = "2026-11-22"
 async def make_link(asked: Asked[NoQuery, NewLink]) -> MadeLink:
     """A link for one person."""
     body = asked.body
-    scope = Scope(body.purpose, body.channel, body.topic)
-    if body.kind is LinkKind.PREFERENCES and scope != Scope(ANY):
+    scope = Scope(body.purpose, body.channel, body.topic, body.brand)
+    if body.kind is LinkKind.PREFERENCES and scope != Scope(ANY, brand=body.brand):
         raise CourtesyError(Code.INVALID, "only a link for unsubscribing is about something", place="purpose")
     if body.kind is LinkKind.UNSUBSCRIBE and body.purpose == ANY:
         raise CourtesyError(Code.INVALID, "expected the purpose that the link withdraws", place="purpose")
@@ -137,10 +139,10 @@ async def show_centre(asked: Visit) -> Answer:
     if isinstance(link, Answer):
         return link
     preferences = asked.app.preferences
-    guest = await preferences.guest(link.person)
+    guest = await preferences.guest(link)
     gpc, receipt = await preferences.heed_gpc(guest, headers_of(asked).get(b"sec-gpc", b"").decode("latin-1"))
     if _count(receipt):
-        guest = await preferences.guest(link.person)
+        guest = await preferences.guest(link)
     frame = frame_of(asked, guest)
     shown = preferences.wishes(guest)
     form = form_of(frame.centre, frame.texts, shown)
@@ -166,7 +168,7 @@ async def save_centre(asked: Visit) -> Answer:
     issued = issued_for(preferences.signer, token, asked.app.clock.now_ms(), first(fields, "form"))
     if issued is None or issued.locale not in LOCALES:
         return short(asked, "form", 400, again=True)
-    guest = await preferences.guest(link.person)
+    guest = await preferences.guest(link)
     frame = frame_of(asked, guest, issued.locale)
     if "remove" in fields:
         done = "removed" if _count(await preferences.forget(guest, fields.get("forget", []))) else "unchanged"
@@ -178,9 +180,12 @@ async def save_centre(asked: Visit) -> Answer:
     if form is None or digest_of(form) != issued.digest:
         # The definition was changed meanwhile: what was shown can't be shown to have been shown.
         return short(asked, "form", 409, again=True)
-    wanted, pause = wanted_in(frame.centre, issued.shown, fields)
-    evidence = Evidence(notice_of(frame.centre, frame.texts).encode(), form.encode(), issued.locale)
+    notice = notice_of(frame.centre, frame.texts, guest.brand)
+    evidence = Evidence(notice.encode(), form.encode(), issued.locale)
     occasion = digest_of(first(fields, "form") + digest_of(body.decode("ascii")))[:48]
+    if "refuse_everywhere" in fields:
+        return back(frame, "saved" if _count(await preferences.refuse_everywhere(guest, evidence, occasion)) else "")
+    wanted, pause = wanted_in(frame.centre, issued.shown, fields)
     receipt = await preferences.save(guest, issued.shown, wanted, pause, evidence, occasion)
     return back(frame, "saved" if _count(receipt) else "unchanged")
 
@@ -190,7 +195,7 @@ async def ask_unsubscribe(asked: Visit) -> Answer:
     link = opened(asked, LinkKind.UNSUBSCRIBE)
     if isinstance(link, Answer):
         return link
-    frame = frame_of(asked, await asked.app.preferences.guest(link.person))
+    frame = frame_of(asked, await asked.app.preferences.guest(link))
     return answered(frame, unsubscribe_page(frame, link))
 
 
@@ -206,7 +211,7 @@ async def unsubscribe(asked: Visit) -> Answer:
     if _ONE_CLICK not in body.strip().split(b"&") and _ONE_CLICK_PART.search(body) is None:
         return short(asked, "form", 400, again=True)
     _count(await asked.app.preferences.unsubscribe(link))
-    frame = frame_of(asked, await asked.app.preferences.guest(link.person))
+    frame = frame_of(asked, await asked.app.preferences.guest(link))
     return answered(frame, unsubscribed_page(frame, link))
 
 

@@ -98,7 +98,7 @@ async def _visitor(asked: Visit) -> tuple[Frame, Guest] | Answer:
         return link
     if not asked.app.codes.is_offered:
         return short(asked, "invalid", 404)
-    guest = await asked.app.preferences.guest(link.person)
+    guest = await asked.app.preferences.guest(link)
     return frame_of(asked, guest), guest
 
 

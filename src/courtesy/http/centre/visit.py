@@ -8,6 +8,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import SECOND_MS
+from courtesy.event.choice import ANY
 from courtesy.http.centre.form import Fields, read_fields
 from courtesy.http.centre.markup import policy_of, style_of, tag
 from courtesy.http.centre.page import Frame
@@ -33,18 +34,22 @@ Visit = Asked[PageQuery, None]
 
 
 def frame_of(asked: Visit, guest: Guest | None = None, locale: str | None = None) -> Frame:
-    """The frame in the language that was asked for, or the person's, or the browser's."""
+    """The frame in the language that was asked for, or the person's, or the browser's; under the brand of the link."""
     traits = {} if guest is None else guest.state.traits
     own = [str(traits[name].value) for name in ("locale", "language") if name in traits]
     header = headers_of(asked).get(b"accept-language", b"").decode("latin-1")
     chosen = locale or choose(asked.query.lang, *own, *accepted(header))
     address = asked.operation.path.replace("{token}", asked.path["token"])
-    return Frame(asked.app.preferences.centre, texts(chosen), address)
+    preferences = asked.app.preferences
+    link = preferences.signer.link(asked.path["token"])
+    centre = preferences.centre.under(ANY if link is None else link.brand)
+    return Frame(centre, texts(chosen), address)
 
 
 def answered(frame: Frame, page: str, status: int = 200) -> Answer:
     """A page with the headers that go with it."""
-    policy = policy_of(style_of(frame.centre.colour), frame.centre.embedded_by)
+    centre = frame.centre
+    policy = policy_of(style_of(centre.colour), centre.embedded_by, images="data:" if centre.logo else "'none'")
     headers = (
         ("content-security-policy", policy),
         ("content-language", frame.texts.locale),
