@@ -24,6 +24,7 @@ from courtesy.cli.schemas import schema
 from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
+from courtesy.runtime.codes import mailer_of
 from courtesy.runtime.supervisor import Supervisor
 from courtesy.runtime.telemetry import configure_logs
 
@@ -81,6 +82,7 @@ def serve(
         allow_private_webhooks=allow_private_webhooks,
         log_format=log_format,
     )
+    mailer_of(settings)  # so that what is wrong with it is told here, and not by a process that ends at once
     configure_logs(as_json=settings.log_format == "json")
     uvloop.run(Supervisor(settings, (sys.executable, "-m", "courtesy.http.serve")).run())
 

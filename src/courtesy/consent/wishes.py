@@ -63,18 +63,29 @@ class Wishes(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Person(NamedTuple):
-    """What counts of a person here: their choices, and where they are (`*`: not known)."""
+    """What counts of a person here: their choices, where they are (`*`: not known), and for which brand they choose
+    (`*`: for all)."""
 
     standing: Standing
     place: str
+    brand: str = ANY
+
+    def scope(self, purpose: str, channel: str = ANY, topic: str = ANY) -> Scope:
+        """A scope of the brand, anywhere."""
+        return Scope(purpose, channel, topic, self.brand)
+
+    def said_of(self, purpose: str, topic: str = ANY) -> list[Kept]:
+        """The choices about just that, for the brand or for all."""
+        scopes = dict.fromkeys((self.scope(purpose, topic=topic), Scope(purpose, topic=topic)))
+        return [each for scope in scopes for each in self.standing.scopes.get(scope_key(scope), ())]
 
 
 def wishes_of(centre: PreferenceCentre, person: Person, now_ms: int, laws: Laws) -> Wishes:
     """What the form shows of a person: ticked is what is allowed now, apart from pauses and the time of day."""
-    lasting = Person(_without_pauses(person.standing), person.place)
+    lasting = person._replace(standing=_without_pauses(person.standing))
 
     def is_ticked(purpose: str, channel: str = ANY) -> bool:
-        asked = Scope(purpose, channel, jurisdiction=person.place)
+        asked = person.scope(purpose, channel)._replace(jurisdiction=person.place)
         return allowed(lasting.standing, asked, now_ms, laws).why in TICKED
 
     channels = tuple(
@@ -84,8 +95,8 @@ def wishes_of(centre: PreferenceCentre, person: Person, now_ms: int, laws: Laws)
         channels,
         tuple(is_ticked(use.name) for use in centre.uses),
         tuple(_is_wanted(centre, topic, channels, lasting, now_ms) for topic in centre.topics),
-        tuple(_taste(lasting.standing, item.name, now_ms) for item in centre.likes),
-        _frequency(centre, lasting.standing, now_ms),
+        tuple(_taste(lasting, item.name, now_ms) for item in centre.likes),
+        _frequency(centre, lasting, now_ms),
         _paused_until(centre, channels, person, now_ms),
     )
 
@@ -103,7 +114,9 @@ def _without_pauses(standing: Standing) -> Standing:
 
 
 def _is_pause(scope: Scope, kept: Kept) -> bool:
-    return kept.action is Action.OBJECT and kept.held_to is not None and scope == Scope(scope.purpose)
+    return (
+        kept.action is Action.OBJECT and kept.held_to is not None and scope == Scope(scope.purpose, brand=scope.brand)
+    )
 
 
 def _verdict(person: Person, scope: Scope, now_ms: int) -> Verdict:
@@ -116,11 +129,10 @@ def _paused_until(
     """When the pause of what is ticked ends; where nothing is, there is nothing to pause."""
     ends: list[int] = []
     for row, purpose in enumerate(centre.purposes):
-        scope = Scope(purpose.name)
-        own = person.standing.scopes.get(scope_key(scope), [])
+        scope, own = person.scope(purpose.name), person.said_of(purpose.name)
         for column, channel in enumerate(centre.channels):
             if channels[row][column]:
-                kept = _verdict(person, Scope(purpose.name, channel.name), now_ms).kept
+                kept = _verdict(person, person.scope(purpose.name, channel.name), now_ms).kept
                 ends += [each.held_to for each in kept if each in own and each.held_to and _is_pause(scope, each)]
     return max(ends, default=None)
 
@@ -130,20 +142,22 @@ def _is_wanted(
 ) -> bool:
     """Whether a topic is left in: for some channel that is allowed; with none allowed, by what was said last of it."""
     row = channels[[each.name for each in centre.purposes].index(topic.purpose)]
-    asked = [Scope(topic.purpose, each.name, topic.name) for each, on in zip(centre.channels, row, strict=True) if on]
+    asked = [
+        person.scope(topic.purpose, each.name, topic.name) for each, on in zip(centre.channels, row, strict=True) if on
+    ]
     if asked:
         return any(_verdict(person, each, now_ms).state is not State.REFUSED for each in asked)
-    said = _latest(person.standing, Scope(topic.purpose, topic=topic.name), now_ms, refusals=True)
+    said = _latest(person, topic.purpose, topic.name, now_ms, refusals=True)
     return said is None or not said.refuses
 
 
-def _latest(standing: Standing, scope: Scope, now_ms: int, *, refusals: bool = False) -> Kept | None:
-    """What was set last in exactly that scope; or refused, if asked for."""
+def _latest(person: Person, purpose: str, topic: str, now_ms: int, *, refusals: bool = False) -> Kept | None:
+    """What was set last about just that; or refused, if asked for."""
     return max(
         (
             each
-            for each in standing.scopes.get(scope_key(scope), ())
-            if each.id not in standing.voids
+            for each in person.said_of(purpose, topic)
+            if each.id not in person.standing.voids
             and each.held_from <= now_ms
             and (each.held_to is None or now_ms < each.held_to)
             and (each.action is Action.SET or (refusals and each.refuses))
@@ -153,13 +167,13 @@ def _latest(standing: Standing, scope: Scope, now_ms: int, *, refusals: bool = F
     )
 
 
-def _taste(standing: Standing, name: str, now_ms: int) -> Taste:
-    said = _latest(standing, Scope(ANY, topic=name), now_ms)
+def _taste(person: Person, name: str, now_ms: int) -> Taste:
+    said = _latest(person, ANY, name, now_ms)
     return Taste(said.value) if said is not None and said.value in list(Taste) else Taste.NEUTRAL
 
 
-def _frequency(centre: PreferenceCentre, standing: Standing, now_ms: int) -> str:
-    said = _latest(standing, Scope(centre.purposes[0].name), now_ms)
+def _frequency(centre: PreferenceCentre, person: Person, now_ms: int) -> str:
+    said = _latest(person, centre.purposes[0].name, ANY, now_ms)
     value = said.value.get(FREQUENCY) if said is not None and isinstance(said.value, dict) else None
     return next((each.name for each in centre.frequencies if each.name == value), "")
 
@@ -182,10 +196,15 @@ def changes(
     told = [
         *_channel_changes(centre, person, (shown, wanted, now), now_ms),
         *_use_changes(centre, person, (shown, wanted, now), now_ms),
-        *_topic_changes(centre, (shown, wanted, now)),
-        *_set_changes(centre, (shown, wanted, now)),
+        *_topic_changes(centre, person, (shown, wanted, now)),
+        *_set_changes(centre, person, (shown, wanted, now)),
     ]
-    return [*told, *_pause_changes(centre, (wanted, now), pause, told, now_ms)]
+    return [*told, *_pause_changes(centre, person, (wanted, now), pause, told, now_ms)]
+
+
+def refused_everywhere(centre: PreferenceCentre) -> list[Told]:
+    """The choices of somebody who wants no messages any more, of whatever brand."""
+    return [_told(Action.OBJECT, Scope(purpose)) for purpose in centre.all_purposes]
 
 
 def _changed(shown: Any, wanted: Any, now: Any) -> bool:
@@ -199,7 +218,7 @@ def _channel_changes(
     for row, purpose in enumerate(centre.purposes):
         for column, channel in enumerate(centre.channels):
             if _changed(shown[row][column], wanted[row][column], now[row][column]):
-                scope = Scope(purpose.name, channel.name)
+                scope = person.scope(purpose.name, channel.name)
                 yield from switched(person, scope, now_ms, on=wanted[row][column])
                 if wanted[row][column]:
                     yield from _topics_let_in(centre, scope, forms[1], person, now_ms)
@@ -211,7 +230,7 @@ def _use_changes(
     shown, wanted, now = (each.uses for each in forms)
     for place, use in enumerate(centre.uses):
         if _changed(shown[place], wanted[place], now[place]):
-            yield from switched(person, Scope(use.name), now_ms, on=wanted[place])
+            yield from switched(person, person.scope(use.name), now_ms, on=wanted[place])
 
 
 def switched(person: Person, scope: Scope, now_ms: int, *, on: bool) -> Iterator[Told]:
@@ -235,18 +254,18 @@ def _topics_let_in(
     for topic, is_wanted in zip(centre.topics, wanted.topics, strict=True):
         about = scope._replace(topic=topic.name)
         refusals = [each for each in _verdict(person, about, now_ms).kept if each.refuses]
-        of_topic = person.standing.scopes.get(scope_key(Scope(scope.purpose, topic=topic.name)), [])
+        of_topic = person.said_of(scope.purpose, topic.name)
         if is_wanted and topic.purpose == scope.purpose and any(each in of_topic for each in refusals):
             yield _told(Action.GRANT, about)
 
 
-def _topic_changes(centre: PreferenceCentre, forms: tuple[Wishes, Wishes, Wishes]) -> Iterator[Told]:
+def _topic_changes(centre: PreferenceCentre, person: Person, forms: tuple[Wishes, Wishes, Wishes]) -> Iterator[Told]:
     shown, wanted, now = (each.topics for each in forms)
     purposes = [each.name for each in centre.purposes]
     for place, topic in enumerate(centre.topics):
         if not _changed(shown[place], wanted[place], now[place]):
             continue
-        scope = Scope(topic.purpose, topic=topic.name)
+        scope = person.scope(topic.purpose, topic=topic.name)
         if not wanted[place]:
             yield _told(Action.OBJECT, scope)
             continue
@@ -257,17 +276,22 @@ def _topic_changes(centre: PreferenceCentre, forms: tuple[Wishes, Wishes, Wishes
                 yield _told(Action.GRANT, scope._replace(channel=channel.name))
 
 
-def _set_changes(centre: PreferenceCentre, forms: tuple[Wishes, Wishes, Wishes]) -> Iterator[Told]:
+def _set_changes(centre: PreferenceCentre, person: Person, forms: tuple[Wishes, Wishes, Wishes]) -> Iterator[Told]:
     shown, wanted, now = forms
     for place, item in enumerate(centre.likes):
         if _changed(shown.tastes[place], wanted.tastes[place], now.tastes[place]):
-            yield _told(Action.SET, Scope(ANY, topic=item.name), value=str(wanted.tastes[place]))
+            yield _told(Action.SET, person.scope(ANY, topic=item.name), value=str(wanted.tastes[place]))
     if _changed(shown.frequency, wanted.frequency, now.frequency):
-        yield _told(Action.SET, Scope(centre.purposes[0].name), value={FREQUENCY: wanted.frequency})
+        yield _told(Action.SET, person.scope(centre.purposes[0].name), value={FREQUENCY: wanted.frequency})
 
 
 def _pause_changes(
-    centre: PreferenceCentre, forms: tuple[Wishes, Wishes], pause: Pause, told: Iterable[Told], now_ms: int
+    centre: PreferenceCentre,
+    person: Person,
+    forms: tuple[Wishes, Wishes],
+    pause: Pause,
+    told: Iterable[Told],
+    now_ms: int,
 ) -> Iterator[Told]:
     wanted, now = forms
     until: int | None = None
@@ -277,12 +301,12 @@ def _pause_changes(
         until = now.paused_until
     if until is not None:
         for purpose in centre.purposes:
-            yield _told(Action.OBJECT, Scope(purpose.name), heldTo=until)
+            yield _told(Action.OBJECT, person.scope(purpose.name), heldTo=until)
     if now.paused_until is not None and (until is None or until < now.paused_until) and pause is not Pause.KEEP:
-        yield from _pause_ended(centre, wanted, told)
+        yield from _pause_ended(centre, person, wanted, told)
 
 
-def _pause_ended(centre: PreferenceCentre, wanted: Wishes, told: Iterable[Told]) -> Iterator[Told]:
+def _pause_ended(centre: PreferenceCentre, person: Person, wanted: Wishes, told: Iterable[Told]) -> Iterator[Told]:
     """Allowances of what is ticked, which take a pause back; a shorter one of the same instant stands."""
     allowed_now = {
         (each["purpose"], each["channel"]) for each in told if each["action"] == Action.GRANT and each["topic"] == ANY
@@ -290,7 +314,7 @@ def _pause_ended(centre: PreferenceCentre, wanted: Wishes, told: Iterable[Told])
     for row, purpose in enumerate(centre.purposes):
         for column, channel in enumerate(centre.channels):
             if wanted.channels[row][column] and (purpose.name, channel.name) not in allowed_now:
-                yield _told(Action.GRANT, Scope(purpose.name, channel.name))
+                yield _told(Action.GRANT, person.scope(purpose.name, channel.name))
 
 
 def _told(action: Action, scope: Scope, **more: Any) -> Told:

@@ -28,6 +28,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.answers import AnswerCounting
+from courtesy.engine.code import CodeStore
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.permit import PermitStore
@@ -422,7 +423,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(LedgerReading, PermitStore, AnswerCounting, Protocol):
+class Engine(LedgerReading, PermitStore, AnswerCounting, CodeStore, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

@@ -13,6 +13,7 @@ from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory.chapters import Chapters
+from courtesy.engine_memory.codes import Codes
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
@@ -60,6 +61,7 @@ class Disk:
         self.outbox = Outbox()
         self.ledger = Ledger()
         self.permits = Permits()
+        self.codes = Codes()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -176,6 +178,7 @@ class Disk:
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
         self.permits.forget(people)
+        self.codes.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

@@ -12,6 +12,7 @@ from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, So
 from courtesy.base.time import Clock
 from courtesy.consent.tree import Frontier, Node, Run
 from courtesy.engine.answers import AnswerCount
+from courtesy.engine.code import NewCode, Rate, Tried
 from courtesy.engine.contract import (
     Alarm,
     ClaimedEffect,
@@ -383,6 +384,16 @@ class MemoryEngine:
 
     async def answer_counts(self) -> list[AnswerCount]:
         return [AnswerCount(*key, count) for key, count in sorted(self._disk.answers.items())]
+
+    # -- codes
+
+    async def add_code(self, code: NewCode, people: Collection[PersonId], rates: Sequence[Rate]) -> bool:
+        return self._disk.codes.add(code, people, rates)
+
+    async def try_code(
+        self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
+    ) -> Tried:
+        return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
 
     # -- upkeep
 

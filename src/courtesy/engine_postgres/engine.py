@@ -13,6 +13,7 @@ from courtesy.engine.tasks import end
 from courtesy.engine_postgres.answers import Answers
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.chapters import Chapters
+from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
 from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
@@ -46,6 +47,7 @@ class PostgresEngine(
     Permits,
     Shown,
     Answers,
+    Codes,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.identity.repair import Erasure, PendingErasure
@@ -67,6 +68,7 @@ _ERASE = (
     "DELETE FROM ledger_key USING ledger WHERE ledger.index = ledger_key.index AND person_id IS NULL",
     "DELETE FROM person_key WHERE person_id = ANY(%(people)s::bigint[]) OR person_id = ANY(%(rekeyed)s::bigint[])",
     *FORGET_IN_PERMITS,
+    FORGET_CODES,
 )
 _SUPPRESS = """
 WITH fresh AS (

@@ -13,6 +13,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
@@ -51,6 +52,7 @@ class App:
     audit: Audit
     preferences: Preferences
     questions: Questions
+    codes: Codes
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -82,6 +84,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Audit(engine, people),
         Preferences(engine, catalog, ingest, people, clock, signer),
         Questions(engine, catalog, ingest, people, clock, signer),
+        Codes(engine, signer, clock, mailer_of(settings)),
         repairs,
         Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
         Exports(engine, catalog, people, history, held, ledger, clock),

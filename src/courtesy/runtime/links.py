@@ -56,7 +56,8 @@ class Unconfirmed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
     """What a link says. `expires_s`: seconds UTC. `purpose`, `channel`, `topic` only for UNSUBSCRIBE: what it
-    withdraws. The last two only for CONFIRM: what it allows, and the request that it belongs to."""
+    withdraws. `brand`: the one whose page it opens, for which alone everything counts. The last two only for CONFIRM:
+    what it allows, and the request that it belongs to."""
 
     kind: LinkKind
     person: PersonId
@@ -64,6 +65,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     purpose: str = ANY
     channel: str = ANY
     topic: str = ANY
+    brand: str = ANY
     unconfirmed: tuple[Unconfirmed, ...] = ()
     request: str = ""
 
@@ -99,10 +101,14 @@ class Signer:
         content = self.opened("link", token)
         return None if content is None else _LINK.decode(content)
 
-    def _signature(self, use: str, content: bytes) -> bytes:
+    def hashed(self, use: str, content: bytes) -> bytes:
+        """32 bytes by which content is known again, and from which nobody without the key can find it by trial."""
         if self._key is None:
             self._key = key_of(self._settings)
-        return hmac.digest(self._key, use.encode() + b"\0" + content, "sha256")[:SIGNATURE_BYTES]
+        return hmac.digest(self._key, use.encode() + b"\0" + content, "sha256")
+
+    def _signature(self, use: str, content: bytes) -> bytes:
+        return self.hashed(use, content)[:SIGNATURE_BYTES]
 
 
 def key_of(settings: Settings) -> bytes:

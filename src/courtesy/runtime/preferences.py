@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
 from courtesy.consent.gpc import GPC_SCOPES, gpc_of
@@ -20,9 +20,9 @@ from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.signals import said_by_gpc
 from courtesy.consent.standing import Standing, State, scope_key, verdict
-from courtesy.consent.wishes import Pause, Person, Wishes, changes, wishes_of
+from courtesy.consent.wishes import Pause, Person, Wishes, changes, refused_everywhere, wishes_of
 from courtesy.engine.contract import Engine, PersonReading
-from courtesy.event.choice import CHOICES_MAX, Action, Basis, Scope
+from courtesy.event.choice import ANY, CHOICES_MAX, Action, Basis, Scope
 from courtesy.event.choice import Evidence as Evidenced
 from courtesy.event.event import EventType, Party
 from courtesy.person.state import PersonState, Trait
@@ -63,11 +63,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who a link belongs to, by everything that was acknowledged before."""
+    """Who a link belongs to, by everything that was acknowledged before, and the brand of its page."""
 
     reading: PersonReading
     state: PersonState
     source_names: Mapping[SourceId, str]
+    brand: str = ANY
 
     @property
     def standing(self) -> Standing:
@@ -77,7 +78,12 @@ class Guest:
     @property
     def person(self) -> Person:
         """What counts for the form."""
-        return Person(self.standing, place_of(self.state))
+        return Person(self.standing, place_of(self.state), self.brand)
+
+    @property
+    def people(self) -> tuple[PersonId, ...]:
+        """Their number, and those of who became part of them."""
+        return self.reading.person, *self.reading.merged
 
     @property
     def inferred(self) -> dict[str, Trait]:
@@ -118,10 +124,15 @@ class Preferences:
         return self._catalog.now.centre
 
     async def make_link(self, kind: str, value: str, what: LinkKind, days: int, scope: Scope) -> tuple[str, int]:
-        """A token for a person by any identifier, and when it runs out (ms UTC). Raises CourtesyError(NOT_FOUND)."""
+        """A token for a person by any identifier, and when it runs out (ms UTC). Raises CourtesyError(NOT_FOUND), and
+        INVALID for a brand that there is not."""
+        brands = [each.name for each in self.centre.brands]
+        if scope.brand not in (ANY, *brands):
+            hint = nearest(scope.brand, brands) or f"the brands are: {', '.join(brands) or 'none'}"
+            raise CourtesyError(Code.INVALID, f"there is no brand {scope.brand!r:.60}", hint=hint, place="brand")
         reading, _ = await self._people.whole(kind, value)
         expires_s = (self._clock.now_ms() + days * DAY_MS) // SECOND_MS
-        link = Link(what, reading.person, expires_s, scope.purpose, scope.channel, scope.topic)
+        link = Link(what, reading.person, expires_s, scope.purpose, scope.channel, scope.topic, scope.brand)
         return self.signer.token(link), expires_s * SECOND_MS
 
     async def ask_to_confirm(
@@ -146,24 +157,24 @@ class Preferences:
 
     async def confirm(self, link: Link, token: str, locale: str) -> Receipt:
         """Allow what a link asks for, counted from when it returns: once, however often it is done."""
-        guest = await self.guest(link.person)
+        guest = await self.guest(link)
         told = [_confirmed(each, link.request, locale) for each in link.unconfirmed]
         occasion = f"confirmed-{sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
         return await self._choose(guest, told, occasion, keep_keys=True)
 
-    async def guest(self, person: PersonId) -> Guest:
+    async def guest(self, link: Link) -> Guest:
         """Whom a link belongs to now: who was merged since is found in whom they became part of.
 
         Raises CourtesyError(NOT_FOUND) for who was erased, or whose identifiers are all somebody else's now.
         """
-        reading, state = await self._people.whole(PERSON, str(person))
+        reading, state = await self._people.whole(PERSON, str(link.person))
         if not reading.identifiers:
-            raise CourtesyError(Code.NOT_FOUND, f"person {person} is not there any more")
-        return Guest(reading, state, await self._catalog.source_names(sources_of(state)))
+            raise CourtesyError(Code.NOT_FOUND, f"person {link.person} is not there any more")
+        return Guest(reading, state, await self._catalog.source_names(sources_of(state)), link.brand)
 
     def wishes(self, guest: Guest) -> Wishes:
         """What the form shows of them."""
-        return wishes_of(self.centre, guest.person, self._clock.now_ms(), self._laws)
+        return wishes_of(self.centre.under(guest.brand), guest.person, self._clock.now_ms(), self._laws)
 
     async def save(
         self, guest: Guest, shown: Wishes, wanted: Wishes, pause: Pause, evidence: Evidence, occasion: str
@@ -173,11 +184,16 @@ class Preferences:
         `occasion` names the form as it was sent: the same one sent twice counts once. What was shown is kept first, so
         that no choice names what nobody can look up.
         """
-        now_ms = self._clock.now_ms()
-        told = changes(self.centre, guest.person, shown, wanted, pause, now_ms, self._laws)
-        if not told:
-            return None
-        await self._engine.keep_shown((evidence.notice, evidence.form), now_ms)
+        centre, now_ms = self.centre.under(guest.brand), self._clock.now_ms()
+        told = changes(centre, guest.person, shown, wanted, pause, now_ms, self._laws)
+        return await self._keep(guest, told, evidence, occasion) if told else None
+
+    async def refuse_everywhere(self, guest: Guest, evidence: Evidence, occasion: str) -> Receipt:
+        """Store that somebody wants no messages any more, of whatever brand, as `save` does."""
+        return await self._keep(guest, refused_everywhere(self.centre), evidence, occasion)
+
+    async def _keep(self, guest: Guest, told: Iterable[dict[str, Any]], evidence: Evidence, occasion: str) -> Receipt:
+        await self._engine.keep_shown((evidence.notice, evidence.form), self._clock.now_ms())
         beside = {"method": CENTRE_METHOD, "evidence": evidence.told()}
         return await self._choose(guest, [{**each, **beside} for each in told], occasion)
 
@@ -198,8 +214,8 @@ class Preferences:
 
     async def unsubscribe(self, link: Link) -> Receipt | None:
         """Withdraw what a link is about; None when that is withdrawn already."""
-        guest = await self.guest(link.person)
-        scope = Scope(link.purpose, link.channel, link.topic)
+        guest = await self.guest(link)
+        scope = Scope(link.purpose, link.channel, link.topic, link.brand)
         refused = verdict(guest.standing, scope, self._clock.now_ms(), frozenset(Basis), {})
         own = guest.standing.scopes.get(scope_key(scope), [])
         if refused.state is State.REFUSED and any(each in own and each.held_to is None for each in refused.kept):

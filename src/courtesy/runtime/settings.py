@@ -91,6 +91,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Made in the data folder unless set."
         ),
     ] = None
+    mail_url: Annotated[
+        str | None,
+        Meta(
+            description="Mail server for codes: `smtp://user:password@host:port`, with STARTTLS unless `?tls=none`, or "
+            "`smtps://`. Without it the preference centre offers neither download nor deletion."
+        ),
+    ] = None
+    mail_from: Annotated[str | None, Meta(description="Who that mail is from, like `Shop <hello@shop.example>`.")] = (
+        None
+    )
     log_format: Annotated[
         str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
     ] = "text"

@@ -5,7 +5,8 @@
 //
 // There is one answer for each step. `hosts` are all that the browser asked anything of, `refused` what a page's own
 // policy kept it from. Steps: `open` a URL, `tick` and `untick` a box and `choose` a radio button by name and value,
-// `press` a button by name, `tab` to a field by name and value with the keyboard alone (null: it was not reached),
+// `press` a button by name and value, `fetch` the file that a button gives (its name and content), `type` into the field
+// where one is, `tab` to a field by name and value with the keyboard alone (null: it was not reached),
 // `key`, `text` of the page, `state` of every box and radio button, `axe` (violations), `layout`, `turn` the page to
 // right-to-left, `framed` (the text in the page's frame), `picture` of what is below the head to a path.
 import { chromium } from 'playwright-core'
@@ -49,9 +50,14 @@ const told = {
   tick: async (name, value) => page.check(field(name, value)),
   untick: async (name, value) => page.uncheck(field(name, value)),
   choose: async (name, value) => page.check(field(name, value)),
-  press: async (name) => {
-    await Promise.all([page.waitForNavigation(), page.click(name ? `button[name="${name}"]` : 'button')])
+  press: async (name, value) => {
+    await Promise.all([page.waitForNavigation(), page.click(name ? `button${field(name, value)}` : 'button')])
   },
+  fetch: async (name, value) => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(`button${field(name, value)}`)])
+    return [file.suggestedFilename(), readFileSync(await file.path(), 'utf-8')]
+  },
+  type: async (text) => page.keyboard.type(text),
   key: async (key, leads) => {
     await (leads ? Promise.all([page.waitForNavigation(), page.keyboard.press(key)]) : page.keyboard.press(key))
   },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from courtesy.event.choice import Scope
 from courtesy.http.centre.markup import Markup, tag
 from courtesy.http.centre.page import Frame, about
 from courtesy.runtime.links import Link
@@ -36,5 +37,7 @@ def confirmed_page(frame: Frame, link: Link) -> str:
 
 def _asked_for(frame: Frame, link: Link) -> Markup:
     texts, centre = frame.texts, frame.centre
-    told = [about(texts, centre, each.purpose, each.channel, each.topic) for each in link.unconfirmed]
+    told = [
+        about(texts, centre, Scope(each.purpose, each.channel, each.topic, each.brand)) for each in link.unconfirmed
+    ]
     return tag("ul", [tag("li", tag("strong", each)) for each in dict.fromkeys(told)])

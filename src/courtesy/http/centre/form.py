@@ -15,6 +15,7 @@ import msgspec
 from courtesy.base.time import HOUR_MS
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.wishes import Pause, Taste, Wishes, everything_refused
+from courtesy.event.choice import ANY
 from courtesy.http.centre.markup import Markup, markup, tag
 from courtesy.http.centre.texts import Texts
 from courtesy.runtime.links import Signer
@@ -79,9 +80,10 @@ def first(fields: Fields, name: str) -> str:
     return fields.get(name, [""])[0]
 
 
-def notice_of(centre: PreferenceCentre, texts: Texts) -> str:
-    """The wording above the form."""
-    return texts.label(centre.notice, texts["notice"])
+def notice_of(centre: PreferenceCentre, texts: Texts, brand: str) -> str:
+    """The wording above the form; on the page of a brand it says that it counts for that alone."""
+    notice = texts.label(centre.notice, texts["notice"])
+    return notice if brand == ANY else f"{notice} {texts.say('brand_only', brand=centre.brand)}"
 
 
 def form_of(centre: PreferenceCentre, texts: Texts, shown: Wishes) -> Markup:

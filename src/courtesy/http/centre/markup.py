@@ -26,7 +26,7 @@ def markup(value: object) -> Markup:
     return Markup(text_of(value))
 
 
-EMPTY_ELEMENTS = frozenset({"input", "meta", "br"})
+EMPTY_ELEMENTS = frozenset({"input", "meta", "br", "img"})
 
 
 def tag(name: str, /, *content: object, **attributes: object) -> Markup:
@@ -53,6 +53,7 @@ header { padding-block: 1.25rem .25rem; display: flex; flex-wrap: wrap; gap: .5r
 .brand { font-weight: 700; font-size: 1.25rem; color: var(--accent); margin: 0 }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0 .9rem; padding: 0; margin: 0; font-size: .95rem }
 nav a, footer a, nav strong { display: inline-block; padding-block: .35rem; min-inline-size: 1.5rem }
+.brand img { display: block; max-block-size: 3.5rem; max-inline-size: 14rem }
 a { color: var(--accent) }
 h1 { font-size: 1.75rem; line-height: 1.25; margin-block: .75rem .25rem }
 h2, legend { font-size: 1.125rem; font-weight: 650; margin: 0; padding: 0 }
@@ -72,6 +73,11 @@ button { font: inherit; font-weight: 600; padding: .7rem 1.25rem; border-radius:
 button.plain { background: #fff; color: var(--accent) }
 .buttons { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin-block: .25rem 1.75rem }
 :focus-visible { outline: 3px solid #b3261e; outline-offset: 3px; border-radius: .2rem }
+button.danger { background: #b3261e; border-color: #b3261e }
+input.code { font: inherit; font-size: 1.5rem; letter-spacing: .25rem; inline-size: 100%%; max-inline-size: 14rem;
+  padding: .5rem .75rem; border: 2px solid #6b6f76; border-radius: .6rem }
+.ways { list-style: none; padding: 0; margin: .5rem 0 0 } .ways a { display: inline-block; padding-block: .35rem }
+.warning { border-inline-start: .4rem solid #8a5a00; font-weight: 600 }
 .status { border-inline-start: .4rem solid #1b6e3c; font-weight: 600 }
 .hint, .from { color: #4d5057; font-size: .95rem; margin: .15rem 0 }
 .mark { display: inline-block; font-size: .85rem; font-weight: 600; border: 1px solid #8a5a00; color: #6b4600;
@@ -90,11 +96,12 @@ def style_of(colour: str) -> str:
     return STYLE % {"colour": colour}
 
 
-def policy_of(style: str, embedded_by: Iterable[str]) -> str:
-    """The Content-Security-Policy of a page: its own style, forms to here, nothing else from anywhere."""
+def policy_of(style: str, embedded_by: Iterable[str], images: str = "'none'") -> str:
+    """The Content-Security-Policy of a page: its own style, forms to here, images of one kind or none, nothing else
+    from anywhere."""
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     ancestors = " ".join(embedded_by) or "'none'"
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src {images}; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors {ancestors}"
     )

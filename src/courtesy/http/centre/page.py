@@ -10,7 +10,7 @@ from courtesy.base.ids import SourceId
 from courtesy.base.time import from_iso
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.wishes import FREQUENCY
-from courtesy.event.choice import ANY, Action
+from courtesy.event.choice import ANY, Action, Scope
 from courtesy.event.event import Party
 from courtesy.http.centre.form import notice_of
 from courtesy.http.centre.markup import Markup, markup, style_of, tag
@@ -18,6 +18,7 @@ from courtesy.http.centre.masked import masked_identifiers, shown_value
 from courtesy.http.centre.texts import LOCALES, Texts, texts
 from courtesy.person.state import Trait
 from courtesy.person.view import choices_view
+from courtesy.runtime.codes import Purpose
 from courtesy.runtime.links import Link
 from courtesy.runtime.preferences import GpcSignal, Guest
 
@@ -40,7 +41,9 @@ class Frame:
     def page(self, title: str, *content: object) -> str:
         """The whole page."""
         texts = self.texts
-        brand = tag("p", self.centre.brand, class_="brand") if self.centre.brand else tag("span")
+        centre = self.centre
+        shown = tag("img", src=centre.logo, alt=centre.brand) if centre.logo else centre.brand
+        brand = tag("p", shown, class_="brand") if shown else tag("span")
         head = tag(
             "head",
             tag("meta", charset="utf-8"),
@@ -80,9 +83,17 @@ class Frame:
 
 
 def centre_page(
-    frame: Frame, guest: Guest, link: Link, form: Markup, issued: str, done: str | None, gpc: GpcSignal
+    frame: Frame,
+    guest: Guest,
+    link: Link,
+    form: Markup,
+    issued: str,
+    done: str | None,
+    gpc: GpcSignal,
+    *,
+    codes: bool,
 ) -> str:
-    """The preference centre of one person."""
+    """The preference centre of one person. `codes`: whether there are codes, which some things take."""
     texts = frame.texts
     who = ", ".join(masked_identifiers(guest.reading.identifiers))
     action = f"{frame.address}?lang={texts.locale}"
@@ -94,14 +105,9 @@ def centre_page(
         tag(
             "form",
             hidden,
-            tag("p", notice_of(frame.centre, texts)),
+            tag("p", notice_of(frame.centre, texts, guest.brand)),
             form,
-            tag(
-                "div",
-                tag("button", texts["save"], type="submit", name="save", value="yes"),
-                tag("button", texts["refuse_all"], type="submit", name="refuse_all", value="yes", class_="plain"),
-                class_="buttons",
-            ),
+            tag("div", _buttons(texts, guest.brand), class_="buttons"),
             method="post",
             action=action,
             autocomplete="off",
@@ -109,8 +115,17 @@ def centre_page(
         _known(_Facts(texts, frame.centre, guest.source_names), guest, hidden, action),
         _history(texts, frame.centre, guest),
         tag("section", tag("h2", texts["gpc"]), tag("p", texts[_gpc_text(gpc)])),
+        _own_data(frame) if codes else None,
         tag("p", texts.say("link_until", date=texts.day(link.expires_s * 1_000)), class_="hint"),
     )
+
+
+def _buttons(texts: Texts, brand: str) -> list[Markup]:
+    plain = ("refuse_all",) if brand == ANY else ("refuse_all", "refuse_everywhere")
+    return [
+        tag("button", texts["save"], type="submit", name="save", value="yes"),
+        *(tag("button", texts[each], type="submit", name=each, value="yes", class_="plain") for each in plain),
+    ]
 
 
 def _gpc_text(gpc: GpcSignal) -> str:
@@ -119,6 +134,15 @@ def _gpc_text(gpc: GpcSignal) -> str:
     if not gpc.honoured:
         return "gpc_overridden"
     return "gpc_honoured" if gpc.sent else "gpc_earlier"
+
+
+def _own_data(frame: Frame) -> Markup:
+    """Where to download and to delete what is held."""
+    links = [
+        tag("li", tag("a", frame.texts[f"{each}_title"], href=f"{frame.address}/{each}?lang={frame.texts.locale}"))
+        for each in Purpose
+    ]
+    return tag("section", tag("h2", frame.texts["own_data"]), tag("ul", links, class_="ways"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +217,7 @@ def _history(texts: Texts, centre: PreferenceCentre, guest: Guest) -> Markup:
 
 def _choice(texts: Texts, centre: PreferenceCentre, each: dict[str, Any]) -> str:
     """One choice in words: what was done, about what, what was said, and until when."""
-    parts = [about(texts, centre, each["purpose"], each["channel"], each["topic"])]
+    parts = [about(texts, centre, Scope(*(each[name] for name in ("purpose", "channel", "topic", "brand"))))]
     if each["action"] in (Action.SET, Action.SIGNAL):
         parts.append(_said(texts, centre, each["value"]))
     until = [texts.say("until", date=texts.day(from_iso(each["held_to"]) or 0))] if each["held_to"] else []
@@ -209,8 +233,9 @@ def _said(texts: Texts, centre: PreferenceCentre, value: Any) -> str:
     return texts[value] if value in ("like", "neutral", "dislike") else str(value)[:100]
 
 
-def about(texts: Texts, centre: PreferenceCentre, purpose: str, channel: str, topic: str) -> str:
+def about(texts: Texts, centre: PreferenceCentre, scope: Scope) -> str:
     """What a choice is about, in words."""
+    purpose, channel, topic, brand, _ = scope
     labels = {each.name: each.labels for each in (*centre.purposes, *centre.uses)}
     channels = {each.name: each.labels for each in centre.channels}
     topics = {each.name: each.labels for each in centre.likes} | {each.name: each.labels for each in centre.topics}
@@ -218,6 +243,7 @@ def about(texts: Texts, centre: PreferenceCentre, purpose: str, channel: str, to
         texts.word("purposes", purpose, labels.get(purpose, {})) if purpose != ANY else "",
         texts.word("channels", channel, channels.get(channel, {})) if channel != ANY else "",
         texts.label(topics.get(topic, {}), topic) if topic != ANY else "",
+        centre.titles.get(brand, brand) if brand != ANY else "",
     ]
     return " · ".join(filter(None, parts)) or texts["everything"]
 
@@ -230,7 +256,10 @@ def unsubscribe_page(frame: Frame, link: Link) -> str:
         tag(
             "form",
             tag("p", texts["unsubscribe_text"]),
-            tag("p", tag("strong", about(texts, frame.centre, link.purpose, link.channel, link.topic))),
+            tag(
+                "p",
+                tag("strong", about(texts, frame.centre, Scope(link.purpose, link.channel, link.topic, link.brand))),
+            ),
             tag("input", type="hidden", name="List-Unsubscribe", value="One-Click"),
             tag("button", texts["unsubscribe"], type="submit"),
             method="post",
@@ -243,7 +272,7 @@ def unsubscribe_page(frame: Frame, link: Link) -> str:
 def unsubscribed_page(frame: Frame, link: Link) -> str:
     """That it is done."""
     texts = frame.texts
-    what = tag("strong", about(texts, frame.centre, link.purpose, link.channel, link.topic))
+    what = tag("strong", about(texts, frame.centre, Scope(link.purpose, link.channel, link.topic, link.brand)))
     return frame.page(
         texts["unsubscribed_title"],
         tag("p", texts["unsubscribed_text"], tag("br"), what, class_="card status", role="status"),
