@@ -6,6 +6,7 @@ matter which of them is folded first, and what is kept is chosen by an order tha
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -25,16 +26,27 @@ TEXT_CHARS_MAX = 100
 INSTANT_MAX = 2**42
 
 
+class Outcome(IntEnum):
+    """What came back; of two the higher holds."""
+
+    NOTHING = 0
+    DECLINED = 1
+    ANSWERED = 2
+
+
+_OUTCOMES = {ASKED: Outcome.NOTHING, DECLINED: Outcome.DECLINED, ANSWERED: Outcome.ANSWERED}
+
+
 class Ask(msgspec.Struct, array_like=True, order=True, gc=False):
     """One question that was asked. `at`: when (ms UTC). `occasion`: when that happened which it is about, 0 for
-    nothing. `is_closed`: whether it was answered or put off."""
+    nothing."""
 
     at: int
     id: str
     question: str
     session: str
     occasion: int
-    is_closed: bool
+    outcome: Outcome = Outcome.NOTHING
 
 
 class Past(msgspec.Struct, array_like=True, gc=False):
@@ -125,7 +137,7 @@ def _ask_in(event: str, properties: dict[str, Any]) -> Ask | None:
         told = msgspec.convert(properties, _ToldAsk)
     except msgspec.ValidationError:
         return None
-    return Ask(told.asked_at, told.ask, told.question, told.session, told.occasion, event != ASKED)
+    return Ask(told.asked_at, told.ask, told.question, told.session, told.occasion, _OUTCOMES[event])
 
 
 def _latest_occasions(known: list[int], more: list[int]) -> list[int]:
@@ -133,7 +145,7 @@ def _latest_occasions(known: list[int], more: list[int]) -> list[int]:
 
 
 def _latest_asks(known: list[Ask], more: list[Ask]) -> list[Ask]:
-    """The latest by their own time; of what is told of one ask the highest, so that a closed one stays closed."""
+    """The latest by their own time; of what is told of one ask the highest, so that an answered one stays answered."""
     found: dict[tuple[int, str], Ask] = {}
     for each in (*known, *more):
         key = each.at, each.id

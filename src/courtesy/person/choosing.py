@@ -4,18 +4,20 @@ every question that is not asked.
 A question is worth what an answer is worth to the company, times the chance that one comes, times how much of it is
 not known beforehand, less what asking costs:
 
-    worth = weight × chance × unknown − cost
+    worth = weight × chance × unknown − cost × friction
 
-`chance` is (answered + 1) / (asked + 2) of all people so far, by Laplace's rule of succession, halved each time that
-this person did not react. `unknown` is the entropy of the answers so far, with one added to each that is possible, as a
-share of its highest value: 1 while nothing is known, near 0 when everybody says the same. Consent is never known
-beforehand, nor is a text that can be anything.
+`chance` is the share of all people asked so far who answered, begun with `USUAL_PRIOR` asks of which half were
+answered, so that a few who did not can't end a question; counted as `PRIOR_ASKS` asks of this person, beside all that
+they were asked in half a year; and halved each time that they did not react to this very question. `friction` is 2
+just after they were asked something, and nears 1 by half each two weeks. `unknown` is the entropy of the answers so
+far, with one added to each that is possible, as a share of its highest: 1 while nothing is known, near 0 when
+everybody says the same. Consent is never known beforehand, nor is a text that can be anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import log2
 
@@ -37,13 +39,20 @@ from courtesy.consent.standing import Kept, Standing, State, scope_key, verdict
 from courtesy.consent.standing import scope_of as scope_in
 from courtesy.event.choice import ANY, Action, Basis, Scope
 from courtesy.event.event import Party
-from courtesy.person.asking import Ask, Asking, Past
+from courtesy.person.asking import Ask, Asking, Outcome, Past
 from courtesy.person.state import PersonState
 
 WEEK_MS = 7 * DAY_MS
 NO_ASKING_AFTER_REFUSAL_MS = 365 * DAY_MS
 """After somebody opted out they are not asked to opt in again for twelve months (CCPA 1798.135(c)(4)); we hold to that
 for every consent, everywhere."""
+
+USUAL_PRIOR = 10
+PRIOR_ASKS = 2
+"""How many asks of a person weigh as much as everybody else's."""
+
+REMEMBERED_MS = 182 * DAY_MS
+FRICTION_HALVES_MS = 14 * DAY_MS
 
 
 class WhyNot(StrEnum):
@@ -123,7 +132,7 @@ def choose(
 def _unless_best(candidate: Candidate, best: Candidate | None) -> Candidate:
     if candidate.why_not is not None or candidate is best:
         return candidate
-    return Candidate(candidate.name, WhyNot.ANOTHER, candidate.worth, candidate.occasion)
+    return replace(candidate, why_not=WhyNot.ANOTHER)
 
 
 def open_ask(state: PersonState, questions: Mapping[str, Question], moment: Moment) -> Ask | None:
@@ -132,7 +141,7 @@ def open_ask(state: PersonState, questions: Mapping[str, Question], moment: Mome
     if state.asking is None or not moment.session:
         return None
     ask = next((each for each in state.asking.recent if each.session == moment.session), None)
-    question = None if ask is None or ask.is_closed else questions.get(ask.question)
+    question = None if ask is None or ask.outcome else questions.get(ask.question)
     if ask is None or question is None:
         return None
     past = state.asking.questions.get(ask.question, Past())
@@ -155,7 +164,7 @@ def _judged(
     why_not = _why_not(state, question, past, moment, occasion) or capped
     if why_not is not None:
         return Candidate(name, why_not, occasion=occasion or 0)
-    worth = worth_of(question, counts, past)
+    worth = worth_of(question, counts, past, state.asking or Asking(), moment.now_ms)
     return Candidate(name, None if worth > 0 else WhyNot.NOT_WORTH_IT, worth, occasion or 0)
 
 
@@ -248,10 +257,14 @@ def _overlap(a: Scope, b: Scope) -> bool:
     return all(ANY in (own, theirs) or own == theirs for own, theirs in zip(a[:4], b[:4], strict=True))
 
 
-def worth_of(question: Question, counts: Counts, past: Past) -> float:
+def worth_of(question: Question, counts: Counts, past: Past, asking: Asking, now_ms: int) -> float:
     """What it is worth to ask; see the formula above."""
-    chance = (counts.answered + 1) / (counts.asked + 2) / 2.0**past.ignored_count
-    return question.weight * chance * unknown_of(question.answer, counts) - question.cost
+    usual = (counts.answered + USUAL_PRIOR / 2) / (counts.asked + USUAL_PRIOR)
+    asked = [each for each in asking.recent if each.at > now_ms - REMEMBERED_MS]
+    answered_count = sum(each.outcome is Outcome.ANSWERED for each in asked)
+    chance = (usual * PRIOR_ASKS + answered_count) / (PRIOR_ASKS + len(asked)) / 2.0**past.ignored_count
+    friction = 1 + 2.0 ** (-max(0, now_ms - asked[0].at) / FRICTION_HALVES_MS) if asked else 1.0
+    return question.weight * chance * unknown_of(question.answer, counts) - question.cost * friction
 
 
 def unknown_of(answer: AnswerKind, counts: Counts) -> float:

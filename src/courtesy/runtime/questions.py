@@ -272,11 +272,11 @@ def _ask_of(person: PersonId, state: PersonState, candidate: Candidate, moment: 
     asking = state.asking or Asking()
     latest = asking.recent[0].id if asking.recent else ""
     name = sha256(f"{person}\0{asking.count}\0{latest}".encode()).hexdigest()[:32]
-    return Ask(moment.now_ms, name, candidate.name, moment.session, candidate.occasion, False)
+    return Ask(moment.now_ms, name, candidate.name, moment.session, candidate.occasion)
 
 
 def _ask_in(ticket: Ticket) -> Ask:
-    return Ask(ticket.asked_ms, ticket.ask, ticket.question, ticket.session, ticket.occasion, True)
+    return Ask(ticket.asked_ms, ticket.ask, ticket.question, ticket.session, ticket.occasion)
 
 
 _WORDS = {ASKED: "asked", ANSWERED: "answered", DECLINED: "declined"}

@@ -16,6 +16,7 @@ from courtesy.person.asking import (
     RECENT_ASKS_MAX,
     Ask,
     Asking,
+    Outcome,
     Past,
     ask_properties,
     join,
@@ -32,7 +33,7 @@ def lived(seed: int, ask_count: int = 80) -> list[Told]:
     for number in range(ask_count):
         at = 1_000 + chance.randrange(5_000)
         occasion = chance.choice([0, 0, chance.randrange(1, 900)])
-        ask = Ask(at, f"ask-{seed}-{number}", f"q{chance.randrange(6)}", f"s{chance.randrange(9)}", occasion, False)
+        ask = Ask(at, f"ask-{seed}-{number}", f"q{chance.randrange(6)}", f"s{chance.randrange(9)}", occasion)
         told.append((ASKED, at, ask_properties(ask)))
         if chance.random() < 0.7:
             told.append((chance.choice([ANSWERED, DECLINED]), at + chance.randrange(1, 500), ask_properties(ask)))
@@ -75,13 +76,13 @@ def test_it_is_bounded_and_keeps_the_latest() -> None:
     assert all(len(each.occasions) <= OCCASIONS_MAX for each in asking.questions.values())
 
 
-def test_an_ask_is_closed_by_its_answer_in_either_order() -> None:
+def test_an_ask_has_the_outcome_of_its_answer_in_either_order() -> None:
     """And what was asked and not answered is known to be ignored."""
-    ask = Ask(1_000, "a", "boots", "s", 0, False)
+    ask = Ask(1_000, "a", "boots", "s", 0)
     events: list[Told] = [(ASKED, 1_000, ask_properties(ask)), (ANSWERED, 1_005, ask_properties(ask))]
     for told in (events, events[::-1]):
         asking = folded(told)
-        assert [each.is_closed for each in asking.recent] == [True]
+        assert [each.outcome for each in asking.recent] == [Outcome.ANSWERED]
         assert asking.questions == {"boots": Past(1, 1, 1_000, 1_005, 0, [])}
     assert folded(events[:1]).questions["boots"].ignored_count == 1
 

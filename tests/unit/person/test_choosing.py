@@ -28,7 +28,11 @@ FREE = Caps(per_session=10, per_week=20)
 def question(answer: dict[str, Any] | None = None, **more: Any) -> Question:
     """A question of yes or no about boots, unless said otherwise."""
     options = [{"name": "like"}, {"name": "dislike"}]
-    told = {"text": {"en": "?"}, "answer": answer or {"kind": "one_of", "topic": "boots", "options": options}, **more}
+    told: dict[str, Any] = {
+        "text": {"en": "?"},
+        "answer": answer or {"kind": "one_of", "topic": "boots", "options": options},
+    }
+    told |= {"cost": 0.01, **more}
     return msgspec.convert(told, Question).checked()
 
 
@@ -41,7 +45,7 @@ def person(*events: tuple[str, str, int], standing: Standing | None = None, **mo
     asking = Asking()
     for event, name, days in events:
         at = NOW_MS - days * DAY_MS
-        note(asking, event, at, ask_properties(Ask(at, f"{name}-{days}", name, "s0", 0, False)))
+        note(asking, event, at, ask_properties(Ask(at, f"{name}-{days}", name, "s0", 0)))
     return PersonState(PersonId(1), asking=asking, standing=standing, **more)
 
 
@@ -186,16 +190,35 @@ def test_a_question_is_open_until_something_comes_back() -> None:
     assert open_ask(state, {"q": NEWS}, here) is None
 
 
+def worth(
+    asked: Question, counts: Counts = NO_COUNTS, past: Past | None = None, state: PersonState | None = None
+) -> float:
+    """What it is worth to ask now."""
+    asking = state.asking if state is not None else None
+    return worth_of(asked, counts, past or Past(), asking or Asking(), NOW_MS)
+
+
 def test_worth_is_weight_by_chance_by_what_is_unknown_less_cost() -> None:
     """The chance is learnt, and halves for who did not react; to what all answer alike little is unknown."""
     asked = question(weight=4, cost=0.25)
-    assert worth_of(asked, NO_COUNTS, Past()) == 4 * 0.5 - 0.25
-    assert isclose(worth_of(asked, Counts(8, 2, {"like": 1, "dislike": 1}), Past()), 4 * 0.3 - 0.25)
-    assert worth_of(asked, NO_COUNTS, Past(asked_count=2)) == 4 * 0.5 / 4 - 0.25
+    assert worth(asked) == 4 * 0.5 - 0.25
+    assert isclose(worth(asked, Counts(10, 1, {"like": 1, "dislike": 1})), 4 * 0.3 - 0.25)
+    assert worth(asked, past=Past(asked_count=2)) == 4 * 0.5 / 4 - 0.25
     assert unknown_of(asked.answer, Counts(99, 98, {"like": 98})) < 0.1
     assert unknown_of(NEWS.answer, Counts(99, 98, {"yes": 98})) == 1.0
     some = question({"kind": "some_of", "topic": "t", "options": [{"name": "a"}, {"name": "b"}]})
     assert isclose(unknown_of(some.answer, Counts(10, 10, {"a": 5, "b": 5})), 1.0)
+
+
+def test_who_answers_is_asked_rather_than_who_does_not() -> None:
+    """By whatever they were asked in half a year; and asking costs most just after they were asked."""
+    asked = question(weight=4, cost=0.25)
+    willing = person((ASKED, "x", 14), (ANSWERED, "x", 14), (ASKED, "y", 28), (ANSWERED, "y", 28))
+    unwilling = person((ASKED, "x", 14), (ASKED, "y", 28), (DECLINED, "y", 28))
+    assert isclose(worth(asked, state=willing), 4 * 3 / 4 - 0.25 * 1.5)
+    assert isclose(worth(asked, state=unwilling), 4 * 1 / 4 - 0.25 * 1.5)
+    assert worth(asked, state=person((ASKED, "x", 400))) == worth(asked)
+    assert isclose(worth(asked, state=person((ASKED, "x", 0), (ANSWERED, "x", 0))), 4 * 2 / 3 - 0.25 * 2)
 
 
 @pytest.mark.parametrize("seed", range(10))
