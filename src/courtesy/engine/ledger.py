@@ -101,6 +101,20 @@ class Keyring(NamedTuple):
     entries: Mapping[int, EntryKeys]
 
 
+class Known(NamedTuple):
+    """What a store knew of somebody at an instant.
+
+    `people`: who owned the identifier then, and who was known to be one with them. `entries`: those that were appended
+    for them by then, by index. `have_moved`: whether any of their records was ever given to others or taken from them,
+    so that entries may be theirs that were appended for others, and others' that were appended for them.
+    """
+
+    people: Sequence[PersonId]
+    entries: Sequence[Entry]
+    keyring: Keyring
+    have_moved: bool
+
+
 class LedgerAppending(Protocol):
     """The part of an append that is about the ledger."""
 
@@ -120,6 +134,11 @@ class LedgerReading(Protocol):
         self, people: Collection[PersonId], recorded_until_ms: int | None = None
     ) -> tuple[list[Entry], Keyring]:
         """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
+        ...
+
+    async def known_at(self, identifier: str, at_ms: int) -> Known | None:
+        """Who `person_at` answers, and the ledger's entries of theirs, from one snapshot and in one round trip; None as
+        there."""
         ...
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:

@@ -35,7 +35,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import FileKey, Span, Spans
-from courtesy.engine.ledger import Entry, Keyring
+from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
@@ -250,6 +250,14 @@ class MemoryEngine:
         self, people: Collection[PersonId], recorded_until_ms: int | None = None
     ) -> tuple[list[Entry], Keyring]:
         return self._disk.ledger.of(people, recorded_until_ms)
+
+    async def known_at(self, identifier: str, at_ms: int) -> Known | None:
+        found = self._disk.identity.person_at(identifier, at_ms)
+        if found is None:
+            return None
+        people = [found[0], *found[1]]
+        entries, keyring = self._disk.ledger.of(people, at_ms)
+        return Known(people, entries, keyring, have_moved=bool(self._disk.identity.moves_of(people)))
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return self._disk.ledger.entries[index : index + limit]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from courtesy.base.ids import PersonId, SourceId, partition_of
 from courtesy.consent import sealing
 from courtesy.consent.leaf import CHAIN_START, SUBJECT_BYTES, Leaf, chain, leaf_hash
+from courtesy.consent.packing import packed, unpacked
 from courtesy.consent.standing import Kept, Standing, add
 from courtesy.engine.contract import Append, Engine
 from courtesy.engine.ledger import Chain, Entry, EntryKeys, Keyring, LedgerWrite, NewEntry, PersonKey
@@ -158,7 +159,7 @@ def leaf_of(entry: Entry | NewEntry) -> Leaf:
 def seal(key: bytes, salt: bytes, content: bytes) -> bytes:
     """Content sealed by the key of its person; the salt is drawn anew for each entry."""
     cipher = AESGCM(sealing.encryption_key(key, salt))
-    return sealing.sealed(key, salt, content, cipher.encrypt(sealing.NONCE, content, None))
+    return sealing.sealed(key, salt, content, cipher.encrypt(sealing.NONCE, packed(content), None))
 
 
 def entry_keys(entry: Entry, key: bytes) -> EntryKeys:
@@ -170,12 +171,14 @@ def entry_keys(entry: Entry, key: bytes) -> EntryKeys:
 def opened(entry: Entry, keyring: Keyring) -> bytes | None:
     """What an entry says; None when its key is gone."""
     keys = keyring.entries.get(entry.index)
-    if keys is None and entry.person is not None and entry.person in keyring.people:
-        keys = entry_keys(entry, keyring.people[entry.person])
-    if keys is None:
+    if keys is not None:
+        key = keys.encryption
+    elif entry.person is not None and entry.person in keyring.people:
+        key = sealing.encryption_key(keyring.people[entry.person], sealing.salt_of(entry.sealed))
+    else:
         return None
     try:
-        return AESGCM(keys.encryption).decrypt(sealing.NONCE, sealing.ciphertext_of(entry.sealed), None)
+        return unpacked(AESGCM(key).decrypt(sealing.NONCE, sealing.ciphertext_of(entry.sealed), None))
     except InvalidTag:
         return None
 
@@ -197,13 +200,27 @@ class Ledger:
         read = await self.appended_for({*people, *came}, known_ms)
         return [each for each in read if last.get(each.entry.position, each.entry.person) in people]
 
+    async def known_at(self, identifier: str, at_ms: int) -> list[Read] | None:
+        """As `of`, of whoever owned an identifier at an instant and all who were known to be one with them, by what
+        was known then; None when nobody did."""
+        known = await self._engine.known_at(identifier, at_ms)
+        if known is None:
+            return None
+        if known.have_moved:
+            return await self.of(known.people, at_ms)
+        return _read(known.entries, known.keyring)
+
     async def appended_for(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
         """The entries that were appended for some people, by index, whoever they belong to by now."""
         entries, keyring = await self._engine.ledger_of(people, known_ms)
-        return [
-            Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
-            for entry in entries
-        ]
+        return _read(entries, keyring)
+
+
+def _read(entries: Iterable[Entry], keyring: Keyring) -> list[Read]:
+    return [
+        Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
+        for entry in entries
+    ]
 
 
 def counting(read: Sequence[Read]) -> list[Read]:
