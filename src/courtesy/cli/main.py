@@ -26,6 +26,7 @@ from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.supervisor import Supervisor
 from courtesy.runtime.telemetry import configure_logs
+from courtesy.runtime.witnesses import read_witnesses
 
 cli = typer.Typer(
     name="courtesy",
@@ -81,6 +82,7 @@ def serve(
         allow_private_webhooks=allow_private_webhooks,
         log_format=log_format,
     )
+    read_witnesses(settings.ledger_witnesses)
     configure_logs(as_json=settings.log_format == "json")
     uvloop.run(Supervisor(settings, (sys.executable, "-m", "courtesy.http.serve")).run())
 

@@ -161,6 +161,10 @@ class LedgerReading(Protocol):
         """Keep a signed checkpoint after the latest that there is. False when there is a later one already."""
         ...
 
+    async def sign_checkpoint(self, note: str, signed: str) -> bool:
+        """Keep, in place of a checkpoint, the same with more signatures. False when it is not there as it is known."""
+        ...
+
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
         """All signed checkpoints in the order in which they were kept, or the last of them."""
         ...

@@ -278,6 +278,13 @@ class MemoryEngine:
         kept.append(note)
         return True
 
+    async def sign_checkpoint(self, note: str, signed: str) -> bool:
+        kept = self._disk.ledger.checkpoints
+        if note not in kept:
+            return False
+        kept[kept.index(note)] = signed
+        return True
+
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
         return self._disk.ledger.checkpoints[-1 if latest_only else 0 :]
 

@@ -66,6 +66,12 @@ _PUT_CHECKPOINT = """
 INSERT INTO ledger_checkpoint (note) SELECT %s
 WHERE (SELECT note FROM ledger_checkpoint ORDER BY number DESC LIMIT 1) IS NOT DISTINCT FROM %s
 """
+# Found from the end, where it is one of the last: a ledger of years has a million of them.
+_SIGN_CHECKPOINT = """
+UPDATE ledger_checkpoint SET note = %s WHERE number = (
+    SELECT number FROM ledger_checkpoint WHERE note = %s ORDER BY number DESC LIMIT 1
+) AND note = %s
+"""
 _NODES = "SELECT hash FROM ledger_node WHERE level = %s AND index >= %s AND index < %s ORDER BY index"
 _FROM = f"SELECT {_COLUMNS} FROM ledger WHERE index >= %s ORDER BY index LIMIT %s"
 
@@ -150,6 +156,11 @@ class Ledger(Connected):
             await connection.execute("SELECT FROM ledger_frontier FOR UPDATE")
             added = await connection.execute(_PUT_CHECKPOINT, (note, latest))
         return added.rowcount == 1
+
+    async def sign_checkpoint(self, note: str, signed: str) -> bool:
+        async with self._connection() as connection:
+            changed = await connection.execute(_SIGN_CHECKPOINT, (signed, note, note))
+        return changed.rowcount == 1
 
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
         text = "SELECT note FROM ledger_checkpoint ORDER BY number"

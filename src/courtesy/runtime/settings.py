@@ -91,6 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Made in the data folder unless set."
         ),
     ] = None
+    ledger_witnesses: Annotated[
+        str,
+        Meta(
+            description="Who signs the ledger's checkpoints beside us: URL and key of each witness, a blank between "
+            "them, commas between witnesses."
+        ),
+    ] = ""
     log_format: Annotated[
         str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
     ] = "text"

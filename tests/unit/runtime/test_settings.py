@@ -24,6 +24,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "quality_every_s": ("0", 0),
     "quality_sample": ("500", 500),
     "link_key": ("a secret of at least 32 characters", "a secret of at least 32 characters"),
+    "ledger_witnesses": ("http://witness:8090 w+1+key", "http://witness:8090 w+1+key"),
     "log_format": ("json", "json"),
     "otlp_endpoint": ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
     "stop_grace_s": ("5", 5),
