@@ -1,11 +1,11 @@
-"""`python -m bench [PART ...] [--quick]`: measure, write `bench/results.json`, print a table."""
+"""`python -m bench [PART ...] [--quick | --share N]`: measure, write `bench/results.json`, print a table."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from bench import as_of, audit, erase, importing, lake, preferences, quarantine, questions, spine, unmerge
+from bench import as_of, audit, erase, importing, lake, ledger, preferences, quarantine, questions, spine, unmerge
 from bench.results import Figure, write
 
 PARTS: dict[str, Callable[[int], list[Figure]]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[int], list[Figure]]] = {
     "preferences": lambda share: preferences.preferences(3_000 // share),
     "audit": lambda share: audit.audit(10_000_000 // share),
     "questions": lambda share: questions.questions(1_000 // share),
+    "ledger": lambda share: ledger.ledger(10_000_000 // share),
     "import": lambda share: importing.importing(5_000_000 // share),
 }
 """What measures each part, given that one of so many is enough."""
@@ -31,12 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts (all)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, to try it out; writes nothing")
+    parser.add_argument("--share", type=int, default=1, help="one of so many is enough; writes nothing unless 1")
     options = parser.parse_args()
-    share = 10 if options.quick else 1
+    share = 10 if options.quick else options.share
     for part in options.parts or PARTS:
         print(f"measuring: {part}", flush=True)
         figures = PARTS[part](share)
-        if not options.quick:
+        if share == 1:
             write(figures)
         for figure in figures:
             print(f"{figure.name:28} {figure.value:14,.2f} {figure.unit}  {figure.note}", flush=True)

@@ -12,10 +12,10 @@ from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
 from courtesy.consent.standing import Standing
 from courtesy.engine.contract import AppendBatch, Engine, Unavailable
-from courtesy.engine.ledger import ENTRIES_TOLD_MAX, Chain, Keyring, LedgerWrite, NewEntry, PersonKey
+from courtesy.engine.ledger import ENTRIES_TOLD_MAX, Chain, Keyring, Known, LedgerWrite, NewEntry, PersonKey
 from courtesy.event.choice import Action
 from courtesy.identity.resolve import Changes
-from courtesy.runtime.ledger import Ledger, leaf_of, opened, standing_of
+from courtesy.runtime.ledger import Entries, Ledger, leaf_of, opened, standing_of
 from tests.contract.builders import ANN, NOW_MS, record
 from tests.contract.test_engine_repair import ANN as ANNS
 from tests.contract.test_engine_repair import DEVICE, World, by_ann, login, seen, world_of
@@ -134,7 +134,33 @@ async def test_as_known_then(engine: Engine, clock: ManualClock) -> None:
         assert [len(then), len(now)] == [1, 2]
         assert len(await ledger.of(then, before)) == 1
         assert len(await ledger.of(now, clock.now_ms())) == 3
+        assert await ledger.known_at(ANNS, before) == await ledger.of(then, before)
+        assert await ledger.known_at(ANNS, clock.now_ms()) == await ledger.of(now)
+        assert await ledger.known_at(f"person:{now[1]}", before) == await ledger.of([now[1]], before)
+        assert await ledger.known_at(ANNS, before - HOUR_MS) is None
         assert standing_of(await ledger.of(now)) == (await world.state(ANNS)).standing
+
+
+async def test_what_was_known_of_somebody_is_found_in_one_look(engine: Engine, clock: ManualClock) -> None:
+    """Who they were, every entry with what opens it, and whether repairs moved any; also of who chose nothing."""
+    async with world_of(engine, clock) as world:
+        await world.store(by_ann("a1"), chooses("c1", "grant"), seen("d1"))
+        await world.store(login("l1"), chooses("c2", "withdraw"))
+        await world.store(seen("d2"))
+        now_ms = clock.now_ms()
+        known = await engine.known_at(ANNS, now_ms)
+        found = await engine.person_at(ANNS, now_ms)
+        assert known is not None
+        assert found is not None
+        assert [*known.people] == [found[0], *found[1]]
+        assert (known.entries, known.keyring) == await engine.ledger_of(known.people)
+        assert not known.have_moved
+        await world.repairs.unmerge(ANNS, DEVICE, "eve", "", dry=False)
+        again = await engine.known_at(ANNS, now_ms)
+        silent = await engine.known_at("person:7000", now_ms)
+        assert again is not None
+        assert again.have_moved
+        assert silent == Known([PersonId(7_000)], [], Keyring({}, {}), False)
 
 
 async def test_entries_go_with_their_events_when_people_are_cut_apart(engine: Engine, clock: ManualClock) -> None:
@@ -225,7 +251,7 @@ async def test_an_append_reads_the_ledger_as_it_is_now(engine: Engine, clock: Ma
         assert await append.entered_since(2) == (3, {ann})
         assert await append.entered_since(3) == (3, set())
         assert await append.entered_since(2 - ENTRIES_TOLD_MAX) == (3, None)
-        read = await Ledger(append).of([ann])
+        read = await Entries(append).of([ann])
         assert await append.moves([ann, bob]) == []
     assert [each.content.choice.action for each in read if each.content] == [Action.GRANT, Action.WITHDRAW]
     assert read == await Ledger(engine).of([ann])

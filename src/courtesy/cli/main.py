@@ -27,6 +27,7 @@ from courtesy.runtime.catalog import Scope
 from courtesy.runtime.codes import mailer_of
 from courtesy.runtime.supervisor import Supervisor
 from courtesy.runtime.telemetry import configure_logs
+from courtesy.runtime.witnesses import read_witnesses
 
 cli = typer.Typer(
     name="courtesy",
@@ -83,6 +84,7 @@ def serve(
         log_format=log_format,
     )
     mailer_of(settings)  # so that what is wrong with it is told here, and not by a process that ends at once
+    read_witnesses(settings.ledger_witnesses)
     configure_logs(as_json=settings.log_format == "json")
     uvloop.run(Supervisor(settings, (sys.executable, "-m", "courtesy.http.serve")).run())
 

@@ -140,7 +140,14 @@ def read_note(text: str) -> Note:
             place="checkpoint",
         )
     checkpoint = Checkpoint(match[1], int(match[2]), root, int(match[4]))
-    return Note(checkpoint, tuple(_signature(name, data) for name, data in _SIGNATURE.findall(match[5])))
+    return Note(checkpoint, read_signatures(match[5]))
+
+
+def read_signatures(text: str) -> tuple[Signature, ...]:
+    """The signatures of lines that are nothing else. Raises CourtesyError (UNREADABLE)."""
+    if re.fullmatch(f"(?:{_SIGNATURE.pattern})+", text) is None:
+        raise CourtesyError(Code.UNREADABLE, f"expected lines of signatures, got {text[:200]!r}")
+    return tuple(_signature(name, data) for name, data in _SIGNATURE.findall(text))
 
 
 def _signature(name: str, text: str) -> Signature:

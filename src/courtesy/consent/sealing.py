@@ -6,7 +6,7 @@ Sealed bytes are, in this order:
 |---|---|
 | 32 | commitment: HMAC-SHA256 of the content under the entry's commitment key |
 | 16 | salt, drawn anew for each entry |
-| rest | the content, encrypted (AES-256-GCM, with its tag) under the entry's encryption key |
+| rest | the content, packed (see `packing.py`), encrypted (AES-256-GCM, with tag) under the entry's encryption key |
 
 Both keys of an entry come from the key of its person and the salt. So an auditor can be given the commitment key of one
 entry, with its content, and check that this and nothing else was committed to, without learning anything of the

@@ -1,8 +1,8 @@
 """Checks what a consent ledger says of itself, needing only what it exported and the public key of its log.
 
     python verifier.py EXPORT_DIR PUBLIC_KEY [--known NOTES] [--witness KEY]...
-    python verifier.py --inclusion PROOF.json PUBLIC_KEY
-    python verifier.py --consistency PROOF.json PUBLIC_KEY
+    python verifier.py --inclusion PROOF.json PUBLIC_KEY [--witness KEY]...
+    python verifier.py --consistency PROOF.json PUBLIC_KEY [--witness KEY]...
 
 A key is a text like `example.org/ledger+1a2b3c4d+AQ...`. NOTES is a file of checkpoints that you or others have kept,
 which must be of this same history. A witness is somebody else who signs checkpoints: each that you name must have
@@ -141,8 +141,8 @@ class Checkpoint(NamedTuple):
         expect(root == self.root, self, f"root {self.root.hex()}, as signed", f"root {root.hex()}, of {of}", meaning)
 
 
-def read_notes(data: bytes, key: Key) -> list[Checkpoint]:
-    """The notes of a file, all of the log and signed by it. Between them is a blank line, and nothing else."""
+def read_notes(data: bytes, key: Key, witnesses: Iterable[Key] = ()) -> list[Checkpoint]:
+    """The notes of a file, all of the log and signed by it, the last by witnesses too. Between them is a blank line."""
     notes = []
     for text in re.split("(?<=\n)\n(?!—)", data.decode()):
         if (match := NOTE.fullmatch(text)) is None:
@@ -152,6 +152,8 @@ def read_notes(data: bytes, key: Key) -> list[Checkpoint]:
         expect(match[2] == key.name, note, f"one of {key.name}", f"one of {match[2]}", "it is of another log")
         note.check_signed(key)
         notes.append(note)
+    for witness in witnesses:
+        notes[-1].check_signed(witness)
     return notes
 
 
@@ -221,12 +223,10 @@ def check_entries(leaves: Iterator[bytes], marks: Iterator[tuple[int, Any]]) -> 
 
 def check_export(folder: str, key: Key, known: str | None, witnesses: list[Key]) -> None:
     """All that an export says of itself holds, and it is the history that the known checkpoints are of."""
-    notes = read_notes(Path(folder, "checkpoints.txt").read_bytes(), key)
+    notes = read_notes(Path(folder, "checkpoints.txt").read_bytes(), key, witnesses)
     for before, note in pairwise(notes):
         supersedes = before.time_ms < note.time_ms and before.size <= note.size
         expect(supersedes, note, f"a later one than the {before}", "an older one", "they were moved or repeated")
-    for witness in witnesses:
-        notes[-1].check_signed(witness)
     print(f"ok: {len(notes)} checkpoints signed by {key.name}, the last also by {len(witnesses)} witnesses")
     kept = read_notes(Path(known).read_bytes(), key) if known else []
     marks = sorted(((note.size, note) for note in notes + kept), key=lambda mark: mark[0])
@@ -248,9 +248,9 @@ def climb(node: bytes, place: int, last: int, path: list[bytes]) -> tuple[bytes,
     return was, now
 
 
-def check_inclusion(told: dict[str, Any], path: list[bytes], key: Key) -> None:
+def check_inclusion(told: dict[str, Any], path: list[bytes], key: Key, witnesses: list[Key]) -> None:
     """The entry is among those that the log signed, and says what it is told to say."""
-    (note,) = read_notes(told["checkpoint"].encode(), key)
+    (note,) = read_notes(told["checkpoint"].encode(), key, witnesses)
     leaf = from_base64(told["leaf"])
     (_, index, partition, number, _), (at_ms, subject) = LEAF.unpack_from(leaf), struct.unpack_from(">q16s", leaf, 19)
     note.check_root(climb(sha256(b"\0" + leaf).digest(), index, note.size - 1, path)[1], "the proof")
@@ -260,9 +260,9 @@ def check_inclusion(told: dict[str, Any], path: list[bytes], key: Key) -> None:
         print(f"ok: of subject {subject.hex()} it says {told['content']}")
 
 
-def check_consistency(told: dict[str, Any], path: list[bytes], key: Key) -> None:
+def check_consistency(told: dict[str, Any], path: list[bytes], key: Key, witnesses: list[Key]) -> None:
     """The newer checkpoint covers all that the older does: whoever holds either was shown one history."""
-    (older,), (newer,) = (read_notes(told[name].encode(), key) for name in ("older", "newer"))
+    (older,), (newer,) = read_notes(told["older"].encode(), key), read_notes(told["newer"].encode(), key, witnesses)
     expect(0 < older.size <= newer.size, older, f"1 to {newer.size} entries", older.size, "there is nothing to prove")
     level = (older.size & -older.size).bit_length() - 1  # of the last complete subtree of the older tree
     place, last = older.size - 1 >> level, newer.size - 1 >> level
@@ -288,7 +288,7 @@ def main() -> None:
             check_export(asked.subject, asked.key, asked.known, asked.witness)
         else:
             told = json.loads(Path(asked.subject).read_bytes())
-            asked.check(told, [from_base64(step) for step in told["path"]], asked.key)
+            asked.check(told, [from_base64(step) for step in told["path"]], asked.key, asked.witness)
     except OSError as error:
         parser.exit(2, f"could not be checked: {error}\n")
     except FAILURES as error:

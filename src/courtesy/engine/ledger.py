@@ -106,6 +106,20 @@ ENTRIES_TOLD_MAX = 10_000
 """So many entries back an append tells whose they are."""
 
 
+class Known(NamedTuple):
+    """What a store knew of somebody at an instant.
+
+    `people`: who owned the identifier then, and who was known to be one with them. `entries`: those that were appended
+    for them by then, by index. `have_moved`: whether any of their records was ever given to others or taken from them,
+    so that entries may be theirs that were appended for others, and others' that were appended for them.
+    """
+
+    people: Sequence[PersonId]
+    entries: Sequence[Entry]
+    keyring: Keyring
+    have_moved: bool
+
+
 class EntrySource(Protocol):
     """Where entries are read by person."""
 
@@ -140,6 +154,11 @@ class LedgerAppending(EntrySource, Protocol):
 class LedgerReading(EntrySource, Protocol):
     """The part of an engine that is about the ledger."""
 
+    async def known_at(self, identifier: str, at_ms: int) -> Known | None:
+        """Who `person_at` answers, and the ledger's entries of theirs, from one snapshot and in one round trip; None as
+        there."""
+        ...
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         """Entries from an index on, in order, at most `limit`."""
         ...
@@ -158,6 +177,10 @@ class LedgerReading(EntrySource, Protocol):
 
     async def add_checkpoint(self, latest: str | None, note: str) -> bool:
         """Keep a signed checkpoint after the latest that there is. False when there is a later one already."""
+        ...
+
+    async def sign_checkpoint(self, note: str, signed: str) -> bool:
+        """Keep, in place of a checkpoint, the same with more signatures. False when it is not there as it is known."""
         ...
 
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:

@@ -37,7 +37,7 @@ from courtesy.engine.contract import (
     Unavailable,
 )
 from courtesy.engine.imported import FileKey, Span, Spans
-from courtesy.engine.ledger import Entry, Keyring
+from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
@@ -253,6 +253,14 @@ class MemoryEngine:
     ) -> tuple[list[Entry], Keyring]:
         return self._disk.ledger.of(people, recorded_until_ms)
 
+    async def known_at(self, identifier: str, at_ms: int) -> Known | None:
+        found = self._disk.identity.person_at(identifier, at_ms)
+        if found is None:
+            return None
+        people = [found[0], *found[1]]
+        entries, keyring = self._disk.ledger.of(people, at_ms)
+        return Known(people, entries, keyring, have_moved=bool(self._disk.identity.moves_of(people)))
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return self._disk.ledger.entries[index : index + limit]
 
@@ -270,6 +278,13 @@ class MemoryEngine:
         if (kept[-1] if kept else None) != latest:
             return False
         kept.append(note)
+        return True
+
+    async def sign_checkpoint(self, note: str, signed: str) -> bool:
+        kept = self._disk.ledger.checkpoints
+        if note not in kept:
+            return False
+        kept[kept.index(note)] = signed
         return True
 
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:

@@ -63,13 +63,13 @@ SELECT loser, survivor, a, b, source_id, message_id, at, reason, recorded, undon
 WHERE survivor = %(person)s OR survivor IN (SELECT person_id FROM merged_person WHERE root = %(person)s)
 ORDER BY number
 """
-_OWNER_AT = """
+OWNER_AT = """
 SELECT coalesce(
     (SELECT person_id FROM owner_before WHERE identifier = %(key)s AND until > %(at)s ORDER BY number LIMIT 1),
     person_id
-) FROM identifier WHERE identifier = %(key)s AND recorded <= %(at)s
+) AS person_id FROM identifier WHERE identifier = %(key)s AND recorded <= %(at)s
 """
-_ROOT_AT = """
+ROOT_AT = """
 WITH RECURSIVE up (person_id, passed) AS (
     SELECT %(key)s::bigint, ARRAY[%(key)s::bigint]
     UNION ALL
@@ -183,7 +183,7 @@ class Repairing(Connected):
 
     async def person_at(self, identifier: str, at_ms: int) -> tuple[PersonId, list[PersonId]] | None:
         number = person_id(identifier)
-        text, key = (_OWNER_AT, identifier) if number is None else (_ROOT_AT, number)
+        text, key = (OWNER_AT, identifier) if number is None else (ROOT_AT, number)
         async with self._connection() as connection:
             cursor = await connection.execute(text, {"key": key, "at": at_ms}, binary=True)
             row = await cursor.fetchone()

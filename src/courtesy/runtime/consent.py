@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ledger import Ledger, Read, standing_of
-from courtesy.runtime.people import People
+from courtesy.runtime.people import People, unknown_then
 from courtesy.standard.country import standard_country
 
 STATE_CHARS = 2
@@ -69,12 +70,20 @@ class Consents:
         """
         if question.purpose == ANY:
             raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
-        state = await self._people.state(kind, value, after)
-        standing = state.standing or Standing()
-        at_ms = now_of(standing, self._clock.now_ms()) if question.at_ms is None else question.at_ms
-        if question.known_ms is not None:
-            people = await self._people.then(kind, value, question.known_ms)
-            standing = standing_of(await self._ledger.of(people, question.known_ms))
+        if question.known_ms is None:
+            state = await self._people.state(kind, value, after)
+            standing = state.standing or Standing()
+        else:
+            state, read = await asyncio.gather(
+                self._people.state(kind, value, after),
+                self._ledger.known_at(self._people.key_of(kind, value), question.known_ms),
+            )
+            if read is None:
+                raise unknown_then(kind, value, question.known_ms)
+            standing = standing_of(read)
+        # Never before what is known by now, wherever a clock was set.
+        now_ms = now_of(state.standing or Standing(), self._clock.now_ms())
+        at_ms = now_ms if question.at_ms is None else question.at_ms
         place = question.jurisdiction or place_of(state)
         minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)

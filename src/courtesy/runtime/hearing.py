@@ -20,7 +20,7 @@ from courtesy.event.hearsay import Hearsay
 from courtesy.identity.resolve import Owner
 from courtesy.runtime.identities import Fresh, settled
 from courtesy.runtime.item import Item, with_choices
-from courtesy.runtime.ledger import Ledger, Read, counting
+from courtesy.runtime.ledger import Entries, Read, counting
 
 REMEMBERED_MAX = 100_000
 REMEMBERED_MS = 10 * MINUTE_MS
@@ -122,7 +122,7 @@ async def _told_of(append: Append, people: Collection[PersonId]) -> dict[PersonI
         return {}
     parts = await append.parts(people)
     root_of = {part: person for person in people for part in (*parts.get(person, ()), person)}
-    read = counting(await Ledger(append).of(root_of.keys()))
+    read = counting(await Entries(append).of(root_of.keys()))
     voided = {each.content.choice.corrects for each in read if each.content is not None}
     moves = {move.position: move.person for move in await append.moves(root_of.keys())}
     found: dict[PersonId, list[Known]] = {}

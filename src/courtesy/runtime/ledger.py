@@ -17,9 +17,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from courtesy.base.ids import PersonId, SourceId, partition_of
 from courtesy.consent import sealing
 from courtesy.consent.leaf import CHAIN_START, SUBJECT_BYTES, Leaf, chain, leaf_hash
+from courtesy.consent.packing import packed, unpacked
 from courtesy.consent.standing import Kept, Standing, add
 from courtesy.engine.contract import Append
-from courtesy.engine.ledger import Chain, Entry, EntryKeys, EntrySource, Keyring, LedgerWrite, NewEntry, PersonKey
+from courtesy.engine.ledger import (
+    Chain,
+    Entry,
+    EntryKeys,
+    EntrySource,
+    Keyring,
+    LedgerReading,
+    LedgerWrite,
+    NewEntry,
+    PersonKey,
+)
 from courtesy.event.choice import Action, Choice, choice_id
 from courtesy.event.event import decode_fact
 from courtesy.person.fold import storable
@@ -158,7 +169,7 @@ def leaf_of(entry: Entry | NewEntry) -> Leaf:
 def seal(key: bytes, salt: bytes, content: bytes) -> bytes:
     """Content sealed by the key of its person; the salt is drawn anew for each entry."""
     cipher = AESGCM(sealing.encryption_key(key, salt))
-    return sealing.sealed(key, salt, content, cipher.encrypt(sealing.NONCE, content, None))
+    return sealing.sealed(key, salt, content, cipher.encrypt(sealing.NONCE, packed(content), None))
 
 
 def entry_keys(entry: Entry, key: bytes) -> EntryKeys:
@@ -170,18 +181,20 @@ def entry_keys(entry: Entry, key: bytes) -> EntryKeys:
 def opened(entry: Entry, keyring: Keyring) -> bytes | None:
     """What an entry says; None when its key is gone."""
     keys = keyring.entries.get(entry.index)
-    if keys is None and entry.person is not None and entry.person in keyring.people:
-        keys = entry_keys(entry, keyring.people[entry.person])
-    if keys is None:
+    if keys is not None:
+        key = keys.encryption
+    elif entry.person is not None and entry.person in keyring.people:
+        key = sealing.encryption_key(keyring.people[entry.person], sealing.salt_of(entry.sealed))
+    else:
         return None
     try:
-        return AESGCM(keys.encryption).decrypt(sealing.NONCE, sealing.ciphertext_of(entry.sealed), None)
+        return unpacked(AESGCM(key).decrypt(sealing.NONCE, sealing.ciphertext_of(entry.sealed), None))
     except InvalidTag:
         return None
 
 
-class Ledger:
-    """The reading side of one process, or of one append."""
+class Entries:
+    """The entries of people, as a process reads them or an append."""
 
     def __init__(self, entries: EntrySource) -> None:
         self._entries = entries
@@ -200,10 +213,32 @@ class Ledger:
     async def appended_for(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
         """The entries that were appended for some people, by index, whoever they belong to by now."""
         entries, keyring = await self._entries.ledger_of(people, known_ms)
-        return [
-            Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
-            for entry in entries
-        ]
+        return _read(entries, keyring)
+
+
+class Ledger(Entries):
+    """The reading side of one process."""
+
+    def __init__(self, engine: LedgerReading) -> None:
+        super().__init__(engine)
+        self._engine = engine
+
+    async def known_at(self, identifier: str, at_ms: int) -> list[Read] | None:
+        """As `of`, of whoever owned an identifier at an instant and all who were known to be one with them, by what
+        was known then; None when nobody did."""
+        known = await self._engine.known_at(identifier, at_ms)
+        if known is None:
+            return None
+        if known.have_moved:
+            return await self.of(known.people, at_ms)
+        return _read(known.entries, known.keyring)
+
+
+def _read(entries: Iterable[Entry], keyring: Keyring) -> list[Read]:
+    return [
+        Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
+        for entry in entries
+    ]
 
 
 def counting(read: Sequence[Read]) -> list[Read]:

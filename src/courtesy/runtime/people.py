@@ -114,7 +114,7 @@ class People:
         if found is None:
             # Today's error, if nobody is here today either.
             await self._read(kind, value, None)
-            raise _unknown_then(kind, value, at_ms)
+            raise unknown_then(kind, value, at_ms)
         person, merged = found
         return [person, *merged]
 
@@ -131,7 +131,7 @@ class People:
         told = await self._history.at([person, *merged], at_ms, knowing_today=knowing_today)
         state = told.state(person, at_ms)
         if told.position is None or not (was_told or key in state.identifiers):
-            raise _unknown_then(kind, value, at_ms)
+            raise unknown_then(kind, value, at_ms)
         return state, told, merged
 
     async def _read(self, kind: str, value: str, after: Position | None) -> PersonReading:
@@ -232,7 +232,8 @@ def _sources_of_evidence(reading: IdentityReading) -> set[SourceId]:
     }
 
 
-def _unknown_then(kind: str, value: str, at_ms: int) -> CourtesyError:
+def unknown_then(kind: str, value: str, at_ms: int) -> CourtesyError:
+    """What is raised for an identifier that nobody was known by at an instant."""
     return CourtesyError(Code.NOT_FOUND, f"{kind} {value!r:.100} was not known at {to_iso(at_ms)}")
 
 

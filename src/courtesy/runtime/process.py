@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,7 @@ from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.trimming import trim
+from courtesy.runtime.witnesses import Witnesses, read_witnesses
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 SEAL_EVERY_S = 30.0
@@ -162,17 +164,19 @@ def make_webhook(settings: Settings) -> Webhook:
 
 
 async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
-    """Sign what came to the ledger, once in a while."""
-    while not stop.is_set():
-        try:
-            key = await asyncio.to_thread(signing_key, Path(settings.data))
-            await Sealer(engine, key, SystemClock()).seal()
-        except CourtesyError as error:
-            log.warning("sealing_waits", cause=error.message, hint=error.hint)
-        try:
-            await asyncio.wait_for(stop.wait(), SEAL_EVERY_S)
-        except TimeoutError:
-            continue
+    """Sign what came to the ledger, once in a while, and have it signed by witnesses."""
+    witnesses = Witnesses(engine, read_witnesses(settings.ledger_witnesses))
+    try:
+        while not stop.is_set():
+            try:
+                key = await asyncio.to_thread(signing_key, Path(settings.data))
+                await witnesses.sign(await Sealer(engine, key, SystemClock()).seal())
+            except CourtesyError as error:
+                log.warning("sealing_waits", cause=error.message, hint=error.hint)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SEAL_EVERY_S)
+    finally:
+        await witnesses.aclose()
 
 
 WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}

@@ -7,88 +7,37 @@ checkpoint that somebody else has kept can't be contradicted later without it sh
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Self
-
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId
 from courtesy.base.time import Clock
 from courtesy.consent import export
-from courtesy.consent.checkpoint import Checkpoint, Note, PublicKey, check_name, read_note, sign
+from courtesy.consent.checkpoint import Checkpoint, KeyKind, Note, PublicKey, read_note, sign
 from courtesy.consent.export import Opened
 from courtesy.consent.leaf import leaf_hash
 from courtesy.consent.tree import ReadNodes, Run, consistency_ranges, inclusion_ranges, proof, runs_of
 from courtesy.engine.contract import Engine
 from courtesy.engine.ledger import Entry
 from courtesy.runtime.ledger import entry_keys, leaf_of, opened
+from courtesy.runtime.signing import SigningKey, key_in
 
 KEY_FILE = "ledger.key"
 PAGE_ENTRIES = 2_000
 
 
-class _KeyFile(msgspec.Struct, frozen=True):
-    name: str
-    private: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """The key of a ledger, and what it is called."""
-
-    public: PublicKey
-    private: Ed25519PrivateKey
-
-
 def signing_key(folder: Path) -> SigningKey:
     """The key in a data folder; made when there is none. Raises CourtesyError(SETUP) when it can't be read or made."""
-    path = folder / KEY_FILE
-    try:
-        if not path.exists():
-            _make(path)
-        found = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
-        check_name(found.name)
-        private = Ed25519PrivateKey.from_private_bytes(found.private)
-    except (OSError, msgspec.DecodeError, ValueError) as error:
-        raise CourtesyError(
-            Code.SETUP,
-            f"expected the key of the ledger, got {type(error).__name__}: {error}",
-            hint="put the file back from a backup: another key can't go on with this ledger's checkpoints",
-            place=str(path),
-        ) from error
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return SigningKey(PublicKey(found.name, public), private)
+    hint = "put the file back from a backup: another key can't go on with this ledger's checkpoints"
+    return key_in(folder / KEY_FILE, "the ledger", f"courtesy.ledger/{token_hex(6)}", KeyKind.TEXT, hint)
 
 
 def public_key(folder: Path) -> PublicKey | None:
     """The public half of the key in a data folder; None while there is none."""
     return signing_key(folder).public if (folder / KEY_FILE).exists() else None
-
-
-def _make(path: Path) -> None:
-    """Put a key there, unless somebody else does so at the same time: then theirs stays."""
-    private = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    content = msgspec.json.encode(_KeyFile(f"courtesy.ledger/{token_hex(6)}", private))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
 
 
 class Sealer:
@@ -167,9 +116,14 @@ class Proofs:
 
     async def consistency(self, older: int, newer: int) -> bytes:
         """For `verifier.py --consistency`: that a checkpoint of `newer` entries only adds to that of `older`."""
-        ranges = consistency_ranges(older, newer)
         notes = await self.of_size(older), await self.of_size(newer)
-        return export.consistency_proof(*notes, proof(ranges, await self._nodes(runs_of(ranges))))
+        return export.consistency_proof(*notes, await self.path(older, newer))
+
+    async def path(self, older: int, newer: int) -> list[bytes]:
+        """The hashes that prove that the first `newer` entries, all of them in the tree, begin with the first `older`.
+        Raises CourtesyError(INVALID) for more older than newer ones."""
+        ranges = consistency_ranges(older, newer)
+        return proof(ranges, await self._nodes(runs_of(ranges)))
 
     async def _nodes(self, runs: Sequence[Run]) -> ReadNodes:
         hashes: dict[Run, Sequence[bytes]] = {}

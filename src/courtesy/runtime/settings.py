@@ -101,6 +101,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: Annotated[str | None, Meta(description="Who that mail is from, like `Shop <hello@shop.example>`.")] = (
         None
     )
+    ledger_witnesses: Annotated[
+        str,
+        Meta(
+            description="Who signs the ledger's checkpoints beside us: URL and key of each witness, a blank between "
+            "them, commas between witnesses."
+        ),
+    ] = ""
     log_format: Annotated[
         str, Meta(description="`text` for people or `json` for machines.", pattern="^(text|json)$")
     ] = "text"

@@ -40,11 +40,14 @@ def _accepts(files: dict[str, bytes], known: Path | None = None) -> bool:
         return True
 
 
-def _shows(check: Callable[[dict[str, Any], list[bytes], verifier.Key], None], proof: bytes) -> bool:
+ProofCheck = Callable[[dict[str, Any], list[bytes], verifier.Key, list[verifier.Key]], None]
+
+
+def _shows(check: ProofCheck, proof: bytes) -> bool:
     """Whether a proof passes, checked in this process."""
     told = json.loads(proof)
     try:
-        check(told, [verifier.from_base64(step) for step in told["path"]], LOG_KEY)
+        check(told, [verifier.from_base64(step) for step in told["path"]], LOG_KEY, [])
     except verifier.FAILURES:
         return False
     return True

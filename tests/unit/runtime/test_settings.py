@@ -26,6 +26,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "link_key": ("a secret of at least 32 characters", "a secret of at least 32 characters"),
     "mail_url": ("smtp://mail.shop.example", "smtp://mail.shop.example"),
     "mail_from": ("hello@shop.example", "hello@shop.example"),
+    "ledger_witnesses": ("http://witness:8090 w+1+key", "http://witness:8090 w+1+key"),
     "log_format": ("json", "json"),
     "otlp_endpoint": ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
     "stop_grace_s": ("5", 5),
