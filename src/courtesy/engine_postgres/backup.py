@@ -100,16 +100,15 @@ class Snapshot:
 
     def facts(self) -> Facts:
         """What there is to know before the rows."""
-        row = self._one(
+        store, schema, partition_count, head, dropped_up_to = self._one(
             "SELECT store.id, (SELECT max(number) FROM migration), (SELECT count(*) FROM partition_state),"
-            f" log_head.position, ({_DROPPED_UP_TO}), (SELECT position FROM lake_position) FROM store, log_head"
+            f" log_head.position, ({_DROPPED_UP_TO}) FROM store, log_head"
         )
-        store, schema, partition_count, head, dropped_up_to, in_lake = row
         sequences = self.connection.execute(
             "SELECT sequencename::text, last_value FROM pg_sequences WHERE schemaname = 'public'"
             " AND last_value IS NOT NULL ORDER BY 1"
         ).fetchall()
-        return Facts(store, schema, partition_count, head, min(dropped_up_to, in_lake or 0), dict(sequences))
+        return Facts(store, schema, partition_count, head, dropped_up_to, dict(sequences))
 
     def store_key(self) -> bytes:
         """Id and key of the store's own key."""

@@ -201,11 +201,11 @@ class Lake:
         raise AssertionError("the last try returns or raises")
 
     @contextmanager
-    def held_still(self) -> Iterator[None]:
-        """Inside, nobody takes events out of the lake or writes its files anew; appending goes on. It waits: call it
-        from a thread."""
+    def held_still(self) -> Iterator[Position | None]:
+        """Inside, nobody takes events out of the lake or writes its files anew; appending goes on. Gives its position,
+        as `position` does. It waits: call it from a thread."""
         with translated(), self._turn(Turn.REWRITE):
-            yield
+            yield position_of(self._events().load())
 
     def records(self, up_to: Position) -> Iterator[list[Record]]:
         """Every event up to a position, file by file, some thousand at a time; for a lake that is held still."""

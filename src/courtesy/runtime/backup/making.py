@@ -53,7 +53,7 @@ def make_backup(settings: Settings, url: str, file: Path, keys: Path, clock: Clo
             lake = _LakeRows(settings, url, still) if settings.has_lake else None
             snapshot = still.enter_context(backup.snapshot(url))
             facts = snapshot.facts()
-            lake_up_to = facts.dropped_up_to if lake is not None else Position(0)
+            lake_up_to = Position(0) if lake is None else min(facts.dropped_up_to, lake.position)
             header = _header(facts, lake_up_to, clock.now_ms())
             writer = BackupWriter(frames, header, snapshot.store_key())
             _write_files(writer, Path(settings.data), snapshot.store_key())
@@ -117,7 +117,7 @@ class _LakeRows:
         self._lake = lake
         self._turn = still.enter_context(ExitStack())
         self._turn.callback(lake.close_now)
-        self._turn.enter_context(lake.held_still())
+        self.position = self._turn.enter_context(lake.held_still()) or Position(0)
 
     def let_go(self) -> None:
         """Let others rewrite it again."""

@@ -70,7 +70,7 @@ async def restored(
         if erasures is not None:
             await register.take_over(Register(erasures))
         async with _app(plan, clock, register) as app:
-            again = await _settled(app, plan.lake)
+            again = await _settled(app, plan.lake, Position(plan.backup.header.lake_up_to))
         told = {person for entry in await register.entries() for person in entry.people}
         await asyncio.to_thread(restoring.opened, url)
     except BaseException:
@@ -270,13 +270,15 @@ async def _app(plan: _Plan, clock: Clock, register: Register) -> AsyncIterator[A
         await engine.close()
 
 
-async def _settled(app: App, lake: Lake | None) -> int:
+async def _settled(app: App, lake: Lake | None, lake_up_to: Position) -> int:
     """Fold what was not folded, fill the lake, and erase again whom the register tells of; how many erasures."""
     fold = partial(fold_rest, app.engine, app.catalog.catalog, app.clock, BY)
     await fold()
     if lake is not None:
         from courtesy.runtime.lake import Exporter
 
+        if lake_up_to:
+            await app.engine.save_lake_position(lake_up_to)
         exporter = Exporter(app.engine, lake, app.clock, every_s=1)
         while await exporter.export_once():
             pass
