@@ -49,13 +49,13 @@ async def erase_two(world: World) -> None:
 
 async def check_restored(world: World) -> None:
     """Of a backup from before: those two are erased again, once, and nobody else."""
-    again = await world.eraser.erase_again("eve")
+    again = await world.eraser.erase_again("eve", world.fold)
     assert sorted(each.event_count for each in again) == [1, 2]
     for identifier in (ANN, DEVICE, "user_id:cid"):
         assert await world.engine.read_person(identifier) is None
     assert (await world.state("user_id:bob")).event_count == 1
     assert (await world.store(by_ann("a2"))).stored_count == 0
-    assert await world.eraser.erase_again("eve") == []
+    assert await world.eraser.erase_again("eve", world.fold) == []
 
 
 async def test_a_restored_postgresql_forgets_again(databases: Databases, clock: ManualClock, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_a_restored_postgresql_forgets_again(databases: Databases, clock: 
             async with opened(PostgresEngine(url, clock), clock, register) as world:
                 await erase_two(world)
                 # Nobody came back here: who began anew stays.
-                assert await world.eraser.erase_again("eve") == []
+                assert await world.eraser.erase_again("eve", world.fold) == []
                 assert (await world.state("user_id:cid")).event_count == 1
             async with opened(PostgresEngine(backup, clock), clock, register) as world:
                 await check_restored(world)

@@ -8,7 +8,7 @@ import psycopg
 
 from courtesy.base.time import ManualClock
 from courtesy.engine_postgres import PostgresEngine
-from courtesy.engine_postgres.connection import _migrations, migrate
+from courtesy.engine_postgres.connection import migrate, migrations
 from courtesy.person.state import PersonState, encode_state
 from tests.contract.builders import ANN, NOW_MS
 from tests.contract.conftest import Databases
@@ -33,7 +33,7 @@ async def _older(url: str, up_to: int) -> None:
             "CREATE TABLE migration (number integer PRIMARY KEY, name text NOT NULL,"
             " applied timestamptz NOT NULL DEFAULT now())"
         )
-        for number, name, text in _migrations():
+        for number, name, text in migrations():
             if number <= up_to:
                 await connection.execute(text.encode())
                 await connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", (number, name))
@@ -62,7 +62,7 @@ def test_from_each_earlier_version(databases: Databases) -> None:
         finally:
             await engine.close()
 
-    for up_to in range(OLDEST, 1 + max(number for number, _, _ in _migrations())):
+    for up_to in range(OLDEST, 1 + max(number for number, _, _ in migrations())):
         with databases.bare() as url:
             asyncio.run(run(url, up_to))
 

@@ -35,11 +35,9 @@ def with_app(settings: Settings, work: Callable[[App], Awaitable[T]], *, make: b
 
     Raises CourtesyError(NOT_FOUND) when there is no store yet, unless it may `make` one.
     """
-    if not make and settings.database is None and not (Path(settings.data) / "postgres").is_dir():
-        raise CourtesyError(
-            Code.NOT_FOUND, f"no store in the folder {settings.data}", hint="name the server's folder with --data"
-        )
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if not make:
+        require_store(settings)
+    logs_aside()
 
     async def run(url: str) -> T:
         async with running_app(settings, url) as app:
@@ -47,6 +45,19 @@ def with_app(settings: Settings, work: Callable[[App], Awaitable[T]], *, make: b
 
     with database(settings) as (url, _):
         return asyncio.run(run(url))
+
+
+def require_store(settings: Settings) -> None:
+    """Raises CourtesyError(NOT_FOUND) when there is no store in the data folder, which is to be used."""
+    if settings.database is None and not (Path(settings.data) / "postgres").is_dir():
+        raise CourtesyError(
+            Code.NOT_FOUND, f"no store in the folder {settings.data}", hint="name the server's folder with --data"
+        )
+
+
+def logs_aside() -> None:
+    """Keep standard output to what a command answers."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def tell(error: CourtesyError) -> int:

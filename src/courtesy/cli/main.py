@@ -12,6 +12,7 @@ from courtesy import __version__
 from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.audit import audit
+from courtesy.cli.backup import back_up, restore
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.consent import consent
 from courtesy.cli.importing import import_files, propose_mapping
@@ -45,6 +46,8 @@ cli.add_typer(person)
 cli.add_typer(quarantine)
 cli.add_typer(retention)
 cli.add_typer(schema)
+cli.command("backup")(back_up)
+cli.command("restore")(restore)
 cli.command("import")(import_files)
 cli.command("mapping")(propose_mapping)
 cli.command("quality")(show_quality)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,8 @@ from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_a
 from courtesy.cli.exporting import export_person
 from courtesy.identity.rules import split_identifier
 from courtesy.runtime.app import App
-from courtesy.runtime.erase import Erased
+from courtesy.runtime.erase_again import Erased
+from courtesy.runtime.fold import fold_rest
 from courtesy.runtime.repair import cut_view
 
 COMMAND_LINE = "command line"
@@ -182,7 +184,8 @@ def erase_again(data: DataOption = None, database: DatabaseOption = None) -> Non
     """After a backup was restored: erase whoever was erased since it was made, by the register in the data folder."""
 
     async def work(app: App) -> dict[str, Any]:
-        return {"erased": [_told(each) for each in await app.eraser.erase_again(COMMAND_LINE)]}
+        fold = partial(fold_rest, app.engine, app.catalog.catalog, app.clock, COMMAND_LINE)
+        return {"erased": [_told(each) for each in await app.eraser.erase_again(COMMAND_LINE, fold)]}
 
     print_json(with_app(settings_of(data=data, database=database), work))
 

@@ -611,6 +611,10 @@ class Engine(LedgerReading, PermitStore, AnswerCounting, CodeStore, Protocol):
         """Erasures that the archive beyond the log has not made yet, oldest first."""
         ...
 
+    async def erasure_marks(self) -> set[bytes]:
+        """The marks of all erasures that were ever made here, whatever the archive has made of them since."""
+        ...
+
     async def archive_erased(self, number: int, at_ms: int) -> None:
         """The archive has forgotten whom this erasure is about."""
         ...

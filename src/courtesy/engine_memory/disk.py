@@ -66,6 +66,7 @@ class Disk:
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
+        self.erasure_marks: set[bytes] = set()
         self._erasure_count = 0
         self.shown: dict[bytes, bytes] = {}
         self.answers: Counter[tuple[str, str]] = Counter()
@@ -181,6 +182,8 @@ class Disk:
         self.codes.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
+        if erasure.mark:
+            self.erasure_marks.add(erasure.mark)
         self._erasure_count += 1
         pending = PendingErasure(self._erasure_count, sorted(people), sorted(others), sorted(kept))
         self.pending_erasures.append(pending)

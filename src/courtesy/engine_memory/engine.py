@@ -299,6 +299,9 @@ class MemoryEngine:
     async def pending_erasures(self) -> list[PendingErasure]:
         return list(self._disk.pending_erasures)
 
+    async def erasure_marks(self) -> set[bytes]:
+        return set(self._disk.erasure_marks)
+
     async def archive_erased(self, number: int, at_ms: int) -> None:
         disk = self._disk
         disk.pending_erasures = [each for each in disk.pending_erasures if each.number != number]

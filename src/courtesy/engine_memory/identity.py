@@ -92,12 +92,17 @@ class IdentityGraph:
 
     def forget(self, people: Collection[PersonId], identifiers: Collection[str], note: Note) -> None:
         """Drop everything about these people and their identifiers; caches are told to forget every owner."""
-        for key in [key for key, owner in self._owners.items() if owner.person in people]:
+        gone = [key for key, owner in self._owners.items() if owner.person in people or key in identifiers]
+        for key in gone:
+            self._held[self._owners[key].person].discard(key)
             del self._owners[key], self._first_told[key], self._recorded_ms[key]
         for person in people:
             self._held.pop(person, None)
-            self._merged.pop(person, None)
-            self._root.pop(person, None)
+            for part in self._merged.pop(person, ()):
+                self._root.pop(part, None)
+            root = self._root.pop(person, None)
+            if root is not None:
+                self._merged.get(root, set()).discard(person)
         for key in identifiers:
             self._former.pop(key, None)
             for other in self._bans.pop(key, ()):

@@ -77,7 +77,8 @@ async def _try_again(pool: AsyncConnectionPool[Connection]) -> None:
     await pool.check()
 
 
-def _plain_url(url: str) -> str:
+def plain_url(url: str) -> str:
+    """A URL as libpq takes it."""
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
@@ -85,7 +86,7 @@ class Connected:
     """What every part of the engine shares: the pool and how to borrow from it."""
 
     def __init__(self, url: str, connection_count: int) -> None:
-        self._url = _plain_url(url)
+        self._url = plain_url(url)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._url,
             min_size=1,
@@ -132,16 +133,18 @@ class Connected:
             return await cursor.fetchall()
 
 
-def _migrations() -> list[tuple[int, str, str]]:
+def migrations() -> list[tuple[int, str, str]]:
+    """All migrations in order: number, name and text."""
     folder = resources.files("courtesy.engine_postgres") / "migrations"
     names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
     return [(int(name[:4]), name, (folder / name).read_text("utf-8")) for name in names]
 
 
-async def migrate(connection: Connection, partition_count: int) -> None:
+async def migrate(connection: Connection, partition_count: int, *, restoring: bool = False) -> None:
     """Apply what is missing, in order, all or nothing; a second process waits here and then finds nothing to do.
 
-    Raises CourtesyError(SETUP) when the database is of a later Courtesy, or has another number of partitions.
+    Raises CourtesyError(SETUP) when the database is of a later Courtesy, has another number of partitions, or is being
+    restored, unless by the caller.
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
@@ -152,7 +155,7 @@ async def migrate(connection: Connection, partition_count: int) -> None:
         cursor = await connection.execute("SELECT coalesce(max(number), 0) FROM migration")
         row = await cursor.fetchone()
         present = row[0] if row else 0
-        known = _migrations()
+        known = migrations()
         if present > known[-1][0]:
             raise CourtesyError(
                 Code.SETUP,
@@ -164,6 +167,19 @@ async def migrate(connection: Connection, partition_count: int) -> None:
                 await connection.execute(sql.SQL(text))
                 await connection.execute("INSERT INTO migration (number, name) VALUES (%s, %s)", (number, name))
         await _settle_partitions(connection, partition_count)
+        if not restoring:
+            await _refuse_restoring(connection)
+
+
+async def _refuse_restoring(connection: Connection) -> None:
+    cursor = await connection.execute("SELECT FROM restoring")
+    if await cursor.fetchone() is not None:
+        raise CourtesyError(
+            Code.SETUP,
+            "expected a whole store, got one that is being restored, or whose restoring was cut short",
+            hint="wait for `courtesy restore`; if it does not run any more, remove the data folder (or empty the"
+            " database and the lake) and restore again",
+        )
 
 
 async def _settle_partitions(connection: Connection, partition_count: int) -> None:

@@ -58,9 +58,12 @@ class PostgresEngine(
         partition_count: int = PARTITION_COUNT,
         *,
         connection_count: int = CONNECTION_COUNT,
+        restoring: bool = False,
     ) -> None:
+        """`restoring`: whether to open a store also while it is restored, which is for who restores it."""
         super().__init__(url, connection_count)
         self._clock = clock
+        self._restoring = restoring
         self.partition_count = partition_count
         self._listener: asyncio.Task[None] | None = None
         self._appended = asyncio.Event()
@@ -69,7 +72,7 @@ class PostgresEngine(
     async def open(self) -> None:
         with translated():
             async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10) as first:
-                await migrate(first, self.partition_count)
+                await migrate(first, self.partition_count, restoring=self._restoring)
         await self._open_pool()
 
     async def close(self) -> None:

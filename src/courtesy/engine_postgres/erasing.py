@@ -44,14 +44,14 @@ _ERASE = (
     " FROM unnest(%(kept_effects)s::bytea[], %(kept_for)s::bigint[]) AS other (key, person_id)"
     " WHERE effect.key = other.key",
     "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[]) OR key = ANY(%(effects)s::bytea[])",
-    "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM owner_before WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM cut_link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM ban WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",
     "DELETE FROM merge WHERE loser = ANY(%(people)s::bigint[]) OR survivor = ANY(%(people)s::bigint[])",
     UNNAME_MERGES,
-    "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[])",
+    "DELETE FROM merged_person WHERE person_id = ANY(%(people)s::bigint[]) OR root = ANY(%(people)s::bigint[])",
     "DELETE FROM link_refusal WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM identity_change WHERE identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM moved WHERE person_id = ANY(%(people)s::bigint[])",
@@ -67,6 +67,9 @@ _ERASE = (
     " %(encryption)s::bytea[]) ON CONFLICT DO NOTHING",
     "DELETE FROM ledger_key USING ledger WHERE ledger.index = ledger_key.index AND person_id IS NULL",
     "DELETE FROM person_key WHERE person_id = ANY(%(people)s::bigint[]) OR person_id = ANY(%(rekeyed)s::bigint[])",
+    # The one that seals them in backups is gone; what is written under their number from now on tells nothing of them.
+    "UPDATE backup_key SET id = uuid_send(gen_random_uuid()),"
+    " key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) WHERE person_id = ANY(%(people)s::bigint[])",
     *FORGET_IN_PERMITS,
     FORGET_CODES,
 )
@@ -113,14 +116,15 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "encryption": [encryption for _, encryption in erasure.entry_keys.values()],
         "rekeyed": list(erasure.rekeyed),
         "at": erasure.note.at_ms,
+        "mark": erasure.mark or None,
     }
     for text in _ERASE:
         await connection.execute(text, given)
     if erasure.suppress:
         await connection.execute(_SUPPRESS, given)
     await connection.execute(
-        "INSERT INTO erasure (people, others, kept, at)"
-        " VALUES (%(people)s::bigint[], %(others)s::bigint[], %(kept)s::bigint[], %(at)s)",
+        "INSERT INTO erasure (people, others, kept, at, mark)"
+        " VALUES (%(people)s::bigint[], %(others)s::bigint[], %(kept)s::bigint[], %(at)s, %(mark)s::bytea)",
         given,
     )
     await connection.execute(_NOTE, tuple(erasure.note))
@@ -149,6 +153,9 @@ class Erasing(Connected):
             PendingErasure(number, [*map(PersonId, people)], [*map(Position, others)], [*map(Position, kept)])
             for number, people, others, kept in rows
         ]
+
+    async def erasure_marks(self) -> set[bytes]:
+        return {row[0] for row in await self._rows("SELECT mark FROM erasure WHERE mark IS NOT NULL")}
 
     async def archive_erased(self, number: int, at_ms: int) -> None:
         await self._rows("UPDATE erasure SET archived = %s WHERE number = %s RETURNING 1", at_ms, number)

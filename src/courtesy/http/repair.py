@@ -10,7 +10,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code
 from courtesy.http.operation import Asked, Operation
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.erase import Erased
+from courtesy.runtime.erase_again import Erased
 from courtesy.runtime.repair import cut_view
 
 REASON_CHARS_MAX = 500

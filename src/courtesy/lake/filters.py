@@ -22,7 +22,7 @@ _In: Any = expressions.In
 _EqualTo: Any = expressions.EqualTo
 _GreaterThanOrEqual: Any = expressions.GreaterThanOrEqual
 _LessThan: Any = expressions.LessThan
-_LessThanOrEqual: Any = expressions.LessThanOrEqual
+LessThanOrEqual: Any = expressions.LessThanOrEqual
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def of_people(people: Collection[PersonId], up_to: Position | None = None) -> Fi
     plan: BooleanExpression = _In("person_id", set(people))
     rows = pc.field("person_id").isin(list(people))
     if up_to is not None:
-        plan = And(plan, _LessThanOrEqual("position", up_to))
+        plan = And(plan, LessThanOrEqual("position", up_to))
         rows &= pc.field("position") <= up_to
     return Filter(plan, rows)
 
@@ -54,7 +54,7 @@ def of_chapters(chapters: Collection[Chapter]) -> Filter:
     plan = And(
         _In("person_id", people),
         _GreaterThanOrEqual("position", first),
-        _LessThanOrEqual("position", last),
+        LessThanOrEqual("position", last),
         _arrived_on(sorted({day for chapter in chapters for day in chapter.days})),
     )
     rows = pc.field("person_id").isin(list(people)) & (pc.field("position") >= first) & (pc.field("position") <= last)
@@ -86,7 +86,7 @@ def about(people: Collection[PersonId], others: Collection[Position], kept: Coll
 def at_positions(spans: Sequence[Span]) -> Filter:
     """The rows at some positions; not for no spans at all."""
     few = joined(spans)
-    plan = And(_GreaterThanOrEqual("position", few[0].first), _LessThanOrEqual("position", few[-1].last))
+    plan = And(_GreaterThanOrEqual("position", few[0].first), LessThanOrEqual("position", few[-1].last))
     return Filter(plan, _any_of(few))
 
 

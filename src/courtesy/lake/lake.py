@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import ParamSpec, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
 from pyiceberg.manifest import DataFile
@@ -20,12 +21,21 @@ from courtesy.base.ids import PARTITION_COUNT, PersonId, Position, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.engine.contract import StorageFull, Unavailable
 from courtesy.engine.imported import Span
-from courtesy.lake.filters import Filter, about, arrived_before, at_positions, of_chapters, of_people
+from courtesy.lake.filters import Filter, LessThanOrEqual, about, arrived_before, at_positions, of_chapters, of_people
 from courtesy.lake.lock import Turn, turn
 from courtesy.lake.place import Place, Settings, place_of
 from courtesy.lake.rewriting import compacted, fragmented, without
 from courtesy.lake.rows import RECORD_COLUMNS, in_lake, to_arrow, to_records
-from courtesy.lake.table import EventTable, dataset, listing, live_files, position_of
+from courtesy.lake.table import (
+    EventTable,
+    dataset,
+    delete_all_at,
+    listing,
+    listing_at,
+    live_files,
+    position_of,
+    write_rows,
+)
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import Record
 
@@ -38,6 +48,9 @@ STRAY_KEPT_MS = HOUR_MS
 FOR_EVER_MS = 2**52
 
 READ_TRIES = 3
+
+BATCH_ROWS = 5_000
+"""Events that are read at once when all are: some MB."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -127,6 +140,12 @@ class Lake:
         with translated():
             return await asyncio.to_thread(work, *args, **kwargs)
 
+    def close_now(self) -> None:
+        """As `close`, from a thread."""
+        catalog, self._catalog = self._catalog, None
+        if catalog is not None:
+            catalog.close()
+
     # -- writing
 
     @asynccontextmanager
@@ -180,6 +199,25 @@ class Lake:
                 if not tries_left:
                     raise
         raise AssertionError("the last try returns or raises")
+
+    @contextmanager
+    def held_still(self) -> Iterator[Position | None]:
+        """Inside, nobody takes events out of the lake or writes its files anew; appending goes on. Gives its position,
+        as `position` does. It waits: call it from a thread."""
+        with translated(), self._turn(Turn.REWRITE):
+            yield position_of(self._events().load())
+
+    def records(self, up_to: Position) -> Iterator[list[Record]]:
+        """Every event up to a position, file by file, some thousand at a time; for a lake that is held still."""
+        with translated():
+            table = self._events().load()
+            rows = pc.field("position") <= up_to
+            for file in live_files(table, LessThanOrEqual("position", up_to)):
+                batches = dataset(table, [file]).to_batches(
+                    columns=list(RECORD_COLUMNS), filter=rows, batch_size=BATCH_ROWS, batch_readahead=1
+                )
+                for batch in batches:
+                    yield to_records(pa.Table.from_batches([batch]), self._partition_count)
 
     async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
         """Whose events lie at some positions of the log."""
@@ -236,6 +274,32 @@ class Lake:
         for file in live_files(table, doomed.plan):
             if file.file_path not in seen:
                 seen[file.file_path] = (file, *without(table, file, doomed))
+
+    # -- restoring
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies in the lake's place. From a thread, as the two below."""
+        with translated():
+            return not listing_at(self._place.warehouse, self._place.files)
+
+    def filled(self, batches: Iterable[Sequence[Record]], up_to: Position) -> int:
+        """Make the lake of events, in any order, all that there are up to a position; how many. It was empty."""
+        count = 0
+        with translated(), self._turn(Turn.APPEND) as check:
+            events = self._events()
+            table = events.load()
+            files: list[DataFile] = []
+            for records in batches:
+                files += write_rows(table, to_arrow(records))
+                count += len(records)
+            check()
+            events.add(table, files, up_to)
+        return count
+
+    def clear(self) -> None:
+        """Delete every file in the lake's place, which nothing needs once the catalogue is gone."""
+        with translated():
+            delete_all_at(self._place.warehouse, self._place.files)
 
     # -- upkeep
 

@@ -8,7 +8,7 @@ second time what the other had just appended, so it is switched off: whoever fai
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
@@ -99,7 +99,10 @@ class EventTable:
 
     def append(self, table: Table, rows: pa.Table, up_to: Position) -> None:
         """Add rows, and say in the same commit that the table has the log up to a position."""
-        files = write_rows(table, rows)
+        self.add(table, write_rows(table, rows), up_to)
+
+    def add(self, table: Table, files: Sequence[DataFile], up_to: Position) -> None:
+        """Add files that `write_rows` wrote; as `append`."""
         with undone(table, files), table.transaction() as transaction:
             update = transaction.update_snapshot(snapshot_properties={POSITION: str(up_to)})
             with update.merge_append() as added:
@@ -242,6 +245,22 @@ def listing(table: Table) -> list[fs.FileInfo]:
         fs.FileSelector(path_of(table, table.location()), recursive=True, allow_not_found=True)
     )
     return [each for each in found if each.type == fs.FileType.File]
+
+
+def listing_at(location: str, properties: Mapping[str, str]) -> list[fs.FileInfo]:
+    """Every file in the place of a lake, whether or not there is a table."""
+    scheme, authority, path = PyArrowFileIO.parse_location(location, dict(properties))
+    store = PyArrowFileIO(dict(properties)).fs_by_scheme(scheme, authority)
+    found = store.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
+    return [each for each in found if each.type == fs.FileType.File]
+
+
+def delete_all_at(location: str, properties: Mapping[str, str]) -> None:
+    """Delete every file in the place of a lake."""
+    scheme, authority, _ = PyArrowFileIO.parse_location(location, dict(properties))
+    store = PyArrowFileIO(dict(properties)).fs_by_scheme(scheme, authority)
+    for each in listing_at(location, properties):
+        store.delete_file(each.path)
 
 
 def reachable(table: Table) -> set[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import msgspec
 
@@ -20,6 +21,7 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.erase_again import Erased, Known, Repeat
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ledger import entry_keys
@@ -29,19 +31,8 @@ from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 RECORDS_PAGE = 1_000
 EFFECTS_MAX = 1_000_000
 SET_ASIDE_MAX = 1_000_000
+Fold = Callable[[], Awaitable[None]]
 COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What was erased. `archived`: whether the archive has forgotten as well; if not, it will be tried again."""
-
-    person: PersonId
-    identifier_count: int
-    event_count: int
-    held_count: int
-    archived: bool
-    position: Position
 
 
 class Eraser:
@@ -62,6 +53,7 @@ class Eraser:
         self._held = held
         self._clock = clock
         self._register = register
+        self._repeat = Repeat(engine, history, held, self._with_keys)
 
     async def erase(self, key: str, by: str, reason: str, *, suppress: bool) -> Erased:
         """Forget the person who owns an identifier.
@@ -82,8 +74,8 @@ class Eraser:
                 if not await self._engine.unfolded_kinds(people | former):
                     note = Note("erase", reading.person, by, reason, self._clock.now_ms())
                     found = await self._found(reading, former, note, suppress=suppress)
-                    batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=found.erasure)
-                    await self._enter(found.erasure)
+                    erasure = await self._entered(found.erasure)
+                    batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=erasure)
                     records = [restore(state, note.at_ms) for state in found.states]
                     position = await append.write(batch._replace(records=records))
                     break
@@ -100,26 +92,46 @@ class Eraser:
             position,
         )
 
-    async def _enter(self, erasure: Erasure) -> None:
+    async def _entered(self, erasure: Erasure) -> Erasure:
         """Tell the register, before anything is erased: what it has and the store has not is erased again."""
+        hashes = await self._engine.suppression_hashes(erasure.identifiers)
+        marked = replace(erasure, mark=_mark(erasure, hashes))
         if self._register is not None:
-            hashes = await self._engine.suppression_hashes(erasure.identifiers)
-            told = tuple(each.hex() for each in hashes)
-            await self._register.add(Entry(erasure.note.at_ms, told, erasure.suppress))
+            await self._register.add(Entry.of(marked, hashes))
+        return marked
 
-    async def erase_again(self, by: str) -> list[Erased]:
+    async def erase_again(self, by: str, fold: Fold) -> list[Erased]:
         """Erase whoever was erased before and is here again, because the store was restored from a backup.
 
-        Who came back by themself after an erasure without suppression stays: nothing of them is older than it.
+        `fold` is to fold what no worker does: one erasure may build on what another changed. Who came back by themself
+        after an erasure without suppression stays: nothing of them is older than it. Safe to repeat; what was found in
+        the register once is not made again. Raises Unavailable when it is to be called again.
         """
         entries = [] if self._register is None else await self._register.entries()
+        made = await self._engine.erasure_marks()
+        known = Known(await self._engine.head(), (await self._engine.reserve_people(1)).start)
         again: list[Erased] = []
         for entry in entries:
-            for key in await self._engine.owned_as([bytes.fromhex(each) for each in entry.hashes]):
-                if await self._engine.read_person(key) is not None and await self._is_from_before(key, entry):
-                    reason = f"erased at {to_iso(entry.at_ms)}, and back from a backup"
-                    again.append(await self.erase(key, by, reason, suppress=entry.suppress))
+            await fold()
+            if not entry.mark:
+                again += await self._by_hashes(entry, by)
+            elif bytes.fromhex(entry.mark) not in made:
+                note = Note("erase", PersonId(0), by, _why(entry), self._clock.now_ms())
+                done = await self._repeat.make(entry, note, known)
+                # The next is made by what is left, in the archive as well.
+                if not await self.erase_archive():
+                    raise Unavailable("the lake does not answer, and has yet to forget somebody")
+                again += () if done is None else (done,)
+        await fold()
         return again
+
+    async def _by_hashes(self, entry: Entry, by: str) -> list[Erased]:
+        """For what registers of earlier versions tell."""
+        return [
+            await self.erase(key, by, _why(entry), suppress=entry.suppress)
+            for key in await self._engine.owned_as([bytes.fromhex(each) for each in entry.hashes])
+            if await self._engine.read_person(key) is not None and await self._is_from_before(key, entry)
+        ]
 
     async def _is_from_before(self, key: str, entry: Entry) -> bool:
         if entry.suppress:
@@ -301,6 +313,16 @@ class _Found:
     erasure: Erasure
     states: list[PersonState]
     event_count: int
+
+
+def _mark(erasure: Erasure, hashes: Sequence[bytes]) -> bytes:
+    """16 bytes that stand for an erasure: nobody erases the same people twice in a millisecond."""
+    told = msgspec.msgpack.encode((erasure.note.at_ms, list(erasure.people), hashes, list(erasure.others)))
+    return blake2b(told, digest_size=16).digest()
+
+
+def _why(entry: Entry) -> str:
+    return f"erased at {to_iso(entry.at_ms)}, and back from a backup"
 
 
 def _is_copy(record: Record, keys: Collection[bytes]) -> bool:
