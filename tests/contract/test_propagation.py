@@ -55,7 +55,7 @@ def verified(claimed: ClaimedSubject, version: int, next_ms: int | None = None) 
     """An attempt that ended well."""
     return AttemptEnd(
         CRM, claimed.subject, claimed.attempt, Position(version), LATER_MS, ReceiptState.VERIFIED, accepted=True,
-        next_ms=next_ms,
+        next_ms=next_ms, forgets=version == GONE,
     )  # fmt: skip
 
 
@@ -221,10 +221,24 @@ async def test_merges_and_corrections_are_told_of_once_each(engine: Engine, cloc
         assert merged.people == {ann, device}
         (root,) = set((await engine.roots([ann, device])).values())
         assert root == (await world.state(ANNS)).person
-        cursor = Cursor(cursor.entry, merged.merge, merged.repair)
+        cursor = cursor._replace(merge=merged.merge, repair=merged.repair)
         assert await engine.identity_changes(cursor, 10) == []
         await world.repairs.unmerge(ANNS, DEVICE, "eve", "", dry=False)
         (cut,) = await engine.identity_changes(cursor, 10)
         assert cut.people >= {ann, device}
-        assert await engine.identity_changes(Cursor(0, cut.merge, cut.repair), 10) == []
+        assert await engine.identity_changes(Cursor(0, cut.merge, cut.repair, 0), 10) == []
         assert await engine.roots([ann, device]) == {ann: ann, device: device}
+
+
+async def test_a_recipient_that_is_let_go_has_nothing_under_way(engine: Engine) -> None:
+    """What was is given up, nothing comes after it, and beginning again begins anew."""
+    (ann,) = await people(engine, "ann")
+    await queue(engine, change(ann))
+    assert await engine.stop_propagation(CRM, LATER_MS) == [Ended(ChangeKind.CONSENT, False, NOW_MS)]
+    assert await engine.propagation_cursor(CRM) is None
+    assert not await engine.queue_changes(CRM, [change(ann)], LATER_MS)
+    assert await claim(engine, LATER_MS) == []
+    await engine.start_propagation(CRM, from_start=True)
+    cursor = await engine.propagation_cursor(CRM)
+    assert cursor is not None
+    assert (cursor.entry, cursor.began) == (0, 0)

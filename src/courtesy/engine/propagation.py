@@ -54,11 +54,12 @@ class ReceiptState(StrEnum):
 
 class Cursor(NamedTuple):
     """How far a recipient's changes were looked for: the next index of the ledger, and the numbers of the last merge
-    and of the last correction of who is who."""
+    and of the last correction of who is who. `began`: how many entries the ledger had when it was begun."""
 
     entry: int
     merge: int
     repair: int
+    began: int
 
 
 class Change(NamedTuple):
@@ -103,7 +104,8 @@ class AttemptEnd:
 
     `end`: the state in which these end; None when they are to be tried again. `accepted`: whether the recipient said
     that it took the state. `error`: what went wrong, without anything that the other side said. `read_back`: its own
-    version of what was read back. `next_ms`: when to come back, be it to look again; None for never.
+    version of what was read back. `next_ms`: when to come back, be it to look again; None for never. `forgets`: whether
+    the subject is not needed any more.
     """
 
     recipient: str
@@ -116,6 +118,7 @@ class AttemptEnd:
     error: str = ""
     read_back: str = ""
     next_ms: int | None = None
+    forgets: bool = False
 
 
 class Ended(NamedTuple):
@@ -177,6 +180,10 @@ class PropagationStore(Protocol):
         before, from there on."""
         ...
 
+    async def stop_propagation(self, recipient: str, now_ms: int) -> list[Ended]:
+        """Look for no more changes, and give up all that are under way."""
+        ...
+
     async def propagation_cursor(self, recipient: str) -> Cursor | None:
         """How far changes were looked for; None before `start_propagation`."""
         ...
@@ -198,7 +205,7 @@ class PropagationStore(Protocol):
     ) -> bool:
         """Write a receipt for each change of somebody who is not erased, and move the cursor from one place to another.
 
-        False, and nothing is changed, when the cursor is somewhere else.
+        False, and nothing is changed, when the cursor is somewhere else, or there is none.
         """
         ...
 
@@ -213,8 +220,7 @@ class PropagationStore(Protocol):
         """Settle the changes that an attempt was about; those that came to their end by it. None, and nothing is
         changed, when another attempt was made since.
 
-        A change that had been given up is settled as well by what was verified or accepted later. When an erasure has
-        come to a good end, its subject is forgotten.
+        A change that had been given up is settled as well by what was verified or accepted later.
         """
         ...
 

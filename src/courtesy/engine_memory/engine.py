@@ -262,6 +262,9 @@ class MemoryEngine:
     ) -> tuple[list[Entry], Keyring]:
         return self._disk.ledger.of(people, recorded_until_ms)
 
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        return self._disk.ledger.keyring(people)
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return self._disk.ledger.entries[index : index + limit]
 
@@ -350,8 +353,14 @@ class MemoryEngine:
 
     async def start_propagation(self, recipient: str, *, from_start: bool) -> None:
         disk = self._disk
-        first = 0 if from_start else len(disk.ledger.entries)
-        disk.propagation.cursors.setdefault(recipient, Cursor(first, disk.identity.change_count, 0))
+        size = len(disk.ledger.entries)
+        cursor = Cursor(0 if from_start else size, disk.identity.change_count, 0, size)
+        disk.propagation.cursors.setdefault(recipient, cursor)
+
+    async def stop_propagation(self, recipient: str, now_ms: int) -> list[Ended]:
+        kept = self._disk.propagation
+        kept.cursors.pop(recipient, None)
+        return kept.escalate_overdue(recipient, now_ms, now_ms, None)
 
     async def propagation_cursor(self, recipient: str) -> Cursor | None:
         return self._disk.propagation.cursors.get(recipient)
@@ -371,10 +380,11 @@ class MemoryEngine:
         self, recipient: str, changes: Sequence[Change], now_ms: int, moved: tuple[Cursor, Cursor] | None = None
     ) -> bool:
         disk = self._disk
+        cursors = disk.propagation.cursors
+        if recipient not in cursors or (moved is not None and cursors[recipient] != moved[0]):
+            return False
         if moved is not None:
-            if disk.propagation.cursors.get(recipient) != moved[0]:
-                return False
-            disk.propagation.cursors[recipient] = moved[1]
+            cursors[recipient] = moved[1]
         disk.propagation.queue(recipient, changes, now_ms, disk.identity.lives)
         return True
 

@@ -139,7 +139,7 @@ class Propagation:
         about = [row for row in self._of(place) if row.change.version <= ended.version and _is_settled_by(row, ended)]
         for row in about:
             _settle(row, ended)
-        if ended.version == GONE and ended.end in (ReceiptState.VERIFIED, ReceiptState.ACCEPTED):
+        if ended.forgets:
             self._forget(place)
         else:
             self._rest(place, ended)

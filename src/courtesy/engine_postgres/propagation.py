@@ -24,9 +24,9 @@ from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.identity.repair import Erasure
 
 _START = """
-INSERT INTO propagation_cursor (recipient, entry, merge, repair)
+INSERT INTO propagation_cursor (recipient, entry, merge, repair, began)
 SELECT %s, CASE WHEN %s THEN 0 ELSE ledger_size END,
-    (SELECT coalesce(max(number), 0) FROM merge), (SELECT coalesce(max(number), 0) FROM repair)
+    (SELECT coalesce(max(number), 0) FROM merge), (SELECT coalesce(max(number), 0) FROM repair), ledger_size
 FROM log_head ON CONFLICT DO NOTHING RETURNING 1
 """
 _MERGES = "SELECT number, loser, survivor FROM merge WHERE number > %s ORDER BY number LIMIT %s"
@@ -38,10 +38,11 @@ SELECT number, ARRAY[person_id]
 FROM repair WHERE number > %s ORDER BY number LIMIT %s
 """
 _MOVE = """
-UPDATE propagation_cursor SET entry = %s, merge = %s, repair = %s
-WHERE recipient = %s AND entry = %s AND merge = %s AND repair = %s
+UPDATE propagation_cursor SET entry = %s, merge = %s, repair = %s, began = %s
+WHERE recipient = %s AND entry = %s AND merge = %s AND repair = %s AND began = %s
 """
-# Somebody who is erased has no identifier and is part of nobody. Whoever is left of them waits in the outbox for that.
+_HOLD = "SELECT FROM propagation_cursor WHERE recipient = %s FOR KEY SHARE"
+# Somebody who is erased has no identifier and is part of nobody.
 _PUT_SUBJECTS = """
 INSERT INTO propagation_subject AS known (recipient, subject, person_id, urgent, next_at)
 SELECT %(recipient)s, min(given.subject), given.person_id, bool_or(given.urgent), %(now)s::bigint
@@ -155,8 +156,16 @@ class Propagation(Connected):
     async def start_propagation(self, recipient: str, *, from_start: bool) -> None:
         await self._rows(_START, recipient, from_start)
 
+    async def stop_propagation(self, recipient: str, now_ms: int) -> list[Ended]:
+        given: dict[str, Any] = {"recipient": recipient, "before": now_ms, "now": now_ms, "next": None}
+        async with self._transaction() as connection:
+            await connection.execute("DELETE FROM propagation_cursor WHERE recipient = %s", (recipient,))
+            return await _given_up(connection, given)
+
     async def propagation_cursor(self, recipient: str) -> Cursor | None:
-        rows = await self._rows("SELECT entry, merge, repair FROM propagation_cursor WHERE recipient = %s", recipient)
+        rows = await self._rows(
+            "SELECT entry, merge, repair, began FROM propagation_cursor WHERE recipient = %s", recipient
+        )
         return Cursor(*rows[0]) if rows else None
 
     async def identity_changes(self, after: Cursor, limit: int) -> list[IdentityChange]:
@@ -187,10 +196,10 @@ class Propagation(Connected):
     ) -> bool:
         async with self._transaction() as connection:
             if moved is None:
-                await connection.execute(
-                    "SELECT FROM propagation_cursor WHERE recipient = %s FOR KEY SHARE", (recipient,)
-                )
-            elif (await connection.execute(_MOVE, (*moved[1], recipient, *moved[0]))).rowcount != 1:
+                held = await connection.execute(_HOLD, (recipient,))
+            else:
+                held = await connection.execute(_MOVE, (*moved[1], recipient, *moved[0]))
+            if held.rowcount != 1:
                 return False
             if changes:
                 given = _columns(recipient, changes, now_ms)
@@ -237,8 +246,9 @@ class Propagation(Connected):
                 await connection.execute(_GO_ON, given)
                 found: list[Ended] = []
             else:
-                found = await _ended(connection, _END, given)
-            if ended.version == GONE and ended.end in (ReceiptState.VERIFIED, ReceiptState.ACCEPTED):
+                rows = await (await connection.execute(_END, given, binary=True)).fetchall()
+                found = [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued in rows]
+            if ended.forgets:
                 for text in _FORGET:
                     await connection.execute(text, given)
             else:
@@ -250,10 +260,7 @@ class Propagation(Connected):
     ) -> list[Ended]:
         given: dict[str, Any] = {"recipient": recipient, "before": queued_before_ms, "now": now_ms, "next": next_ms}
         async with self._transaction() as connection:
-            rows = await (await connection.execute(_OVERDUE, given, binary=True)).fetchall()
-            if rows:
-                await connection.execute(_LET_REST, {**given, "subjects": list({row[3] for row in rows})})
-        return [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued, _ in rows]
+            return await _given_up(connection, given)
 
     async def retry_receipts(self, recipient: str, numbers: Collection[int] | None, now_ms: int) -> int:
         given = {"recipient": recipient, "numbers": None if numbers is None else list(numbers), "now": now_ms}
@@ -283,9 +290,11 @@ class Propagation(Connected):
         return [Tally(recipient, ReceiptState(state), count, oldest) for recipient, state, count, oldest in rows]
 
 
-async def _ended(connection: Connection, text: str, given: Mapping[str, Any]) -> list[Ended]:
-    rows = await (await connection.execute(text, given, binary=True)).fetchall()
-    return [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued in rows]
+async def _given_up(connection: Connection, given: Mapping[str, Any]) -> list[Ended]:
+    rows = await (await connection.execute(_OVERDUE, given, binary=True)).fetchall()
+    if rows:
+        await connection.execute(_LET_REST, {**given, "subjects": list({row[3] for row in rows})})
+    return [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued, _ in rows]
 
 
 def _columns(recipient: str, changes: Sequence[Change], now_ms: int) -> dict[str, Any]:

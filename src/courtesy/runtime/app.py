@@ -24,8 +24,10 @@ from courtesy.runtime.links import Signer
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
+from courtesy.runtime.propagation import Propagation
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
@@ -49,6 +51,7 @@ class App:
     permits: Permits
     audit: Audit
     preferences: Preferences
+    propagation: Propagation
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -66,6 +69,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
+    propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     return App(
         settings,
         clock,
@@ -78,9 +82,10 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Permits(engine, people, clock),
         Audit(engine, people),
         Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
+        propagation,
         repairs,
-        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, held, ledger, clock),
+        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER), catalog.recipients),
+        Exports(engine, catalog, people, history, held, ledger, propagation, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

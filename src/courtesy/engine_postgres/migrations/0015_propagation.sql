@@ -5,7 +5,8 @@ CREATE TABLE propagation_cursor (
     recipient text COLLATE "C" PRIMARY KEY,
     entry bigint NOT NULL,
     merge bigint NOT NULL,
-    repair bigint NOT NULL
+    repair bigint NOT NULL,
+    began bigint NOT NULL
 ) WITH (fillfactor = 20);
 
 -- A person as a recipient knows them. `person_id` is null once they are erased, and the recipient is to erase them;
