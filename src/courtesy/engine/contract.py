@@ -32,6 +32,7 @@ from courtesy.engine.code import CodeStore
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.permit import PermitStore
+from courtesy.engine.propagation import PropagationStore
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -423,7 +424,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(LedgerReading, PermitStore, AnswerCounting, CodeStore, Protocol):
+class Engine(LedgerReading, PermitStore, PropagationStore, AnswerCounting, CodeStore, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

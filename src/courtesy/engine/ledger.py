@@ -159,6 +159,10 @@ class LedgerReading(EntrySource, Protocol):
         there."""
         ...
 
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        """What opens the entries that were appended for these people."""
+        ...
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         """Entries from an index on, in order, at most `limit`."""
         ...

@@ -23,6 +23,7 @@ from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
+from courtesy.engine_memory.propagation import Propagation
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -62,6 +63,7 @@ class Disk:
         self.ledger = Ledger()
         self.permits = Permits()
         self.codes = Codes()
+        self.propagation = Propagation()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -180,6 +182,7 @@ class Disk:
         self.intake.release(erasure.quarantined)
         self.permits.forget(people)
         self.codes.forget(people)
+        self.propagation.forget(erasure)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         if erasure.mark:

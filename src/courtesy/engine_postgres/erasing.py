@@ -9,6 +9,7 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
+from courtesy.engine_postgres.propagation import erase_at_recipients
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -118,6 +119,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "at": erasure.note.at_ms,
         "mark": erasure.mark or None,
     }
+    await erase_at_recipients(connection, erasure)
     for text in _ERASE:
         await connection.execute(text, given)
     if erasure.suppress:

@@ -40,6 +40,10 @@ SELECT log_head.ledger_size, chain.partition, chain.number, chain.digest
 FROM log_head LEFT JOIN ledger_chain AS chain ON chain.partition = ANY(%b::smallint[])
 """
 _KEYS = "SELECT person_id, key, subject FROM person_key WHERE person_id = ANY(%b::bigint[])"
+_SINGLE_KEYS = """
+SELECT index, commitment_key, encryption_key FROM ledger_key JOIN ledger USING (index)
+WHERE person_id = ANY(%b::bigint[])
+"""
 # One statement, so one snapshot and one round trip: whose keys are destroyed meanwhile is not read half.
 _OPENED = """
     LEFT JOIN person_key ON person_key.person_id = entry.person_id
@@ -150,6 +154,15 @@ class Ledger(Connected):
         people = list(dict.fromkeys(PersonId(row[0]) for row in rows))
         entries, keyring = _opened([row[3:] for row in rows if row[3] is not None])
         return Known(people, entries, keyring, have_moved=any(row[2] for row in rows))
+
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        numbers = list(people)
+        async with self._connection() as connection:
+            keys = await (await connection.execute(_KEYS, (numbers,), binary=True)).fetchall()
+            single = await (await connection.execute(_SINGLE_KEYS, (numbers,), binary=True)).fetchall()
+        return Keyring(
+            {PersonId(row[0]): row[1] for row in keys}, {row[0]: EntryKeys(row[1], row[2]) for row in single}
+        )
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return [_entry(row) for row in await self._rows(_FROM, index, limit)]

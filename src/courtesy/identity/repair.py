@@ -91,7 +91,9 @@ class Erasure:
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
     whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
     `suppress`: whether their identifiers are never to be stored again. `mark`: by which it is known again, also by a
-    store that was restored; 16 bytes that nobody else draws, empty for one that need not be.
+    store that was restored; 16 bytes that nobody else draws, empty for one that need not be. `recipients`: who is to
+    erase them as well, if ever told of them, each with the identifiers that it takes to find them; and on which
+    `request`.
     """
 
     note: Note
@@ -107,6 +109,8 @@ class Erasure:
     rekeyed: Collection[PersonId] = ()
     suppress: bool = True
     mark: bytes = b""
+    recipients: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    request: str = ""
 
 
 class PendingErasure(NamedTuple):

@@ -25,9 +25,11 @@ from courtesy.runtime.links import Signer
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
+from courtesy.runtime.propagation import Propagation
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.questions import Questions
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.schemas import Schemas
@@ -53,6 +55,7 @@ class App:
     preferences: Preferences
     questions: Questions
     codes: Codes
+    propagation: Propagation
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -71,6 +74,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     signer = Signer(settings)
+    propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     return App(
         settings,
         clock,
@@ -85,9 +89,10 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Preferences(engine, catalog, ingest, people, clock, signer),
         Questions(engine, catalog, ingest, people, clock, signer),
         Codes(engine, signer, clock, mailer_of(settings)),
+        propagation,
         repairs,
-        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
-        Exports(engine, catalog, people, history, held, ledger, clock),
+        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER), catalog.recipients),
+        Exports(engine, catalog, people, history, held, ledger, propagation, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

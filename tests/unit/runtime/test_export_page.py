@@ -24,7 +24,7 @@ def document(**traits: Any) -> dict[str, Any]:
         "events": {},
         "waiting": [],
     }
-    lists = ("links", "merges", "refused", "corrections", "events", "effects", "permits", "sends", "held")
+    lists = ("links", "merges", "refused", "corrections", "events", "effects", "permits", "sends", "recipients", "held")
     return {"exported": "2026-05-03T14:05:00.000Z", "person": person, **{name: [] for name in lists}}
 
 
