@@ -21,6 +21,7 @@ from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
+from courtesy.engine_memory.requests import Requests
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -59,6 +60,7 @@ class Disk:
         self.outbox = Outbox()
         self.ledger = Ledger()
         self.permits = Permits()
+        self.requests = Requests()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -174,6 +176,7 @@ class Disk:
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
         self.permits.forget(people)
+        self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

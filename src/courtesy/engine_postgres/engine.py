@@ -24,6 +24,7 @@ from courtesy.engine_postgres.permits import Permits
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
+from courtesy.engine_postgres.requests import Requests
 from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
@@ -43,6 +44,7 @@ class PostgresEngine(
     Chapters,
     Ledger,
     Permits,
+    Requests,
     Shown,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""

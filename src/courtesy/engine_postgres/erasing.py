@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
+from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -67,6 +68,7 @@ _ERASE = (
     "DELETE FROM ledger_key USING ledger WHERE ledger.index = ledger_key.index AND person_id IS NULL",
     "DELETE FROM person_key WHERE person_id = ANY(%(people)s::bigint[]) OR person_id = ANY(%(rekeyed)s::bigint[])",
     *FORGET_IN_PERMITS,
+    *FORGET_IN_REQUESTS,
 )
 _SUPPRESS = """
 WITH fresh AS (
