@@ -22,6 +22,7 @@ from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
+from courtesy.engine_memory.requests import Requests
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -61,6 +62,7 @@ class Disk:
         self.ledger = Ledger()
         self.permits = Permits()
         self.codes = Codes()
+        self.requests = Requests()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -177,6 +179,7 @@ class Disk:
         self.intake.release(erasure.quarantined)
         self.permits.forget(people)
         self.codes.forget(people)
+        self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

@@ -25,6 +25,7 @@ from courtesy.engine_postgres.permits import Permits
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
+from courtesy.engine_postgres.requests import Requests
 from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
@@ -44,6 +45,7 @@ class PostgresEngine(
     Chapters,
     Ledger,
     Permits,
+    Requests,
     Shown,
     Codes,
 ):

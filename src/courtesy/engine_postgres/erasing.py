@@ -9,6 +9,7 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
+from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -69,6 +70,7 @@ _ERASE = (
     "DELETE FROM person_key WHERE person_id = ANY(%(people)s::bigint[]) OR person_id = ANY(%(rekeyed)s::bigint[])",
     *FORGET_IN_PERMITS,
     FORGET_CODES,
+    *FORGET_IN_REQUESTS,
 )
 _SUPPRESS = """
 WITH fresh AS (

@@ -29,6 +29,7 @@ from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.settings import Settings
@@ -54,6 +55,7 @@ class App:
     repairs: Repairs
     eraser: Eraser
     exports: Exports
+    requests: Requests
     take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
@@ -69,6 +71,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     signer = Signer(settings)
+    eraser = Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER))
     return App(
         settings,
         clock,
@@ -83,8 +86,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Preferences(engine, catalog, ingest, people, clock, signer),
         Codes(engine, signer, clock, mailer_of(settings)),
         repairs,
-        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER)),
+        eraser,
         Exports(engine, catalog, people, history, held, ledger, clock),
+        Requests(engine, catalog, ingest, people, eraser, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

@@ -20,24 +20,20 @@ from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.consent.signals import said_by_gpc
 from courtesy.consent.standing import Standing, State, scope_key, verdict
 from courtesy.consent.wishes import Pause, Person, Wishes, changes, refused_everywhere, wishes_of
-from courtesy.engine.contract import Engine, HeldIdentifier, PersonReading, Unavailable
-from courtesy.event.accept import Draft, accept
-from courtesy.event.cause import Fate
+from courtesy.engine.contract import Engine, PersonReading
 from courtesy.event.choice import ANY, CHOICES_MAX, Action, Basis, Scope
 from courtesy.event.event import EventType, Party
-from courtesy.identity.rules import EXTERNAL, IdentityRules, split_identifier
 from courtesy.person.state import PersonState, Trait
 from courtesy.person.view import sources_of, split_path
-from courtesy.runtime.catalog import CatalogCache, Source
+from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.links import Link, LinkKind, Signer
 from courtesy.runtime.people import PERSON, People
+from courtesy.runtime.teller import Teller
 
 SOURCE_NAME = "preference-centre"
 """The source of what people say there; made when somebody says something first."""
-
-PRIORITY_UNKNOWN = 100
 
 CENTRE_METHOD, UNSUBSCRIBE_METHOD, GPC_METHOD = "preference centre", "one-click unsubscribe", "Sec-GPC"
 
@@ -111,10 +107,10 @@ class Preferences:
     ) -> None:
         self._engine = engine
         self._catalog = catalog
-        self._ingest = ingest
         self._people = people
         self._clock = clock
         self._laws = Laws(LAWS)
+        self._teller = Teller(catalog, ingest, clock, SOURCE_NAME)
         self.signer = signer
 
     @property
@@ -182,7 +178,7 @@ class Preferences:
                 node = node.setdefault(name, {})
             node[leaf] = None
         call = {"type": EventType.IDENTIFY, "traits": traits, "messageId": f"forget-{secrets.token_hex(16)}"}
-        return await self._append(guest, [call], {"courtesy": {"overwrite": True}})
+        return await self._teller.tell(guest.reading, [call], {"courtesy": {"overwrite": True}})
 
     async def unsubscribe(self, link: Link) -> Receipt | None:
         """Withdraw what a link is about; None when that is withdrawn already."""
@@ -232,41 +228,4 @@ class Preferences:
             }
             for at in range(0, len(told), CHOICES_MAX)
         ]
-        return await self._append(guest, calls, {})
-
-    async def _append(self, guest: Guest, calls: Sequence[dict[str, Any]], context: dict[str, Any]) -> Receipt:
-        """Store calls of one instant. Raises Unavailable when any of them is not."""
-        kind, value = split_identifier(_telling(guest.reading, self._catalog.rules()))
-        context = {**context, "externalIds": [{"type": kind, "id": value}]}
-        await self._catalog.refresh()
-        await self._catalog.ensure_source(SOURCE_NAME, Source(Party.ZERO, traits_identify=False), "courtesy")
-        policy = self._catalog.policy(SOURCE_NAME)
-        now_ms = self._clock.now_ms()
-        items = [
-            accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
-            for call in calls
-        ]
-        receipt = await self._ingest.append(items, policy)
-        lost = [each for each in receipt.results if each.fate not in (Fate.STORED, Fate.DUPLICATE)]
-        if lost:
-            raise Unavailable(f"the source {SOURCE_NAME} does not take it: {lost[0].cause}, {lost[0].detail}")
-        return receipt
-
-
-def _named(raw: bytes) -> str:
-    raise AssertionError("every call here has an id of its own")
-
-
-def _telling(reading: PersonReading, rules: IdentityRules) -> str:
-    """The identifier by which a person is told best: the kind first that decides first. Raises CourtesyError(CONFLICT)
-    for one who shares all they have."""
-
-    def priority(each: HeldIdentifier) -> tuple[int, int, str]:
-        kind, _ = split_identifier(each.identifier)
-        found = rules.by_name.get(kind) or rules.by_name.get(EXTERNAL)
-        return found.priority if found is not None else PRIORITY_UNKNOWN, each.since_ms, each.identifier
-
-    own = [each for each in reading.identifiers if not each.shared]
-    if not own:
-        raise CourtesyError(Code.CONFLICT, f"person {reading.person} has no identifier of their own")
-    return min(own, key=priority).identifier
+        return await self._teller.tell(guest.reading, calls, {})
