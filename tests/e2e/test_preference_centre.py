@@ -13,7 +13,7 @@ import pytest
 from courtesy.http.centre.texts import LOCALES
 from sim.server import Server
 from tests.e2e.asking import ask, person_of, person_path
-from tests.e2e.walking import PHONE, address_for, customer, may, open_shop, walk
+from tests.e2e.walking import LOGO, PHONE, address_for, customer, may, open_shop, walk
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,23 @@ def test_axe_finds_nothing_in_any_language(shop: Server, node_modules: Path) -> 
     assert seen.answers[1] == []
 
 
+def test_a_brand_has_a_page_of_its_own(shop: Server, node_modules: Path) -> None:
+    """With its logo and nothing for axe to find, also on a phone; what is refused there is refused for it alone."""
+    customer(shop, "loyal", country="US")
+    try:
+        open_shop(shop, brands=[{"name": "trail", "title": "Trail Boots", "logo": LOGO}])
+        address = address_for(shop, "loyal", brand="trail")
+        steps = (("axe",), ("layout",), ("press", "refuse_all"), ("text",))
+        seen = walk(node_modules, ("open", address), *steps, viewport=PHONE)
+    finally:
+        open_shop(shop)
+    assert seen.answers[1] == []
+    assert seen.answers[2]["wide"] <= PHONE["width"]
+    assert "counts for Trail Boots alone" in seen.answers[4]
+    assert seen.refused == []
+    assert [may(shop, "loyal", brand=brand) for brand in ("trail", "other")] == [False, True]
+
+
 def test_unsubscribing_takes_one_press(shop: Server, node_modules: Path) -> None:
     """On the page, without scripts; opening it changes nothing, and a mail program posts the same."""
     customer(shop, "tired", country="US")
@@ -181,12 +198,17 @@ def framing(address: str) -> Iterator[str]:
 
 
 def test_only_the_pages_that_may_show_it_in_a_frame(shop: Server, node_modules: Path) -> None:
-    """None, unless the definition names their origin."""
+    """None, unless the definition names their origin; then it works there as by itself."""
     customer(shop, "framed")
     with framing(address_for(shop, "framed")) as origin:
         assert walk(node_modules, ("open", origin), ("framed",)).answers[1] == ""
         open_shop(shop, embedded_by=[origin])
         try:
-            assert "Your choices" in walk(node_modules, ("open", origin), ("framed",)).answers[1]
+            steps = (("framed",), ("tick", "c0.0"), ("press", "save"), ("text",))
+            seen = walk(node_modules, ("open", origin), *steps)
+            assert "Your choices" in seen.answers[1]
+            assert "Your choices are saved" in seen.answers[4]
+            assert seen.refused == []
+            assert may(shop, "framed")
         finally:
             open_shop(shop)

@@ -41,6 +41,14 @@ SHOP: dict[str, Any] = {
 }
 
 
+LOGO = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAADAAAAAQCAMAAABncAyDAAAABlBMVEVbKm7Zs+aXf0LnAAAAGklEQVR42mNggAJGKCCWP6qBuhpG"
+    "Q2dQaAAATy4BgTi3NZwAAAAASUVORK5CYII="
+)
+"""A chequered band."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a walk saw: an answer for each step, the hosts that were asked, and what a page's policy refused."""
@@ -102,7 +110,8 @@ def address_for(server: Server, user: str, **more: Any) -> str:
     return f"http://127.0.0.1:{server.port}{made['path']}"
 
 
-def may(server: Server, user: str, channel: str = "email") -> bool:
+def may(server: Server, user: str, channel: str = "email", brand: str = "*") -> bool:
     """Whether a customer may be sent marketing."""
-    path = f"{person_path('user_id', user)}/allowed?purpose=marketing&channel={channel}&local_time=12:00"
+    query = f"purpose=marketing&channel={channel}&brand={brand}&local_time=12:00"
+    path = f"{person_path('user_id', user)}/allowed?{query}"
     return bool(server.get(path)["allowed"])

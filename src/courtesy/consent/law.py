@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 from courtesy.base.time import DAY_MS
 from courtesy.consent.places import larger_places
-from courtesy.consent.standing import Kept, Standing, State, verdict
+from courtesy.consent.standing import Kept, Standing, State, restrictions, verdict
 from courtesy.event.choice import ANY, Basis, Scope
 
 CONSENT_ONLY = frozenset({Basis.CONSENT})
 EVERY_BASIS = frozenset(Basis)
 REMEMBERED_MAX = 4_096
+
+RESTRICTED_RULE, RESTRICTED_POLICY = "restriction", "gdpr-restriction"
+RESTRICTED_SOURCE = "GDPR 18(2): restricted data is kept, and otherwise only used as the person agrees"
 
 
 class Mode(StrEnum):
@@ -90,6 +93,7 @@ class Why(StrEnum):
     NOTHING_SAID = "nothing_said"
     NOT_REFUSED = "not_refused"
     NEEDED = "needed"
+    RESTRICTED = "restricted"
     QUIET_HOURS = "quiet_hours"
     HOUR_UNKNOWN = "hour_unknown"
     NO_RULE = "no_rule"
@@ -143,8 +147,13 @@ def allowed(standing: Standing, asked: Scope, now_ms: int, laws: Laws, local_min
     """Whether a person may be used for a purpose over a channel, about a topic, for a brand, where they are.
 
     `asked` names a purpose and a channel. `local_minute`: of the day, where the person is, as far as it is known. Of
-    several laws that are in force in that place (its own, its country's, its union's) each has to allow it.
+    several laws that are in force in that place (its own, its country's, its union's) each has to allow it. Of whoever
+    asked for restriction nothing is, under any law.
     """
+    restricted = restrictions(standing, now_ms)
+    if restricted:
+        ids = tuple(each.id for each in restricted)
+        return Answer(False, Why.RESTRICTED, ids, RESTRICTED_RULE, RESTRICTED_POLICY, RESTRICTED_SOURCE)
     found = laws.about(asked, now_ms)
     if not found:
         return Answer(False, Why.NO_RULE, (), "", "", "")

@@ -5,6 +5,7 @@ of two people who turn out to be one it is the union. What they come to is found
 
 - A refusal stands until somebody who knew of it allows the same or a part of it *later*. At the same instant it stands.
 - An allowance stands until it is refused at the same instant or later, ends, or is expired.
+- A restriction stands like a refusal, until the same person, once known, sets it to false later.
 - A refusal that is standing decides. So of several sources, devices or people who became one the strictest holds, until
   the person says otherwise once they are known to be one: `told_as` are the people who were known to be one when the
   choice came in, and only a choice of one of the same people takes a refusal back.
@@ -23,7 +24,7 @@ import msgspec
 
 from courtesy.base.ids import PersonId
 from courtesy.consent.places import larger_places
-from courtesy.event.choice import ANY, Action, Basis, Scope
+from courtesy.event.choice import ANY, RESTRICTION, Action, Basis, Scope
 
 SCOPES_MAX = 200
 EACH_MAX = 6
@@ -59,6 +60,8 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def kind(self) -> str:
         """Of which kind it is, of which the latest are kept."""
+        if self.action is Action.SET and self.value is True:
+            return "set true"
         return "no" if self.refuses else "yes" if self.allows else self.action.value
 
 
@@ -98,6 +101,9 @@ def scope_key(scope: Scope) -> str:
 def scope_of(key: str) -> Scope:
     """The inverse of `scope_key`, but that a tab comes back as a space."""
     return Scope(*key.split("\t"))
+
+
+_RESTRICTED = scope_key(Scope(RESTRICTION))
 
 
 def add(standing: Standing, scope: Scope, kept: Kept, corrects: str | None = None) -> None:
@@ -145,8 +151,8 @@ def _latest(known: Sequence[Kept], more: Sequence[Kept]) -> list[Kept]:
 
 
 def _scope_order(key: str) -> tuple[int, bytes, str]:
-    """What is about more comes first, then by a hash: an order that nobody can choose."""
-    named = sum(part != ANY for part in scope_of(key))
+    """A restriction comes first, then what is about more, then by a hash: an order that nobody can choose."""
+    named = -1 if key == _RESTRICTED else sum(part != ANY for part in scope_of(key))
     return named, blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), key
 
 
@@ -200,6 +206,30 @@ def verdict(
         latest = max((kept for _, kept in allowances), key=lambda kept: (kept.held_from, kept.id))
         return Verdict(State.GRANTED, (latest,), standing.is_cut)
     return Verdict(State.UNKNOWN, (), standing.is_cut)
+
+
+def restrictions(standing: Standing, now_ms: int) -> tuple[Kept, ...]:
+    """Why nothing may be done with somebody's data but keeping it, at an instant; empty when it may."""
+    told = standing.scopes.get(_RESTRICTED)
+    if told is None:
+        return ()
+    scope = Scope(RESTRICTION)
+    known = [
+        each
+        for each in told
+        if each.action is Action.SET
+        and each.held_from <= now_ms
+        and (each.held_to is None or now_ms < each.held_to)
+        and each.id not in standing.voids
+    ]
+    ends = [(scope, each) for each in known if each.value is False]
+    return tuple(each for each in known if each.value is True and not _is_taken_back(scope, each, ends))
+
+
+def without_restriction(standing: Standing) -> Standing:
+    """The same choices, but for whether they are to be heeded now."""
+    scopes = {key: kept for key, kept in standing.scopes.items() if key != _RESTRICTED}
+    return Standing(scopes, standing.voids, standing.is_cut)
 
 
 def _applying(standing: Standing, asked: Scope, now_ms: int) -> Iterator[tuple[Scope, Kept]]:

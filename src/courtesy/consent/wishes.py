@@ -19,7 +19,16 @@ import msgspec
 from courtesy.base.time import DAY_MS
 from courtesy.consent.law import Laws, Why, allowed
 from courtesy.consent.preference_centre import PreferenceCentre, Topic
-from courtesy.consent.standing import Kept, Standing, State, Verdict, scope_key, scope_of, verdict
+from courtesy.consent.standing import (
+    Kept,
+    Standing,
+    State,
+    Verdict,
+    scope_key,
+    scope_of,
+    verdict,
+    without_restriction,
+)
 from courtesy.event.choice import ANY, Action, Basis, Scope
 
 FREQUENCY = "frequency"
@@ -81,8 +90,9 @@ class Person(NamedTuple):
 
 
 def wishes_of(centre: PreferenceCentre, person: Person, now_ms: int, laws: Laws) -> Wishes:
-    """What the form shows of a person: ticked is what is allowed now, apart from pauses and the time of day."""
-    lasting = person._replace(standing=_without_pauses(person.standing))
+    """What the form shows of a person: ticked is what is allowed now, apart from pauses, a restriction and the time of
+    day."""
+    lasting = person._replace(standing=without_restriction(_without_pauses(person.standing)))
 
     def is_ticked(purpose: str, channel: str = ANY) -> bool:
         asked = person.scope(purpose, channel)._replace(jurisdiction=person.place)

@@ -33,6 +33,7 @@ from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
+from courtesy.engine.request import RequestStore
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -424,7 +425,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(LedgerReading, PermitStore, PropagationStore, AnswerCounting, CodeStore, Protocol):
+class Engine(LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerCounting, CodeStore, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

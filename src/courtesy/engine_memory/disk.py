@@ -24,6 +24,7 @@ from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
 from courtesy.engine_memory.propagation import Propagation
+from courtesy.engine_memory.requests import Requests
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -64,6 +65,7 @@ class Disk:
         self.permits = Permits()
         self.codes = Codes()
         self.propagation = Propagation()
+        self.requests = Requests()
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -183,6 +185,7 @@ class Disk:
         self.permits.forget(people)
         self.codes.forget(people)
         self.propagation.forget(erasure)
+        self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         if erasure.mark:

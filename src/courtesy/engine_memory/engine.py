@@ -50,6 +50,7 @@ from courtesy.engine.propagation import (
     ReceiptFilter,
     Tally,
 )
+from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -429,6 +430,29 @@ class MemoryEngine:
 
     async def tallies(self) -> list[Tally]:
         return self._disk.propagation.tallies()
+
+    # -- requests
+
+    async def open_request(self, new: NewRequest, line: RequestLine) -> tuple[Request, bool]:
+        return self._disk.requests.open(new, line)
+
+    async def request(self, number: int) -> Request | None:
+        return self._disk.requests.get(number)
+
+    async def requests(self, which: RequestFilter, after: RequestPlace | None, limit: int) -> list[Request]:
+        return self._disk.requests.found(which, after, limit)
+
+    async def change_request(self, known: Request, changed: Request, line: RequestLine) -> bool:
+        return self._disk.requests.change(known, changed, line)
+
+    async def add_request_line(self, number: int, line: RequestLine) -> None:
+        self._disk.requests.add_line(number, line)
+
+    async def request_log(self, number: int) -> Sequence[RequestLine]:
+        return self._disk.requests.log(number)
+
+    async def request_counts(self, now_ms: int) -> list[RequestCount]:
+        return self._disk.requests.counts(now_ms)
 
     # -- definitions
 

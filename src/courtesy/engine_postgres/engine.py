@@ -27,6 +27,7 @@ from courtesy.engine_postgres.propagation import Propagation
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
+from courtesy.engine_postgres.requests import Requests
 from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
@@ -47,6 +48,7 @@ class PostgresEngine(
     Ledger,
     Permits,
     Propagation,
+    Requests,
     Shown,
     Answers,
     Codes,

@@ -10,6 +10,7 @@ from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.engine_postgres.propagation import erase_at_recipients
+from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -73,6 +74,7 @@ _ERASE = (
     " key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) WHERE person_id = ANY(%(people)s::bigint[])",
     *FORGET_IN_PERMITS,
     FORGET_CODES,
+    *FORGET_IN_REQUESTS,
 )
 _SUPPRESS = """
 WITH fresh AS (

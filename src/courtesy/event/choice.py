@@ -22,6 +22,9 @@ Note = Annotated[str, Meta(max_length=200)]
 Place = Annotated[str, Meta(pattern=r"^(\*|[A-Z]{2}(-[A-Z0-9]{1,3})?)$")]
 """`*`, a country (ISO 3166-1, or `EU` for the European Economic Area), or a part of one (ISO 3166-2)."""
 
+RESTRICTION = "restriction"
+"""The purpose of a SET by which somebody has their data kept and nothing else done with it, true or false; reserved."""
+
 CHOICES_MAX = 50
 STRINGS_MAX = 4
 """Consent strings in one call: a GPP string with all of its sections makes some 150 choices."""
@@ -277,6 +280,8 @@ def _wrong_with(told: ToldChoice) -> str:
         return "expected a purpose, or * for any"
     if {part.casefold() for part in (told.purpose, told.topic)} & HEALTH:
         return "health is no purpose or topic here: what the law asks for it is more than this ledger shows"
+    if told.purpose == RESTRICTION:
+        return _wrong_with_restriction(told)
     if told.action is Action.SET:
         return _wrong_with_value(told.value)
     if told.action is Action.SIGNAL:
@@ -284,6 +289,13 @@ def _wrong_with(told: ToldChoice) -> str:
     if told.value is not None:
         return "`value` is only for the actions set and signal"
     return _wrong_with_grant(told) if told.action is Action.GRANT else ""
+
+
+def _wrong_with_restriction(told: ToldChoice) -> str:
+    if told.action is not Action.SET or not isinstance(told.value, bool):
+        return "a restriction is set, to true or false"
+    is_whole = (told.channel, told.topic, told.brand, told.jurisdiction) == (ANY, ANY, ANY, ANY)
+    return "" if is_whole else "a restriction is of everything: it has no channel, topic, brand or jurisdiction"
 
 
 def _wrong_with_value(value: Any) -> str:

@@ -32,6 +32,7 @@ from courtesy.runtime.questions import Questions
 from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.settings import Settings
@@ -59,6 +60,7 @@ class App:
     repairs: Repairs
     eraser: Eraser
     exports: Exports
+    requests: Requests
     take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
@@ -75,6 +77,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     repairs = Repairs(engine, catalog, history, clock)
     signer = Signer(settings)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
+    register = Register(Path(settings.data) / REGISTER)
+    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients)
     return App(
         settings,
         clock,
@@ -91,8 +95,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Codes(engine, signer, clock, mailer_of(settings)),
         propagation,
         repairs,
-        Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER), catalog.recipients),
+        eraser,
         Exports(engine, catalog, people, history, held, ledger, propagation, clock),
+        Requests(engine, catalog, ingest, people, eraser, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

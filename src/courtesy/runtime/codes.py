@@ -58,6 +58,7 @@ class _Pass(msgspec.Struct, frozen=True, array_like=True):
     link: str
     purpose: Purpose
     person: PersonId
+    request: int
     until_ms: int
 
 
@@ -125,24 +126,21 @@ class Codes:
         after_ms = self._clock.now_ms() - LIFE_MS
         return await self._engine.try_code(ask.people, self._about(ask), self._digest(ask, digits), after_ms, TRIES_MAX)
 
-    def pass_for(self, ask: Ask) -> str:
-        """The text that lets the link do what was asked for, for `PASS_MS`."""
+    def pass_for(self, ask: Ask, request: int) -> str:
+        """The text that lets the link have a request fulfilled, for `PASS_MS`."""
         until_ms = self._clock.now_ms() + PASS_MS
-        content = msgspec.json.encode(_Pass(_digest_of(ask.token), ask.purpose, ask.people[0], until_ms))
+        content = msgspec.json.encode(_Pass(_digest_of(ask.token), ask.purpose, ask.people[0], request, until_ms))
         return self._signer.signed(_PASS, content)
 
-    def may(self, ask: Ask, text: str) -> bool:
-        """Whether a text is such a pass, of this link and person, for that, and not run out."""
+    def passed(self, ask: Ask, text: str) -> int | None:
+        """The number of the request that a pass is for; None for what is none, or of another link or person, or for
+        something else, or run out."""
         content = self._signer.opened(_PASS, text)
         if content is None:
-            return False
+            return None
         told = _PASSES.decode(content)
-        return (
-            told.link == _digest_of(ask.token)
-            and told.purpose is ask.purpose
-            and told.person in ask.people
-            and self._clock.now_ms() < told.until_ms
-        )
+        is_theirs = told.link == _digest_of(ask.token) and told.purpose is ask.purpose and told.person in ask.people
+        return told.request if is_theirs and self._clock.now_ms() < told.until_ms else None
 
     def _about(self, ask: Ask) -> bytes:
         return self._signer.hashed(_ABOUT, msgspec.json.encode([ask.token, ask.purpose, ask.address]))

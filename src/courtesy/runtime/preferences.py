@@ -112,10 +112,10 @@ class Preferences:
     ) -> None:
         self._engine = engine
         self._catalog = catalog
-        self._sayings = Sayings(catalog, ingest, clock, SOURCE_NAME)
         self._people = people
         self._clock = clock
         self._laws = Laws(LAWS)
+        self._sayings = Sayings(catalog, ingest, clock, SOURCE_NAME)
         self.signer = signer
 
     @property
@@ -210,7 +210,7 @@ class Preferences:
                 node = node.setdefault(name, {})
             node[leaf] = None
         call = {"type": EventType.IDENTIFY, "traits": traits, "messageId": f"forget-{secrets.token_hex(16)}"}
-        return await self._append(guest, [call], {"courtesy": {"overwrite": True}})
+        return await self._sayings.say(guest.reading, [call], {"courtesy": {"overwrite": True}})
 
     async def unsubscribe(self, link: Link) -> Receipt | None:
         """Withdraw what a link is about; None when that is withdrawn already."""

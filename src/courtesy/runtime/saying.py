@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import SourceId
 from courtesy.base.time import Clock
 from courtesy.engine.contract import HeldIdentifier, PersonReading, Unavailable
-from courtesy.event.accept import Draft, accept
+from courtesy.event.accept import Accepted, Draft, Rejected, SourcePolicy, accept
 from courtesy.event.cause import Fate
 from courtesy.event.event import Party
 from courtesy.identity.rules import EXTERNAL, IdentityRules, split_identifier
@@ -44,28 +45,43 @@ class Sayings:
         so it is for ever. Raises Unavailable when any of them is not taken, and CourtesyError(CONFLICT) for one who
         shares every identifier.
         """
-        kind, value = split_identifier(_telling(reading, self._catalog.rules()))
-        context = {**context, "externalIds": [{"type": kind, "id": value}]}
         await self._catalog.refresh()
         await self._catalog.ensure_source(self._source_name, Source(Party.ZERO, traits_identify=False), "courtesy")
         policy = self._catalog.policy(self._source_name)
-        now_ms = self._clock.now_ms()
-        items = [
-            accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
-            for call in calls
-        ]
+        items = self._judged(reading, calls, context, policy)
         receipt = await self._ingest.append(items, policy, keep_keys=keep_keys)
         lost = [each for each in receipt.results if each.fate not in (Fate.STORED, Fate.DUPLICATE)]
         if lost:
             raise Unavailable(f"the source {self._source_name} does not take it: {lost[0].cause}, {lost[0].detail}")
         return receipt
 
+    def check(self, reading: PersonReading, call: Mapping[str, Any], context: Mapping[str, Any] = NO_CONTEXT) -> None:
+        """Raises CourtesyError(INVALID) for a call that would be rejected, of whatever source."""
+        (item,) = self._judged(reading, [call], context, SourcePolicy(SourceId(0), Party.ZERO, traits_identify=False))
+        if isinstance(item, Rejected):
+            raise CourtesyError(Code.INVALID, f"it can't be told: {item.cause}, {item.detail:.200}")
+
+    def _judged(
+        self,
+        reading: PersonReading,
+        calls: Sequence[Mapping[str, Any]],
+        context: Mapping[str, Any],
+        policy: SourcePolicy,
+    ) -> list[Accepted | Rejected]:
+        kind, value = split_identifier(telling(reading, self._catalog.rules()))
+        context = {**context, "externalIds": [{"type": kind, "id": value}]}
+        now_ms = self._clock.now_ms()
+        return [
+            accept(Draft(msgspec.json.encode({**call, "context": context}), policy, now_ms, None, _named, None, True))
+            for call in calls
+        ]
+
 
 def _named(raw: bytes) -> str:
     raise AssertionError("every call here has an id of its own")
 
 
-def _telling(reading: PersonReading, rules: IdentityRules) -> str:
+def telling(reading: PersonReading, rules: IdentityRules) -> str:
     """The identifier by which a person is told best: the kind first that decides first. Raises CourtesyError(CONFLICT)
     for one who shares all they have."""
 

@@ -8,7 +8,7 @@
 // `press` a button by name and value, `fetch` the file that a button gives (its name and content), `type` into the field
 // where one is, `tab` to a field by name and value with the keyboard alone (null: it was not reached),
 // `key`, `text` of the page, `state` of every box and radio button, `axe` (violations), `layout`, `turn` the page to
-// right-to-left, `framed` (the text in the page's frame), `picture` of what is below the head to a path.
+// right-to-left, `framed` (go into the page's frame; the text there), `picture` of what is below the head to a path.
 import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
@@ -41,17 +41,18 @@ const hosts = new Set()
 const refused = []
 context.on('request', (request) => hosts.add(new URL(request.url()).host))
 const page = await context.newPage()
+let here = page
 page.on('console', (message) => message.type() === 'error' && refused.push(message.text()))
 
 const field = (name, value) => (value ? `[name="${name}"][value="${value}"]` : `[name="${name}"]`)
 
 const told = {
   open: async (url) => (await page.goto(url)).status(),
-  tick: async (name, value) => page.check(field(name, value)),
-  untick: async (name, value) => page.uncheck(field(name, value)),
-  choose: async (name, value) => page.check(field(name, value)),
+  tick: async (name, value) => here.check(field(name, value)),
+  untick: async (name, value) => here.uncheck(field(name, value)),
+  choose: async (name, value) => here.check(field(name, value)),
   press: async (name, value) => {
-    await Promise.all([page.waitForNavigation(), page.click(name ? `button${field(name, value)}` : 'button')])
+    await Promise.all([here.waitForNavigation(), here.click(name ? `button${field(name, value)}` : 'button')])
   },
   fetch: async (name, value) => {
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(`button${field(name, value)}`)])
@@ -72,7 +73,7 @@ const told = {
     }
     return null
   },
-  text: async () => page.innerText('body'),
+  text: async () => here.innerText('body'),
   state: async () =>
     page.$$eval('input[type=checkbox], input[type=radio]', (all) =>
       Object.fromEntries(all.filter((each) => each.checked).map((each) => [each.name, each.value])),
@@ -95,9 +96,9 @@ const told = {
     }),
   turn: async () => page.evaluate(() => void (document.documentElement.dir = 'rtl')),
   framed: async () => {
-    const frame = page.frames()[1]
-    await frame.waitForLoadState()
-    return frame.url().startsWith('chrome-error') ? '' : frame.innerText('body')
+    here = page.frames()[1]
+    await here.waitForLoadState()
+    return here.url().startsWith('chrome-error') ? '' : here.innerText('body')
   },
   picture: async (path, height) => {
     const { y } = await page.locator('main').boundingBox()

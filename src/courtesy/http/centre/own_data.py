@@ -13,8 +13,10 @@ import msgspec
 import structlog
 
 from courtesy.base.errors import CourtesyError
+from courtesy.consent.request import RequestKind, name_of
 from courtesy.engine.code import Tried
-from courtesy.http.centre.form import Fields, first
+from courtesy.http.centre.form import first
+from courtesy.http.centre.markup import tag
 from courtesy.http.centre.own_page import ask_page, code_mail, passed_page
 from courtesy.http.centre.page import Frame
 from courtesy.http.centre.visit import (
@@ -37,7 +39,9 @@ from courtesy.runtime.people import PERSON
 from courtesy.runtime.preferences import Guest
 
 BY = "preference centre"
-"""Who erases, as the history tells it."""
+"""Who takes in requests and fulfils them, as their log tells it."""
+
+KINDS = {Purpose.DOWNLOAD: RequestKind.ACCESS, Purpose.DELETE: RequestKind.ERASURE}
 
 _log = structlog.get_logger()
 
@@ -84,8 +88,9 @@ async def _do(asked: Visit, purpose: Purpose) -> Answer:
         return back(frame, "")
     ask = Ask(asked.path["token"], purpose, guest.people, address)
     if "pass" in fields:
-        is_open = asked.app.codes.may(ask, first(fields, "pass"))
-        return await _done(asked, frame, guest, ask, fields) if is_open else back(frame, Tried.OVER)
+        request = asked.app.codes.passed(ask, first(fields, "pass"))
+        wanted = first(fields, "get")
+        return back(frame, Tried.OVER) if request is None else await _fulfilled(asked, frame, ask, request, wanted)
     if "code" in fields:
         return await _entered(asked, frame, ask, first(fields, "code"))
     return await _sent(asked, frame, ask)
@@ -113,30 +118,30 @@ async def _sent(asked: Visit, frame: Frame, ask: Ask) -> Answer:
 
 
 async def _entered(asked: Visit, frame: Frame, ask: Ask, text: str) -> Answer:
+    """Who entered the right code has made a request, with a number, and a deadline until it is fulfilled."""
     tried = await asked.app.codes.enter(ask, text)
     if tried is not Tried.RIGHT:
         return back(frame, tried)
-    return answered(frame, passed_page(frame, ask.purpose, asked.app.codes.pass_for(ask), _home(asked)))
+    request = await asked.app.requests.open(KINDS[ask.purpose], f"{PERSON}:{ask.people[0]}", BY)
+    pass_ = asked.app.codes.pass_for(ask, request.number)
+    return answered(frame, passed_page(frame, ask.purpose, name_of(request.number), pass_, _home(asked)))
 
 
-async def _done(asked: Visit, frame: Frame, guest: Guest, ask: Ask, fields: Fields) -> Answer:
-    """What a pass lets the link do."""
-    person = str(guest.reading.person)
-    match ask.purpose, first(fields, "get"):
-        case Purpose.DOWNLOAD, "json":
-            document = await asked.app.exports.of(PERSON, person)
-            return _file(await asyncio.to_thread(msgspec.json.encode, document), JSON, "my-data.json")
-        case Purpose.DOWNLOAD, "html":
-            document = await asked.app.exports.of(PERSON, person)
-            content = await asyncio.to_thread(lambda: export_page(document).encode())
-            return _file(content, f"{HTML}; charset=utf-8", "my-data.html")
-        case Purpose.DELETE, "delete":
-            reason = "asked for in the preference centre, with a code from their mail"
-            await asked.app.eraser.erase(f"{PERSON}:{person}", BY, reason, suppress=True)
-            bare = Frame(frame.centre, frame.texts)
-            return answered(bare, bare.short("deleted"))
-        case _:
-            return back(frame, "")
+async def _fulfilled(asked: Visit, frame: Frame, ask: Ask, request: int, wanted: str) -> Answer:
+    """What was asked for; what fails can be asked again with the same pass."""
+    if ask.purpose is Purpose.DELETE:
+        await asked.app.requests.fulfil(request, BY)
+        bare = Frame(frame.centre, frame.texts)
+        number = tag("p", frame.texts.say("request_number", number=name_of(request)))
+        return answered(bare, bare.short("deleted", number))
+    document = await asked.app.exports.of(PERSON, str(ask.people[0]))
+    if wanted == "json":
+        file = _file(await asyncio.to_thread(msgspec.json.encode, document), JSON, "my-data.json")
+    else:
+        content = await asyncio.to_thread(lambda: export_page(document).encode())
+        file = _file(content, f"{HTML}; charset=utf-8", "my-data.html")
+    await asked.app.requests.fulfil(request, BY)
+    return file
 
 
 def _file(content: bytes, media_type: str, name: str) -> Answer:

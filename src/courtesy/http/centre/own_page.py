@@ -50,8 +50,8 @@ def _about_code(frame: Frame, name: str, address: str) -> Markup:
     return tag("p", frame.texts.say(name, address=masked_email(address), minutes=MINUTES))
 
 
-def passed_page(frame: Frame, purpose: Purpose, pass_: str, home: str) -> str:
-    """What whoever entered the right code may do now."""
+def passed_page(frame: Frame, purpose: Purpose, number: str, pass_: str, home: str) -> str:
+    """What whoever entered the right code may do now, and the number of their request."""
     texts = frame.texts
     hidden = tag("input", type="hidden", name="pass", value=pass_)
     if purpose is Purpose.DOWNLOAD:
@@ -63,7 +63,12 @@ def passed_page(frame: Frame, purpose: Purpose, pass_: str, home: str) -> str:
         buttons = [_button(texts["delete_now"], "get", "delete", class_="danger")]
     return frame.page(
         texts[f"{purpose}_title"],
-        tag("p", texts["code_right"], class_="card status", role="status"),
+        tag(
+            "p",
+            f"{texts['code_right']} {texts.say('request_number', number=number)}",
+            class_="card status",
+            role="status",
+        ),
         _form(frame, hidden, tag("p", texts[f"{purpose}_passed"]), tag("div", buttons, class_="buttons")),
         _home(frame, home),
     )

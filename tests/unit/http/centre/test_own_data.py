@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from courtesy.base.time import HOUR_MS, MINUTE_MS
+from courtesy.consent.request import RequestKind, RequestState, name_of
 from courtesy.http.centre.texts import LOCALES, texts
 from tests.unit.channel.mailbox import Mailbox, mailbox, text_of
 from tests.unit.http.centre.reading import Page
@@ -80,7 +81,13 @@ async def test_everything_held_is_downloaded_with_a_code() -> None:
         answer = await ann.post("download", **{"pass": pass_, "get": "html"})
         assert answer.headers["content-type"].startswith("text/html")
         assert "What we hold about you" in answer.text
-        assert await ann.done("download", **{"pass": pass_, "get": "delete"}) == ""
+        (request,) = await ann.world.app.requests.of("user_id", "ann")
+        assert (request.kind, request.state) == (RequestKind.ACCESS, RequestState.FULFILLED)
+        lines = await ann.world.app.requests.log(request.number)
+        assert [(each.by, each.what) for each in lines] == [
+            ("preference centre", "received"),
+            ("preference centre", "fulfilled"),
+        ]
 
 
 async def test_everything_held_is_deleted_with_a_code() -> None:
@@ -91,6 +98,9 @@ async def test_everything_held_is_deleted_with_a_code() -> None:
         answer = await ann.post("delete", **{"pass": pass_, "get": "delete"})
         assert answer.status_code == 200
         assert "Your data is deleted" in answer.text
+        (request,) = await ann.world.app.requests.of("user_id", "ann")
+        assert f"Your request has the number {name_of(request.number)}." in answer.text
+        assert (request.kind, request.state, request.person) == (RequestKind.ERASURE, RequestState.FULFILLED, None)
         assert (await ann.world.get(ANN)).status_code == 404
         for path in (ann.path, f"{ann.path}/delete", f"{ann.path}/download"):
             assert (await ann.world.get(path, "")).status_code == 404
@@ -98,6 +108,21 @@ async def test_everything_held_is_deleted_with_a_code() -> None:
         again = batch({"type": "identify", "userId": "ann", "messageId": "again", "traits": {}})
         answer = await ann.world.post("/v1/batch", again)
         assert [each["cause"] for each in answer.json()["results"]] == ["forgotten"]
+
+
+async def test_a_deletion_that_fails_is_still_a_request() -> None:
+    """It waits with its deadline, and the same pass does it later."""
+    async with visiting() as ann:
+        pass_ = await ann.passed("delete")
+        # Events that are not folded yet keep an erasure from beginning.
+        answer = await ann.post("delete", **{"pass": pass_, "get": "delete"})
+        assert answer.status_code == 503
+        (request,) = await ann.world.app.requests.of("user_id", "ann")
+        assert request.state is RequestState.OPEN
+        assert request.due_ms > ann.world.clock.now_ms()
+        await fold(ann.world)
+        answer = await ann.post("delete", **{"pass": pass_, "get": "delete"})
+        assert answer.status_code == 200
 
 
 async def test_a_code_is_for_one_purpose_and_one_link() -> None:
