@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 _NULL = bytes.fromhex("ffffffff")
 _NO_TEXTS = bytes.fromhex("0000000c 00000000 00000000 00000019")
-"""A null and an empty `text[]` as fields of PostgreSQL's binary COPY: length and content."""
+_EMPTY = bytes.fromhex("00000000")
+_EMPTY_OBJECT = bytes.fromhex("00000002 7b7d")
+"""A null, an empty `text[]`, empty text or bytes, and `{}`, as fields of PostgreSQL's binary COPY: length and
+content."""
 
 
 def owner_in_log(record: str) -> str:
@@ -39,6 +42,12 @@ class Table:
     held: str | None = None
     forgotten: Mapping[str, bytes] = field(default_factory=dict)
 
+
+_TOLD_OF = (
+    "(SELECT told.person_id FROM propagation_subject AS told"
+    " WHERE told.recipient = own.recipient AND told.subject = own.subject)"
+)
+_ASKED = "(SELECT asked.person_id FROM request AS asked WHERE asked.number = own.request)"
 
 RECORD = Table("log", (owner_in_log("own"),))
 """Also whose the events in the lake are."""
@@ -88,10 +97,21 @@ TABLES = (
     Table("permit", ("own.person_id",), forgotten={"person_id": _NULL, "others": _NULL, "choices": _NO_TEXTS}),
     Table("sent", ("own.person_id",), forgotten={"person_id": _NULL}),
     Table("shown"),
+    Table("propagation_cursor"),
+    Table("propagation_subject", ("own.person_id",), forgotten={"person_id": _NULL, "find_by": _NO_TEXTS}),
+    Table("propagation", (_TOLD_OF,), forgotten={"error": _EMPTY, "read_back": _EMPTY}),
+    Table(
+        "request",
+        ("own.person_id", _owner_of("own.identifier")),
+        forgotten={"person_id": _NULL, "identifier": _NULL, "sameness": _EMPTY, "details": _EMPTY_OBJECT},
+    ),
+    Table("request_log", (_ASKED,), forgotten={"note": _EMPTY}),
+    Table("answer_count"),
 )
 
 LEFT_OUT = {
     "backup_key": "the keys are in a file of their own, or no backup would forget anybody",
+    "code": "they run out within minutes",
     "fold_worker": "who works on the store now; nobody does when it is restored",
     "iceberg_namespace_properties": "the restored lake has a catalogue of its own",
     "iceberg_tables": "the restored lake has a catalogue of its own",
