@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import as_of, audit, erase, importing, lake, ledger, quarantine, spine, unmerge
+from bench import as_of, audit, erase, importing, lake, ledger, preferences, quarantine, spine, unmerge
 from bench.results import Figure, write
 
 PARTS: dict[str, Callable[[int], list[Figure]]] = {
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[int], list[Figure]]] = {
     "unmerge": lambda share: unmerge.unmerge(50 // share),
     "erase": lambda share: erase.erase(1_000 // share),
     "audit": lambda share: audit.audit(10_000_000 // share),
+    "preferences": lambda share: preferences.preferences(1_000 // share),
     "ledger": lambda share: ledger.ledger(10_000_000 // share),
     "import": lambda share: importing.importing(5_000_000 // share),
 }
