@@ -109,8 +109,8 @@ def _fill(data: Path, lives: Lives) -> list[Figure]:
         written = asyncio.run(fill(postgres.url, SystemClock(), lives, number))
     per_s = written / (time.perf_counter() - began)
     note = (
-        f"{lives.people:,} people with identifier and state, their entries by LedgerWriter and put_ledger alone, one "
-        "process; how the store of the other figures was made"
+        f"{lives.people:,} people with identifier and state, their entries by LedgerWriter and put_ledger alone, "
+        "without events; how the store of the other figures was made"
     )
     return [Figure("ledger_fill_per_s", per_s, "entries/s", written, note)]
 

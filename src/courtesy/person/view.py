@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from courtesy.base.ids import SourceId
@@ -108,15 +108,16 @@ def _behaviour_view(behaviour: Behaviour) -> dict[str, Any]:
     }
 
 
-def choices_view(standing: Standing | None) -> list[dict[str, Any]]:
-    """What somebody allows, refuses and likes, the latest first; without what was corrected."""
+def choices_view(standing: Standing | None, only: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """What somebody allows, refuses and likes, the latest first; without what was corrected. `only`: those with these
+    ids, None for all."""
     if standing is None:
         return []
     kept = [
         (scope_of(key), each)
         for key, choices in standing.scopes.items()
         for each in choices
-        if each.id not in standing.voids
+        if each.id not in standing.voids and (only is None or each.id in only)
     ]
     return [
         {

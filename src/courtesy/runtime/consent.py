@@ -135,7 +135,6 @@ def _answer_view(
     known_ms: int | None,
     minute: int | None,
 ) -> dict[str, Any]:
-    decided = set(answer.choices)
     return {
         "person": str(state.person),
         "allowed": answer.allowed,
@@ -147,7 +146,7 @@ def _answer_view(
         "rule": answer.rule,
         "policy": answer.policy,
         "source": answer.source,
-        "choices": [each for each in choices_view(standing) if each["id"] in decided],
+        "choices": choices_view(standing, answer.choices),
     }
 
 
