@@ -5,7 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import as_of, audit, erase, importing, lake, ledger, preferences, quarantine, questions, spine, unmerge
+from bench import (
+    as_of,
+    audit,
+    erase,
+    importing,
+    lake,
+    ledger,
+    preferences,
+    quarantine,
+    questions,
+    spine,
+    unmerge,
+    words,
+)
 from bench.results import Figure, write
 
 PARTS: dict[str, Callable[[int], list[Figure]]] = {
@@ -22,6 +35,7 @@ PARTS: dict[str, Callable[[int], list[Figure]]] = {
     "audit": lambda share: audit.audit(10_000_000 // share),
     "questions": lambda share: questions.questions(1_000 // share),
     "ledger": lambda share: ledger.ledger(10_000_000 // share),
+    "words": lambda _: words.words(),
     "import": lambda share: importing.importing(5_000_000 // share),
 }
 """What measures each part, given that one of so many is enough."""

@@ -313,7 +313,16 @@ HARMLESS = (
     "відпис*|видаляйте|скасову*)|(durdurmayin|iptal etmeyin|cikarmayin|silmeyin)|(لا|لم) (تتوقف*|تلغ*|تحذف*)|(אל|"
     "לא) (תפסיק*|תסיר*|תבטל*|תמחק*|להסיר|להפסיק)|(बंद|रद्द) (मत|न|ना) ~|(थांबू|थांबवू|बंद करू) नका|(đừng|không|"
     "dung) (dừng|ngừng|hủy|dung|huy)|jangan (berhenti|batalkan|hentikan|hapus)|(არ|ნუ) (შეწყვიტ*|გააუქმ*|წაშალ*)|"
-    "(մի) (դադարեց*|ջնջ*|չեղարկ*)|non (paredes|deixedes)"
+    "(մի) (դադարեց*|ջնջ*|չեղարկ*|հանեք)|non (paredes|deixedes)|(didnt|did not|never) (mean|want|ask) to _(unsubscribe|"
+    "opt out|cancel|stop|leave)|let me (remove|unsubscribe|delete)|(quit*|saqu*|sac*|borr*|elimin*) ~(articulo|"
+    "producto|prenda|pedido)|no me (den|des|de) de baja|dar de baja ~(tarjeta|linea|pedido)|no me (quiten|saquen|"
+    "borren|eliminen)|ne (me|nous) (desinscri*|"
+    "desabonn*|retir*|supprim*|enlev*|effac*) pas|non (mi )?(toglie*|rimuov*|elimin*)|nao me (tire*|remov*|apague*|"
+    "descadastr*)|(haal|verwijder|schrijf|meld) (me|mij) ~niet|losch* ~mich nicht|(fjern|slet|slett|stryk|radera) (mig|"
+    "meg) ~(ikke|inte)|(ta|ta bort) (mig|meg) (inte|ikke)|inte ~(ta bort|stryk) ~mig|ikke ~(fjern*|slett*|ta meg av)|"
+    "nie (skreslaj*|usuwaj*) ~|(nevyrazuj*|nemaz*|nevymaz*) ~|ne (vegyen*|vegyet*|torol*) ~|nu ma (scoateti|stergeti|"
+    "eliminati)|μη(ν)? (με )?(βγαζ*|βγαλ*|σβη*)|не (исключ*|убир*|вычерк*) ~|не (виключ*|вилуч*|прибир*) ~|(لا) "
+    "(تزيل*|تشيل*|تمسح*) ~|(אל|לא) (תורידו|תוציאו|תגרעו) ~|(मत|न) (हटा*|निकाल*)|jangan (keluarkan|hapus) ~"
 )
 """Sentences with such words that refuse nothing: they are taken out before anything is looked for."""
 
@@ -321,5 +330,6 @@ HARMLESS_UNSPACED = (
     "(อย่า|ไม่|ห้าม)(หยุด|เลิก|ยกเลิก|ลบ)|(ยกเลิก)(ออเดอร์|นัด|การจอง|คำสั่งซื้อ)|ไม่หยุด|วันหยุด|(不要|别|別|不会|"
     "不)(停止|停|取消|退订|退訂|删除)|取消(订单|訂單|预约|預約|航班)|停(车|車|电|電|水)|(停止|解除|退会|中止|解約|"
     "配信停止|削除)し(ない|ません)|(やめ|止め)ない|(雨|電車|バス)が?(止|や)|停止しないで|やめないで|(중지|취소|"
-    "해지|거부|삭제|탈퇴|차단)(하지|를 원하지|을 원하지)|(예약|주문|항공편)(을|를)? ?(취소|삭제)|그만두지|멈추지"
+    "해지|거부|삭제|탈퇴|차단)(하지|를 원하지|을 원하지)|(예약|주문|항공편)(을|를)? ?(취소|삭제)|그만두지|멈추지|"
+    "(外さ|消さ)ないで|(不要|别|別)把我|(빼|지우)지 ?(마|말)|อย่า(เอาชื่อ|ลบ|ถอด)"
 )

@@ -1,8 +1,9 @@
 """What somebody means by a message of their own: no more, messages again, help, or nothing of the kind.
 
-Pure, and by lists of words: the same text always means the same, and who asks why is told which words decided. Law
-accepts any reasonable way to refuse (47 CFR 64.1200(a)(10) names seven words as such), so doubt counts as a refusal
-that is to be confirmed.
+Pure, and by lists of words first: the same text always means the same, and who asks why is told which words decided.
+Law accepts any reasonable way to refuse (47 CFR 64.1200(a)(10) names seven words as such), so doubt counts as a refusal
+that is to be confirmed. Where no words decide, how much a message is like known refusals makes it doubtful; and where
+words within a sentence do, how little it is like them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from courtesy.consent.likeness import likeness
 from courtesy.consent.word_lists import (
     COURTESIES,
     DOUBTS,
@@ -29,6 +31,10 @@ from courtesy.consent.word_lists import (
 
 TEXT_CHARS_MAX = 2_000
 """Of a message that are looked at; after so many nobody says the first time that they want no more."""
+
+LIKE, UNLIKE = 0.05, -0.5
+"""From which likeness on a message whose words say nothing may be a refusal, and up to which one whose words say so may
+be none. What is like nothing at all has 0. Found on texts that were left out one in five while it was learnt."""
 
 SHORT_WORDS = 5
 UNSPACED = frozenset({"th", "zh", "ja", "ko"})
@@ -65,7 +71,7 @@ class Meaning(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a message means. `everything`: over all channels, and not only over that on which it came. `words`: those
-    that decided, folded; empty when nothing did."""
+    that decided, folded; empty when none did, and the message is only like a refusal."""
 
     meaning: Meaning
     everything: bool = False
@@ -84,7 +90,18 @@ def heard(text: str) -> Heard:
             return Heard(Meaning.START, False, whole)
         if whole in lists.helps:
             return Heard(Meaning.HELP, False, whole)
-    return _in_sentence(told, everything)
+    return _by_likeness(text, told, everything, _in_sentence(told, everything))
+
+
+def _by_likeness(text: str, told: str, everything: bool, found: Heard) -> Heard:
+    """The same, unless it is doubtful by what it is like: what words missed, or took for a refusal."""
+    words = told.replace(CLAUSE, " ").split()
+    if found.meaning is Meaning.STOP and likeness(text, words) <= UNLIKE:
+        return Heard(Meaning.UNSURE, found.everything, found.words)
+    is_told = any(char.isalpha() for char in told) and not any(each.search(told) for each in _lists().harmless)
+    if found.meaning is Meaning.NOTHING and is_told and likeness(text, words) >= LIKE:
+        return Heard(Meaning.UNSURE, everything)
+    return found
 
 
 def _in_sentence(told: str, everything: bool) -> Heard:

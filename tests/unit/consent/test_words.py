@@ -49,10 +49,10 @@ def test_refusals_are_understood_and_little_else_is_taken_for_one() -> None:
 
 
 def test_of_texts_that_nobody_thought_of_most_are_understood() -> None:
-    """A floor under what was measured when they were written: 25 of 34 refusals, and one false alarm."""
+    """A floor under what was measured: all of 34 refusals, by words alone 25; and two false alarms, both doubtful."""
     recall, precision = recall_and_precision(UNSEEN)
-    assert recall >= 25 / 34
-    assert precision >= 25 / 26
+    assert recall >= 33 / 34
+    assert precision >= 34 / 36
 
 
 def test_other_meanings_are_told_apart() -> None:
@@ -108,6 +108,7 @@ def test_in_doubt_it_is_unsure_and_not_nothing() -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_means_something(text: str) -> None:
-    """Nothing that somebody can write makes it fail; and what decided is said, but for nothing."""
+    """Nothing that somebody can write makes it fail; and the words that decided are said."""
     found = heard(text)
-    assert (found.meaning is Meaning.NOTHING) == (not found.words)
+    assert found.words or found.meaning in (Meaning.NOTHING, Meaning.UNSURE)
+    assert not found.words or found.meaning is not Meaning.NOTHING
