@@ -173,7 +173,7 @@ class Disk:
         self.outbox.hand_over(erasure.kept_effects)
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
-        self.permits.forget(people)
+        self.permits.forget(people, erasure.choices)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
         self._erasure_count += 1

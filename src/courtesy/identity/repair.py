@@ -89,7 +89,8 @@ class Erasure:
     events of others started, with whose each is from now on: were they gone, a wait that is found anew after the clock
     was set back would have them go out again. `quarantined`: numbers of held events of theirs.
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
-    whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
+    whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased;
+    `choices`: the ids of what those tell.
     `suppress`: whether their identifiers are never to be stored again.
     """
 
@@ -104,6 +105,7 @@ class Erasure:
     quarantined: Collection[int] = ()
     entry_keys: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
     rekeyed: Collection[PersonId] = ()
+    choices: Collection[str] = ()
     suppress: bool = True
 
 

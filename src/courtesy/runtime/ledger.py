@@ -180,6 +180,12 @@ def opened(entry: Entry, keyring: Keyring) -> bytes | None:
         return None
 
 
+def content_of(entry: Entry, keyring: Keyring) -> Content | None:
+    """What an entry says, decoded; None when its key is gone."""
+    content = opened(entry, keyring)
+    return None if content is None else _CONTENT.decode(content)
+
+
 class Ledger:
     """The reading side of one process."""
 
@@ -200,10 +206,7 @@ class Ledger:
     async def appended_for(self, people: Collection[PersonId], known_ms: int | None = None) -> list[Read]:
         """The entries that were appended for some people, by index, whoever they belong to by now."""
         entries, keyring = await self._engine.ledger_of(people, known_ms)
-        return [
-            Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
-            for entry in entries
-        ]
+        return [Read(entry, content_of(entry, keyring)) for entry in entries]
 
 
 def counting(read: Sequence[Read]) -> list[Read]:
@@ -216,11 +219,14 @@ def counting(read: Sequence[Read]) -> list[Read]:
     ]
 
 
-def standing_of(read: Sequence[Read]) -> Standing:
-    """What entries come to, as the fold has it."""
+def standing_of(read: Sequence[Read], at_ms: int | None = None) -> Standing:
+    """What entries come to, as the fold has it; or at a past instant, where what began later takes no room from what
+    had begun."""
     standing = Standing()
     for told in (each.content for each in counting(read) if each.content is not None):
         choice = told.choice
+        if at_ms is not None and choice.held_from > at_ms and choice.action is not Action.CORRECT:
+            continue
         kept = Kept(
             choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,
             storable(choice.value), told.known_as,
