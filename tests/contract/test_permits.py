@@ -393,6 +393,25 @@ async def test_of_somebody_who_is_forgotten_no_trace_is_left(engine: Engine, clo
         assert (faulty.person, faulty.message) == (None, "none")
 
 
+async def test_a_choice_that_turned_out_to_be_of_somebody_else_goes_with_them(
+    engine: Engine, clock: ManualClock
+) -> None:
+    """The permit that rested on it stays, without it, and can't be asked again."""
+    async with world_of(engine, clock) as world:
+        await world.store(by_ann("a1"), seen("d1"), login("l1"))
+        await world.store(chooses("c1", "grant", userId=None, anonymousId="device-1"))
+        permit = await issued(world)
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "", dry=False)
+        await world.fold()
+        assert (await world.state(DEVICE)).standing
+        await world.eraser.erase(DEVICE, "eve", "", suppress=False)
+        (kept,) = await engine.permits(EVERYTHING, None, 10)
+        assert permit.terms.choices
+        assert (kept.others, kept.terms.choices) == (None, ())
+        found = await Audit(engine, world.people).recheck(EVERYTHING, None, 10)
+        assert (found.checked_count, found.forgotten_count, found.differences) == (0, 1, [])
+
+
 def _left(permit: Permit, at_ms: int, **fields: Any) -> Send:
     """The letter of a permit left."""
     assert permit.person is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +14,34 @@ import typer
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.time import from_iso
+from courtesy.base.time import SystemClock, from_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
-from courtesy.engine.permit import Permit, PermitFilter, Place
+from courtesy.engine.permit import Permit, PermitFilter, Place, SendFilter
 from courtesy.event.choice import INSTANT_MAX, Digest, Word
 from courtesy.runtime.app import App
 from courtesy.runtime.audit import MessageId, Recheck, Told
-from courtesy.runtime.permit_view import differences_view, judged_view, permit_view
+from courtesy.runtime.bundle import Tally, pages, write_bundle
+from courtesy.runtime.days import span_of_day
+from courtesy.runtime.permit_view import (
+    RECIPIENT_COLUMNS,
+    csv_of,
+    differences_view,
+    judged_view,
+    permit_view,
+    recipient_row,
+    recipient_view,
+)
+from courtesy.runtime.sealer import Sealer, signing_key
 
 PAGE = 1_000
+
+
+class RecipientForm(StrEnum):
+    """How recipients are printed."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
 
 audit = typer.Typer(name="audit", help="What could be sent and what was, with the basis of each.", no_args_is_help=True)
 
@@ -113,6 +134,60 @@ def audit_sends(
 
     if with_app(settings_of(data=data, database=database), work):
         raise typer.Exit(1)
+
+
+@audit.command("recipients")
+def audit_recipients(
+    campaign: Annotated[
+        str | None, typer.Option(help="Only messages of that id, or whose id begins with it and a slash")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Only over this channel")] = None,
+    day: Annotated[str | None, typer.Option(help="Only on this day, like 2026-05-03")] = None,
+    zone: Annotated[str, typer.Option(help="The time zone of that day")] = "UTC",
+    begin: FromOption = None,
+    end: ToOption = None,
+    country: Annotated[
+        str | None, typer.Option(help="Only who was there, like DE or US-CA, and who had no permit")
+    ] = None,
+    form: Annotated[RecipientForm, typer.Option("--format", help="How to print them")] = RecipientForm.JSONL,
+    bundle: Annotated[
+        str | None, typer.Option(help="Write them into this empty folder, with proofs of what each rests on")
+    ] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Who received what, with the basis at that instant, each asked about again; exit 1 if any had none."""
+    if day is not None and (begin is not None or end is not None):
+        raise CourtesyError(Code.INVALID, "expected a day, or from and to, got both", place="--day")
+    span = (_instant(begin, "--from", 0), _instant(end, "--to", INSTANT_MAX))
+    which = SendFilter(*(span if day is None else span_of_day(day, zone, "--")), channel, campaign, country)
+    settings = settings_of(data=data, database=database)
+
+    async def work(app: App) -> Tally:
+        if bundle is None:
+            return await _print(app, which, form)
+        key = signing_key(Path(settings.data))
+        await Sealer(app.engine, key, SystemClock()).seal()
+        return await write_bundle(Path(bundle), app.audit, app.proofs, which, key.public)
+
+    tally = with_app(settings, work)
+    sys.stdout.flush()
+    print(tally, file=sys.stderr)
+    if tally.faulty_count:
+        raise typer.Exit(1)
+
+
+async def _print(app: App, which: SendFilter, form: RecipientForm) -> Tally:
+    tally = Tally()
+    if form is RecipientForm.CSV:
+        print(csv_of([RECIPIENT_COLUMNS]), end="")
+    async for page in pages(app.audit, which):
+        for each in page:
+            tally.add(each)
+            is_csv = form is RecipientForm.CSV
+            line = csv_of([recipient_row(each)]) if is_csv else json.dumps(recipient_view(each), ensure_ascii=False)
+            print(line, end="" if is_csv else "\n")
+    return tally
 
 
 def _read(file: Path) -> Iterator[Told]:

@@ -28,7 +28,8 @@ from courtesy.event.choice import ANY, RESTRICTION, Action, Basis, Scope
 
 SCOPES_MAX = 200
 EACH_MAX = 6
-"""Choices of one kind kept for one scope: the latest. Who changes their mind oftener is known by the latest."""
+"""Choices of one kind kept for one scope: the latest, and before them those that still count for something that none
+after them does. Who changes their mind oftener is known by these."""
 
 VOIDS_MAX = 100
 
@@ -139,15 +140,35 @@ def _join_scopes(standing: Standing, more: Mapping[str, Sequence[Kept]]) -> None
 
 
 def _latest(known: Sequence[Kept], more: Sequence[Kept]) -> list[Kept]:
-    """The latest of each kind, newest first."""
+    """The latest of each kind and what still counts beside them, newest first."""
     by_id = {each.id: each for each in (*known, *more)}
     counts: dict[str, int] = {}
     latest: list[Kept] = []
+    later: dict[str, list[Kept]] = {}
     for each in sorted(by_id.values(), key=lambda kept: (kept.held_from, kept.id), reverse=True):
         counts[each.kind] = counts.get(each.kind, 0) + 1
-        if counts[each.kind] <= EACH_MAX:
+        before = later.setdefault(each.kind, [])
+        if counts[each.kind] <= EACH_MAX or (_is_lasting(each) and not any(_replaces(other, each) for other in before)):
             latest.append(each)
+        if _is_lasting(each):
+            before.append(each)
     return latest
+
+
+def _is_lasting(kept: Kept) -> bool:
+    """Whether it has begun by when it is known, and has no end."""
+    return kept.held_to is None and kept.held_from <= kept.recorded
+
+
+def _replaces(later: Kept, kept: Kept) -> bool:
+    """Of two lasting choices of one kind for one scope, whether with the later the other makes no difference any more.
+
+    What takes a refusal back, takes back an earlier one of more people as well; and an allowance of more people takes
+    back whatever an earlier one does.
+    """
+    if kept.refuses:
+        return set(later.told_as) <= set(kept.told_as)
+    return not kept.allows or (later.basis == kept.basis and set(later.told_as) >= set(kept.told_as))
 
 
 def _scope_order(key: str) -> tuple[int, bytes, str]:

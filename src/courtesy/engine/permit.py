@@ -129,6 +129,51 @@ class SendAudit:
     faulty: Sequence[JudgedSend]
 
 
+CAMPAIGN_END = "/"
+"""What in the id of a message stands between the campaign that it is of, and which one it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFilter:
+    """Which sends: left at `from_ms <= at < to_ms`, and over that channel, of that campaign or in that place, as far as
+    they are given.
+
+    Of a campaign are the messages whose id is its own, or begins with it and a slash. In a place (`DE`, `US`) is who
+    was there, or in a part of it, by the permit; what left without one may have been anywhere, and is always among
+    them.
+    """
+
+    from_ms: int = 0
+    to_ms: int = 2**62
+    channel: str | None = None
+    campaign: str | None = None
+    place: str | None = None
+
+
+class SendPlace(NamedTuple):
+    """Where a send stands among all: in order of when it left, by its message, channel and person; those who are
+    forgotten, of whom nothing tells one from the other, come last and together."""
+
+    at_ms: int
+    message: str
+    channel: str
+    person: PersonId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that left, the SHA-256 of its bytes if it was told, and the permit that is nearest to being its own."""
+
+    send: JudgedSend
+    message_hash: bytes | None
+    permit: Permit | None
+
+    @property
+    def place(self) -> SendPlace:
+        """Where it stands."""
+        return SendPlace(self.send.at_ms, self.send.message, self.send.channel, self.send.person)
+
+
 class PermitStore(Protocol):
     """The side of an engine that keeps permits and sends."""
 
@@ -155,4 +200,8 @@ class PermitStore(Protocol):
 
     async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         """Join all that left at `from_ms <= at < to_ms` to its permits anew, and show at most `limit` faulty ones."""
+        ...
+
+    async def received(self, which: SendFilter, after: SendPlace | None, limit: int) -> list[Received]:
+        """What left, in order, after a place if given, at most `limit`; but all that are in one place come together."""
         ...

@@ -182,7 +182,7 @@ class Disk:
         self.outbox.hand_over(erasure.kept_effects)
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
-        self.permits.forget(people)
+        self.permits.forget(people, erasure.choices)
         self.codes.forget(people)
         self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)

@@ -38,7 +38,18 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
+from courtesy.engine.permit import (
+    JudgedSend,
+    NewPermit,
+    Permit,
+    PermitFilter,
+    Place,
+    Received,
+    Send,
+    SendAudit,
+    SendFilter,
+    SendPlace,
+)
 from courtesy.engine.propagation import (
     AttemptEnd,
     Change,
@@ -369,6 +380,9 @@ class MemoryEngine:
 
     async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         return self._disk.permits.audit(from_ms, to_ms, limit)
+
+    async def received(self, which: SendFilter, after: SendPlace | None, limit: int) -> list[Received]:
+        return self._disk.permits.received(which, after, limit)
 
     # -- propagation
 

@@ -8,7 +8,20 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from courtesy.base.ids import PersonId, Position
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault
+from courtesy.engine.permit import (
+    CAMPAIGN_END,
+    JudgedSend,
+    NewPermit,
+    Permit,
+    PermitFilter,
+    Place,
+    Received,
+    Send,
+    SendAudit,
+    SendFault,
+    SendFilter,
+    SendPlace,
+)
 
 Sent = tuple[int, str, str, PersonId | None]
 
@@ -32,9 +45,9 @@ class Permits:
         ordered = sorted(self.issued, key=_place)
         return [each for each in ordered if (after is None or _place(each) > after) and _is_in(each, which)][:limit]
 
-    def forget(self, people: Collection[PersonId]) -> None:
-        """Drop who these people are, and which choices were theirs."""
-        self.issued = [_forgotten(each, people) for each in self.issued]
+    def forget(self, people: Collection[PersonId], choices: Collection[str] = ()) -> None:
+        """Drop who these people are, and which choices were theirs, some of them of permits of others."""
+        self.issued = [_forgotten(each, people, choices) for each in self.issued]
         for key in [key for key in self._sent if key[3] in people]:
             self._forgotten.append(((*key[:3], None), self._sent.pop(key)))
 
@@ -74,6 +87,19 @@ class Permits:
         faulty = sorted((each for each in judged if each.fault is not None), key=_order)
         counts = Counter(each.fault for each in faulty if each.fault is not None)
         return SendAudit(len(judged), counts, faulty[:limit])
+
+    def received(self, which: SendFilter, after: SendPlace | None, limit: int) -> list[Received]:
+        """What left, in order."""
+        kept = [*self._sent.items(), *self._forgotten]
+        found = [self._received(*each) for each in kept if which.from_ms <= each[0][0] < which.to_ms]
+        found = [each for each in found if _is_among(each, which)]
+        found = [each for each in sorted(found, key=_received_order) if after is None or _after(each.place, after)]
+        end = found[limit - 1].place if len(found) >= limit else None
+        return [each for number, each in enumerate(found) if number < limit or each.place == end]
+
+    def _received(self, key: Sent, told: tuple[bytes | None, int | None]) -> Received:
+        message_hash, number = told
+        return Received(self._judged(key, *told), message_hash, None if number is None else self.issued[number - 1])
 
     def _between(self, from_ms: int, to_ms: int) -> Sequence[JudgedSend]:
         kept = [*self._sent.items(), *self._forgotten]
@@ -115,8 +141,29 @@ def _is_in(permit: Permit, which: PermitFilter) -> bool:
     )
 
 
-def _forgotten(permit: Permit, people: Collection[PersonId]) -> Permit:
-    if permit.person not in people and not set(permit.others or ()).intersection(people):
+def _forgotten(permit: Permit, people: Collection[PersonId], choices: Collection[str]) -> Permit:
+    theirs = set(permit.others or ()).intersection(people) or set(permit.terms.choices).intersection(choices)
+    if permit.person not in people and not theirs:
         return permit
     person = None if permit.person in people else permit.person
     return Permit(permit.number, permit.position, person, None, msgspec.structs.replace(permit.terms, choices=()))
+
+
+def _is_among(each: Received, which: SendFilter) -> bool:
+    send, place = each.send, None if each.permit is None else each.permit.terms.scope.jurisdiction
+    return (
+        which.channel in (None, send.channel)
+        and (which.campaign in (None, send.message) or send.message.startswith(f"{which.campaign}{CAMPAIGN_END}"))
+        and (which.place in (None, place) or place is None or place.startswith(f"{which.place}-"))
+    )
+
+
+def _received_order(each: Received) -> tuple[int, str, str, int, int]:
+    return (*_order(each.send), each.send.permit or 0)
+
+
+def _after(place: SendPlace, other: SendPlace) -> bool:
+    def order(each: SendPlace) -> tuple[int, str, str, int]:
+        return each.at_ms, each.message, each.channel, 2**63 if each.person is None else each.person
+
+    return order(place) > order(other)

@@ -118,6 +118,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "commitment": [commitment for commitment, _ in erasure.entry_keys.values()],
         "encryption": [encryption for _, encryption in erasure.entry_keys.values()],
         "rekeyed": list(erasure.rekeyed),
+        "choices": list(erasure.choices),
         "at": erasure.note.at_ms,
         "mark": erasure.mark or None,
     }

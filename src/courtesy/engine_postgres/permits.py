@@ -8,7 +8,21 @@ from typing import Any
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import Clock
-from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault, Terms
+from courtesy.engine.permit import (
+    CAMPAIGN_END,
+    JudgedSend,
+    NewPermit,
+    Permit,
+    PermitFilter,
+    Place,
+    Received,
+    Send,
+    SendAudit,
+    SendFault,
+    SendFilter,
+    SendPlace,
+    Terms,
+)
 from courtesy.engine_postgres.connection import FLUSH, Connected, Connection
 from courtesy.engine_postgres.reading import person_id
 from courtesy.event.choice import Basis, Scope
@@ -127,6 +141,26 @@ SELECT sent.message, sent.person_id, sent.channel, sent.at, sent.permit, {_FAULT
 FROM sent LEFT JOIN permit ON permit.number = sent.permit WHERE sent.person_id = ANY(%b::bigint[])
 ORDER BY sent.at, sent.message, sent.channel, sent.person_id
 """
+# By the index over sends, from where the page before ended. Who is forgotten comes last and in one piece.
+_RECEIVED = f"""
+SELECT sent.message, sent.person_id, sent.channel, sent.at, sent.permit, {_FAULT}, sent.message_hash,
+    permit.number, permit.position, {", ".join(f"permit.{name.strip()}" for name in _COLUMNS.split(","))}
+FROM sent LEFT JOIN permit ON permit.number = sent.permit
+WHERE sent.at >= %(from)s AND sent.at < %(to)s
+"""
+_RECEIVED_CONDITIONS = {
+    "channel": " AND sent.channel = %(channel)s",
+    "campaign": " AND (sent.message = %(campaign)s OR starts_with(sent.message, %(campaign)s || %(campaign_end)s))",
+    "place": " AND (permit.number IS NULL OR permit.jurisdiction = %(place)s"
+    " OR starts_with(permit.jurisdiction, %(place)s || '-'))",
+    "after_ms": " AND (sent.at, sent.message, sent.channel) >= (%(after_ms)s, %(after_message)s, %(after_channel)s)"
+    " AND ((sent.at, sent.message, sent.channel) > (%(after_ms)s, %(after_message)s, %(after_channel)s)"
+    " OR sent.person_id > %(after_person)s"
+    " OR (sent.person_id IS NULL AND %(after_person)s::bigint IS NOT NULL))",
+}
+_IN_ORDER_OF_SENDS = """
+ORDER BY sent.at, sent.message, sent.channel, sent.person_id FETCH FIRST %(limit)s ROWS WITH TIES
+"""
 _JUDGED = f"""
 SELECT {_FAULT} FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::bigint[])
     WITH ORDINALITY AS sent (message, person_id, channel, at, message_hash, permit, place)
@@ -137,6 +171,10 @@ FORGET_IN_PERMITS = (
     "UPDATE permit SET person_id = CASE WHEN person_id = ANY(%(people)s::bigint[]) THEN NULL ELSE person_id END,"
     " others = NULL, choices = '{}' WHERE person_id = ANY(%(people)s::bigint[])"
     " OR (others <> '{}' AND others && %(people)s::bigint[])",
+    # What they chose was appended for others, whose permits may rest on it.
+    "UPDATE permit SET others = NULL, choices = '{}' WHERE choices && %(choices)s::text[]"
+    " AND (person_id = ANY(%(appended_for)s::bigint[])"
+    " OR (others <> '{}' AND others && %(appended_for)s::bigint[]))",
     "UPDATE sent SET person_id = NULL WHERE person_id = ANY(%(people)s::bigint[])",
 )
 """What erasing people takes here: their numbers and their choices go, the rest stays."""
@@ -207,6 +245,27 @@ class Permits(Connected):
 
     async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
         return [_judged(*row) for row in await self._rows(_SENDS_OF, list(people))]
+
+    async def received(self, which: SendFilter, after: SendPlace | None, limit: int) -> list[Received]:
+        given = {
+            "from": which.from_ms,
+            "to": which.to_ms,
+            "channel": which.channel,
+            "campaign": which.campaign,
+            "campaign_end": CAMPAIGN_END,
+            "place": which.place,
+            "after_ms": None if after is None else after.at_ms,
+            "after_message": None if after is None else after.message,
+            "after_channel": None if after is None else after.channel,
+            "after_person": None if after is None else after.person,
+            "limit": limit,
+        }
+        conditions = (text for name, text in _RECEIVED_CONDITIONS.items() if given[name] is not None)
+        async with self._connection() as connection:
+            cursor = await connection.execute(_RECEIVED + "".join(conditions) + _IN_ORDER_OF_SENDS, given, binary=True)
+            rows = await cursor.fetchall()
+        found = [Received(_judged(*row[:6]), row[6], None if row[7] is None else _permit(row[7:])) for row in rows]
+        return found
 
     async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         async with self._transaction() as connection:

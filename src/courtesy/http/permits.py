@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.engine.permit import PermitFilter, Place, SendFault
+from courtesy.base.ids import PersonId
+from courtesy.consent.forms import CSV
+from courtesy.engine.permit import PermitFilter, Place, SendFault, SendFilter, SendPlace
 from courtesy.event.choice import ANY, INSTANT_MAX, Basis, Digest, Word
-from courtesy.http.operation import Asked, Operation
+from courtesy.http.operation import JSON, Answer, Asked, Operation
 from courtesy.http.people import past_instant
-from courtesy.runtime.audit import MessageId, Told
+from courtesy.runtime.audit import Finding, MessageId, Told
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.permit_view import differences_view, judged_view, permit_view, refusal_view, sends_view
+from courtesy.runtime.days import span_of_day
+from courtesy.runtime.permit_view import (
+    RECIPIENT_COLUMNS,
+    csv_of,
+    differences_view,
+    judged_view,
+    permit_view,
+    recipient_row,
+    recipient_view,
+    refusal_view,
+    sends_view,
+)
 from courtesy.runtime.permits import Ask, Refusal
 
 PERMITS_MAX = 1_000
 SENDS_MAX = 2_000
 PAGE_MAX = 1_000
 
+JSONL = "application/jsonl"
+NEXT = "courtesy-next"
+"""The header that tells where the next page of lines begins."""
+
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 
 
@@ -197,6 +217,88 @@ class SendsView(msgspec.Struct, frozen=True):
     faulty: list[SendView]
 
 
+class RecipientForm(StrEnum):
+    """How a page of recipients is given."""
+
+    JSON = "json"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a page of recipients ended."""
+
+    at: Annotated[int, Meta(ge=0, lt=INSTANT_MAX)]
+    message: MessageId
+    channel: Word
+    person: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None
+
+
+class RecipientsQuery(msgspec.Struct, frozen=True):
+    """`campaign`: messages of that id, or whose id begins with it and a slash. `channel`: over it alone. `day`: those
+    that left on that day of the calendar in `zone` (UTC unless said); or `from`, `to`: at or after one instant and
+    before another (ISO 8601). `country`: who was there by the permit, `DE` or `US-CA`; what left without a permit may
+    have been anywhere, and is always shown. `after`: the `next` of the page before. `format`: `json`, or `csv` or
+    `jsonl` for a page of lines; then the header `courtesy-next` tells the next."""
+
+    campaign: MessageId | None = None
+    channel: Word | None = None
+    day: Annotated[str, Meta(max_length=10)] | None = None
+    zone: Annotated[str, Meta(max_length=60)] = "UTC"
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    country: Country | None = None
+    after: Annotated[str, Meta(max_length=2_000)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = 500
+    format: RecipientForm = RecipientForm.JSON
+
+
+class ShownView(msgspec.Struct, frozen=True):
+    """A choice that decided: its entry in the ledger, and the SHA-256 of the wording and the form that were shown."""
+
+    id: str
+    entry: int | None
+    notice: str | None
+    form: str | None
+
+
+class SinceView(msgspec.Struct, frozen=True):
+    """What is answered for the instant at which a message left by all that is known today."""
+
+    allowed: bool
+    why: str
+    rule: str
+    policy: str
+    choices: list[ShownView]
+
+
+class RecipientView(msgspec.Struct, frozen=True):
+    """A message that left, with its permit as `basis`. `finding` says what asking again comes to: `lawful`;
+    `lawful_then`, by what was known, though not by what came in since; `differs`, when the ledger does not bear the
+    permit out; `forgotten`, when somebody is. It is null where the message has no permit of its own: see `fault`."""
+
+    message: str
+    person: str | None
+    channel: str
+    at: str
+    permit: str | None
+    fault: SendFault | None
+    finding: Finding | None
+    message_hash: str | None
+    basis: PermitView | None
+    choices: list[ShownView]
+    since: SinceView | None
+
+
+class RecipientPage(msgspec.Struct, frozen=True):
+    """Who received what, in order of when it left. `forgotten`: how many of them are. `next` leads to more; null at the
+    end."""
+
+    recipients: list[RecipientView]
+    forgotten: int
+    next: str | None
+
+
 async def issue(asked: Asked[Any, PermitsBody]) -> dict[str, Any]:
     """A permit or a refusal for each."""
     asks = [
@@ -225,7 +327,7 @@ async def issue(asked: Asked[Any, PermitsBody]) -> dict[str, Any]:
     }
 
 
-def _span(query: PermitsQuery | SendsQuery) -> tuple[int, int]:
+def _span(query: PermitsQuery | SendsQuery | RecipientsQuery) -> tuple[int, int]:
     from_ms = 0 if query.from_ is None else past_instant(query.from_, "query.from")
     return from_ms, INSTANT_MAX if query.to is None else past_instant(query.to, "query.to")
 
@@ -280,6 +382,48 @@ def _instant(told: str | int, place: str) -> int:
 async def read_sends(asked: Asked[SendsQuery, None]) -> dict[str, Any]:
     """What left in a span."""
     return sends_view(await asked.app.audit.sends(*_span(asked.query), asked.query.limit))
+
+
+async def read_recipients(asked: Asked[RecipientsQuery, None]) -> Answer:
+    """A page of who received what."""
+    query = asked.query
+    after = None if query.after is None else _send_place(query.after)
+    which = SendFilter(*_days(query), query.channel, query.campaign, query.country)
+    page = await asked.app.audit.recipients(which, after, query.limit)
+    following = _cursor(page[-1].received.place) if len(page) >= query.limit else None
+    if query.format is RecipientForm.JSON:
+        forgotten_count = sum(each.received.send.person is None for each in page)
+        views = [recipient_view(each) for each in page]
+        return Answer(msgspec.json.encode({"recipients": views, "forgotten": forgotten_count, "next": following}))
+    headers = () if following is None else ((NEXT, following),)
+    if query.format is RecipientForm.CSV:
+        text = csv_of([RECIPIENT_COLUMNS, *map(recipient_row, page)])
+        return Answer(text.encode(), media_type=CSV, headers=headers)
+    lines = b"".join(msgspec.json.encode(recipient_view(each)) + b"\n" for each in page)
+    return Answer(lines, media_type=JSONL, headers=headers)
+
+
+def _days(query: RecipientsQuery) -> tuple[int, int]:
+    if query.day is None:
+        return _span(query)
+    if query.from_ is not None or query.to is not None:
+        raise CourtesyError(Code.INVALID, "expected a day, or from and to, got both", place="query.day")
+    return span_of_day(query.day, query.zone, "query.")
+
+
+_CURSOR = msgspec.json.Decoder(_Cursor)
+
+
+def _cursor(place: SendPlace) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def _send_place(text: str) -> SendPlace:
+    try:
+        told = _CURSOR.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, msgspec.MsgspecError):
+        raise CourtesyError(Code.INVALID, "expected the `next` of a page", place="query.after") from None
+    return SendPlace(told.at, told.message, told.channel, None if told.person is None else PersonId(told.person))
 
 
 OPERATIONS = (
@@ -337,5 +481,21 @@ OPERATIONS = (
         scope=Scope.ADMIN,
         query=SendsQuery,
         answer=SendsView,
+    ),
+    Operation(
+        "GET",
+        "/v1/audit/recipients",
+        "permits",
+        "List who received what, with the basis at that instant.",
+        read_recipients,
+        doc="All of a campaign over a channel on a day in a country, say. Each is asked about again: by the ledger as"
+        " it was when its permit was issued, and by all that is known today.",
+        scope=Scope.ADMIN,
+        query=RecipientsQuery,
+        answer=RecipientPage,
+        answered={
+            JSON: {"schema": {"$ref": "#/components/schemas/RecipientPage"}},
+            **{each: {"schema": {"type": "string"}} for each in (CSV, JSONL)},
+        },
     ),
 )

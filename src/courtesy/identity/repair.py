@@ -89,7 +89,8 @@ class Erasure:
     events of others started, with whose each is from now on: were they gone, a wait that is found anew after the clock
     was set back would have them go out again. `quarantined`: numbers of held events of theirs.
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
-    whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
+    whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased;
+    `choices`: the ids of what those tell.
     `suppress`: whether their identifiers are never to be stored again. `mark`: by which it is known again, also by a
     store that was restored; 16 bytes that nobody else draws, empty for one that need not be. `recipients`: who is to
     erase them as well, if ever told of them, each with the identifiers that it takes to find them; and on which
@@ -107,6 +108,7 @@ class Erasure:
     quarantined: Collection[int] = ()
     entry_keys: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
     rekeyed: Collection[PersonId] = ()
+    choices: Collection[str] = ()
     suppress: bool = True
     mark: bytes = b""
     recipients: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.erase_again import Erased, Known, Repeat
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
-from courtesy.runtime.ledger import entry_keys
+from courtesy.runtime.ledger import content_of, entry_keys
 from courtesy.runtime.recipient import Recipient, Told
 from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
@@ -241,7 +241,11 @@ class Eraser:
             for each in staying
             if each.person is not None and each.person in keyring.people
         }
-        return replace(erasure, entry_keys=keys, rekeyed=sorted(rekeyed))
+        told = (
+            content for each in entries if each.index in about and (content := content_of(each, keyring)) is not None
+        )
+        choices = sorted({content.id for content in told})
+        return replace(erasure, entry_keys=keys, rekeyed=sorted(rekeyed), choices=choices)
 
     async def _copies(
         self, former: Collection[PersonId], records: Collection[Record], identifiers: Collection[str]

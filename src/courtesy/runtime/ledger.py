@@ -193,6 +193,12 @@ def opened(entry: Entry, keyring: Keyring) -> bytes | None:
         return None
 
 
+def content_of(entry: Entry, keyring: Keyring) -> Content | None:
+    """What an entry says, decoded; None when its key is gone."""
+    content = opened(entry, keyring)
+    return None if content is None else _CONTENT.decode(content)
+
+
 class Entries:
     """The entries of people, as a process reads them or an append."""
 
@@ -235,10 +241,7 @@ class Ledger(Entries):
 
 
 def _read(entries: Iterable[Entry], keyring: Keyring) -> list[Read]:
-    return [
-        Read(entry, None if (content := opened(entry, keyring)) is None else _CONTENT.decode(content))
-        for entry in entries
-    ]
+    return [Read(entry, content_of(entry, keyring)) for entry in entries]
 
 
 def counting(read: Sequence[Read]) -> list[Read]:
@@ -251,11 +254,14 @@ def counting(read: Sequence[Read]) -> list[Read]:
     ]
 
 
-def standing_of(read: Sequence[Read]) -> Standing:
-    """What entries come to, as the fold has it."""
+def standing_of(read: Sequence[Read], at_ms: int | None = None) -> Standing:
+    """What entries come to, as the fold has it; or at a past instant, where what began later takes no room from what
+    had begun."""
     standing = Standing()
     for told in (each.content for each in counting(read) if each.content is not None):
         choice = told.choice
+        if at_ms is not None and choice.held_from > at_ms and choice.action is not Action.CORRECT:
+            continue
         kept = Kept(
             choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,
             storable(choice.value), told.known_as,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from courtesy.base.time import to_iso
+from courtesy.consent.sheet import defused
 from courtesy.engine.permit import JudgedSend, Permit, SendAudit, SendFault
-from courtesy.runtime.audit import Recheck
+from courtesy.runtime.audit import Recheck, Recipient, Shown
 from courtesy.runtime.permits import Refusal
 
 View = dict[str, Any]
@@ -85,3 +89,58 @@ def sends_view(found: SendAudit) -> View:
         **{str(fault): found.fault_counts.get(fault, 0) for fault in SendFault},
         "faulty": [judged_view(each) for each in found.faulty],
     }
+
+
+def recipient_view(each: Recipient) -> View:
+    """Who received a message, with the basis at that instant."""
+    received, since = each.received, each.since
+    hashed, permit = received.message_hash, received.permit
+    return {
+        **judged_view(received.send),
+        "finding": each.finding,
+        "message_hash": None if hashed is None else hashed.hex(),
+        "basis": None if permit is None else permit_view(permit),
+        "choices": list(map(_shown_view, each.choices)),
+        "since": None
+        if since is None
+        else {
+            "allowed": since.allowed,
+            "why": str(since.why),
+            "rule": since.rule,
+            "policy": since.policy,
+            "choices": list(map(_shown_view, each.later)),
+        },
+    }
+
+
+def _shown_view(shown: Shown) -> View:
+    return {"id": shown.id, "entry": shown.entry, "notice": shown.notice, "form": shown.form}
+
+
+RECIPIENT_COLUMNS = (
+    "at", "message", "channel", "person", "finding", "fault", "permit", "purpose", "topic", "brand", "jurisdiction",
+    "why", "basis", "rule", "policy", "source", "issued", "expires", "position", "choices", "entries", "notices",
+    "since", "message_hash",
+)  # fmt: skip
+
+
+def recipient_row(each: Recipient) -> list[str]:
+    """The same as cells of a table, in the order of `RECIPIENT_COLUMNS`; several values in one are parted by spaces."""
+    view = recipient_view(each)
+    permit: View = view["basis"] or {}
+    found = permit | {name: view[name] for name in ("at", "message", "channel", "person", "finding", "fault", "permit")}
+    found |= {
+        "choices": " ".join(shown.id for shown in each.choices),
+        "entries": " ".join("-" if shown.entry is None else str(shown.entry) for shown in each.choices),
+        "notices": " ".join(shown.notice or "-" for shown in each.choices),
+        "since": None if each.since is None else str(each.since.why),
+        "message_hash": view["message_hash"],
+    }
+    return [defused("" if found.get(name) is None else str(found[name])) for name in RECIPIENT_COLUMNS]
+
+
+def csv_of(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as CSV (RFC 4180)."""
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(rows)
+    return out.getvalue()

@@ -105,13 +105,14 @@ class Proofs:
                 return note
         raise CourtesyError(Code.NOT_FOUND, f"there is no checkpoint of {size} entries")
 
-    async def inclusion(self, index: int) -> bytes:
-        """For `verifier.py --inclusion`: that entry `index` is under the last checkpoint. Raises CourtesyError."""
+    async def inclusion(self, index: int, opened: Opened | None = None) -> bytes:
+        """For `verifier.py --inclusion`: that entry `index` is under the last checkpoint, and what it says if `opened`.
+        Raises CourtesyError."""
         note = await self.latest()
         ranges = inclusion_ranges(index, note.checkpoint.size)
         (entry,) = await self._engine.ledger_from(index, 1)
         return export.inclusion_proof(
-            leaf_of(entry).to_bytes(), proof(ranges, await self._nodes(runs_of(ranges))), note
+            leaf_of(entry).to_bytes(), proof(ranges, await self._nodes(runs_of(ranges))), note, opened
         )
 
     async def consistency(self, older: int, newer: int) -> bytes:

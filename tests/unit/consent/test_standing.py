@@ -290,6 +290,42 @@ def test_the_verdict_is_that_of_a_replay(choices: list[Told]) -> None:
         assert asked(made, question).state is replayed(endless, question)
 
 
+ANYBODY = [tuple(PersonId(n) for n in (1, 2, 3) if mask & 1 << n) for mask in (2, 4, 6, 8, 10, 14)]
+changes_of_mind = st.lists(
+    st.tuples(
+        st.sampled_from([MAIL, MAIL, MAIL, Scope("marketing")]),
+        st.sampled_from([GRANT, GRANT, WITHDRAW, OBJECT]),
+        st.integers(0, 40),
+        st.sampled_from(ANYBODY),
+    ),
+    min_size=12,
+    max_size=40,
+).map(
+    lambda rows: [told(number, action, scope, at, by) for number, (scope, action, at, by) in enumerate(rows)],
+)
+
+
+@given(changes_of_mind, st.randoms(use_true_random=False))
+def test_who_changes_their_mind_often_is_known_as_by_all_that_they_said(choices: list[Told], chance: Random) -> None:
+    """What is left out makes no difference, whoever of several who became one it was; nor does the order."""
+    made = standing(choices)
+    for question in (MAIL, Scope("marketing", "sms")):
+        assert asked(made, question).state is replayed(choices, question)
+    shuffled = choices * 2
+    chance.shuffle(shuffled)
+    half = len(shuffled) // 2
+    parts = standing(shuffled[:half]), standing(shuffled[half:])
+    join(*parts)
+    assert parts[0] == made
+
+
+def test_what_begins_later_takes_no_room_from_what_has_begun() -> None:
+    """Ten refusals for next year leave that of today in force."""
+    year = [told(n, WITHDRAW, at=2_000 + n) for n in range(10)]
+    later = [each._replace(kept=msgspec.structs.replace(each.kept, recorded=20)) for each in year]
+    assert state([told(100, GRANT, at=5), told(101, WITHDRAW, at=10), *later]) is State.REFUSED
+
+
 @given(choices_of_people)
 def test_a_further_refusal_never_allows(choices: list[Told]) -> None:
     """Whatever was said, one more no makes nothing allowed that was not."""

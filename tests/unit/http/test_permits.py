@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from hashlib import sha256
 from typing import Any
 
@@ -9,9 +10,18 @@ import httpx
 import msgspec
 import pytest
 
-from courtesy.base.time import DAY_MS, MINUTE_MS, to_iso
-from courtesy.http.permits import PermitPage, PermitsView, RecheckView, SendsView, ToldView
+from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, to_iso
+from courtesy.http.permits import (
+    PermitPage,
+    PermitsView,
+    RecheckView,
+    RecipientPage,
+    RecipientView,
+    SendsView,
+    ToldView,
+)
 from courtesy.runtime.catalog import Scope
+from courtesy.runtime.days import span_of_day
 from courtesy.runtime.permits import LIVES_MS
 from tests.unit.http.test_consent import MAIL, live, tell
 from tests.unit.http.world import NOW_MS, World, batch, serving
@@ -224,3 +234,99 @@ async def test_who_decides_may_ask_and_tell_but_not_audit() -> None:
         for path in ("permits", "differences", "sends"):
             assert await status("GET", f"/v1/audit/{path}") == 403
         assert await status("POST", "/v1/permits", {"permits": [LETTER]}, world.read) == 403
+
+
+NOTICE = sha256(b"We write about hats.").hexdigest()
+
+
+async def received(world: World, query: str = "") -> RecipientPage:
+    """Who received what."""
+    answer = await world.get(f"/v1/audit/recipients{query}")
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content, type=RecipientPage)
+
+
+async def campaign(world: World) -> None:
+    """Ann in Germany gets two letters of the spring campaign, Bob one without a permit; then Ann had said no before."""
+    await live(world, country="DE")
+    await world.post("/v1/batch", batch({"type": "identify", "userId": "bob", "messageId": "bob"}))
+    await tell(world, "c1", {"action": "grant", **MAIL, "evidence": {"notice": NOTICE}}, at=NOW_MS - 2)
+    for message in ("spring/1", "spring/2", "summer"):
+        await permit(world, message=message)
+    assert await told(
+        world,
+        sent(message="spring/1"),
+        sent(message="spring/2", at=NOW_MS + 1),
+        sent(message="spring/3", value="bob"),
+        sent(message="summer", at=NOW_MS + DAY_MS),
+    ) == [None, None, "no_permit", "expired"]
+    world.clock.advance(DAY_MS)
+    await tell(world, "c2", {"action": "withdraw", **MAIL, "heldFrom": NOW_MS + 1}, at=NOW_MS + DAY_MS)
+
+
+async def test_who_received_a_campaign_is_listed_with_the_basis() -> None:
+    """The permit, the wording, and what would be said today; over a channel, on a day, in a country, page by page."""
+    async with serving() as world:
+        await campaign(world)
+        day = to_iso(NOW_MS)[:10]
+        found = await received(world, f"?campaign=spring&channel=email&country=DE&day={day}")
+        assert [(each.message, each.finding, each.fault) for each in found.recipients] == [
+            ("spring/1", "lawful", None),
+            ("spring/3", None, "no_permit"),
+            ("spring/2", "lawful_then", None),
+        ]
+        first, nobody, last = found.recipients
+        assert first.basis is not None
+        assert (first.basis.why, first.basis.rule, first.basis.jurisdiction) == ("granted", "email_soft_opt_in", "DE")
+        assert [(each.entry, each.notice) for each in first.choices] == [(0, NOTICE)]
+        assert (nobody.basis, nobody.choices, nobody.since) == (None, [], None)
+        assert last.since is not None
+        assert (last.since.allowed, last.since.why, [each.entry for each in last.since.choices]) == (
+            False,
+            "refused",
+            [1],
+        )
+        assert (found.forgotten, found.next) == (0, None)
+        assert [each.message for each in (await received(world, "?country=FR")).recipients] == ["spring/3"]
+        page = await received(world, "?limit=1")
+        pages = [each.message for each in page.recipients]
+        while page.next is not None:
+            page = await received(world, f"?limit=1&after={page.next}")
+            pages += [each.message for each in page.recipients]
+        assert pages == ["spring/1", "spring/3", "spring/2", "summer"]
+
+
+async def test_recipients_come_as_lines_and_as_a_table() -> None:
+    """The same rows; where the next page begins is said in a header."""
+    async with serving() as world:
+        await campaign(world)
+        lines = await world.get("/v1/audit/recipients?format=jsonl&limit=2")
+        rows = [msgspec.json.decode(line, type=RecipientView) for line in lines.text.splitlines()]
+        assert rows == (await received(world)).recipients[:2]
+        table = await world.get(f"/v1/audit/recipients?format=csv&after={lines.headers['courtesy-next']}")
+        assert "courtesy-next" not in table.headers
+        told = list(csv.DictReader(table.text.splitlines()))
+        assert [(each["message"], each["finding"], each["since"], each["notices"]) for each in told] == [
+            ("spring/2", "lawful_then", "refused", NOTICE),
+            ("summer", "", "", NOTICE),
+        ]
+        assert told[0]["person"] == rows[0].person
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["day=2026-13-01", "day=1969-12-31", "day=9999-12-31", "day=2026-05-03&zone=Nowhere", "day=2026-05-03&zone=..",
+     "day=2026-05-03&from=2026-05-03", "after=%00", "after=e30", "after=WzEsImEiLCJiIl0", "country=Germany",
+     "from=yesterday", "limit=0", "format=xml"],
+)  # fmt: skip
+async def test_what_no_recipients_can_be_asked_by_is_refused(query: str) -> None:
+    """With what was expected, and never an error of ours."""
+    async with serving() as world:
+        answer = await world.get(f"/v1/audit/recipients?{query}")
+        assert answer.status_code == 400, answer.text
+
+
+async def test_a_day_is_that_of_its_zone() -> None:
+    """Also one of 23 hours."""
+    from_ms, to_ms = span_of_day("2026-03-29", "Europe/Berlin", "")
+    assert (to_iso(from_ms), to_ms - from_ms) == ("2026-03-28T23:00:00.000Z", 23 * HOUR_MS)
