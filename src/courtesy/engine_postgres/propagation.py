@@ -62,20 +62,23 @@ FROM unnest(%(people)s::bigint[], %(kinds)s::text[], %(urgent)s::bool[], %(versi
 JOIN propagation_subject AS known ON known.recipient = %(recipient)s AND known.person_id = given.person_id
 ORDER BY given.place
 """
+# One statement, as there is one for each call that ends.
 _CLAIM = """
-UPDATE propagation_subject SET claimed = true, attempt = attempt + 1, next_at = %(until)s
-WHERE recipient = %(recipient)s AND subject IN (
-    SELECT subject FROM propagation_subject
-    WHERE recipient = %(recipient)s AND urgent = %(urgent)s AND next_at <= %(now)s
-    ORDER BY next_at, subject LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WITH claimed AS (
+    UPDATE propagation_subject SET claimed = true, attempt = attempt + 1, next_at = %s
+    WHERE recipient = %s AND subject IN (
+        SELECT subject FROM propagation_subject WHERE recipient = %s AND urgent = %s AND next_at <= %s
+        ORDER BY next_at, subject LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    RETURNING recipient, subject, person_id, attempt, tries, find_by
+), sent AS (
+    UPDATE propagation SET sent = coalesce(sent, %s), attempts = attempts + 1,
+        state = CASE state WHEN 'queued' THEN 'sent' ELSE state END
+    FROM (SELECT recipient, subject FROM claimed) AS now_claimed
+    WHERE propagation.recipient = now_claimed.recipient AND propagation.subject = now_claimed.subject AND is_open
+    RETURNING propagation.subject
 )
-RETURNING subject, person_id, attempt, tries, find_by
-"""
-_SENT = """
-UPDATE propagation SET sent = coalesce(sent, %(now)s), attempts = attempts + 1,
-    state = CASE state WHEN 'queued' THEN 'sent' ELSE state END
-WHERE recipient = %(recipient)s AND subject = ANY(%(subjects)s::bytea[]) AND is_open
-RETURNING subject
+SELECT subject, person_id, attempt, tries, find_by, subject IN (SELECT subject FROM sent) FROM claimed
 """
 _OWN_ATTEMPT = """
 SELECT FROM propagation_subject WHERE recipient = %(recipient)s AND subject = %(subject)s AND attempt = %(attempt)s
@@ -210,20 +213,11 @@ class Propagation(Connected):
     async def claim_subjects(
         self, recipient: str, now_ms: int, ttl_ms: int, limit: int, *, urgent: bool
     ) -> list[ClaimedSubject]:
-        given = {"recipient": recipient, "now": now_ms, "until": now_ms + ttl_ms, "limit": limit, "urgent": urgent}
-        async with self._transaction() as connection:
-            rows = await (await connection.execute(_CLAIM, given, binary=True)).fetchall()
-            if not rows:
-                return []
-            sent = await connection.execute(_SENT, {**given, "subjects": [row[0] for row in rows]}, binary=True)
-            changed = {subject for (subject,) in await sent.fetchall()}
+        rows = await self._rows(_CLAIM, now_ms + ttl_ms, recipient, recipient, urgent, now_ms, limit, now_ms)
         return [
-            ClaimedSubject(
-                subject, None if person is None else PersonId(person), attempt, tries, tuple(find_by),
-                subject in changed,
-            )
-            for subject, person, attempt, tries, find_by in rows
-        ]  # fmt: skip
+            ClaimedSubject(subject, None if person is None else PersonId(person), attempt, tries, tuple(find_by), has)
+            for subject, person, attempt, tries, find_by, has in rows
+        ]
 
     async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
         given: dict[str, Any] = {

@@ -115,9 +115,9 @@ class Teller:
                 await _wait(stop)
                 continue
             if not fed:
-                await self._engine.wait_for_records(int(IDLE_S * 1_000))
                 # Appends come by the hundred a second; choices among them do not.
                 await asyncio.sleep(BREATH_S)
+                await self._engine.wait_for_records(int(IDLE_S * 1_000))
 
     async def _serve(self, name: str, stop: asyncio.Event) -> None:
         kick = self._kicks.setdefault(name, asyncio.Event())
