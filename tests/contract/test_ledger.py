@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
-from courtesy.base.time import HOUR_MS, ManualClock
+from courtesy.base.time import HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
 from courtesy.consent.standing import Standing
 from courtesy.engine.contract import AppendBatch, Engine, Unavailable
@@ -257,3 +257,27 @@ async def test_an_append_reads_the_ledger_as_it_is_now(engine: Engine, clock: Ma
         assert await append.moves([ann, bob]) == []
     assert [each.content.choice.action for each in read if each.content] == [Action.GRANT, Action.WITHDRAW]
     assert read == await Ledger(engine).of([ann])
+
+
+def page(message_id: str, ads: bool, **fields: Any) -> dict[str, Any]:
+    """A page says what its visitor allows."""
+    return {"messageId": message_id, "context": {"consent": {"categoryPreferences": {"Ads": ads}}}, **fields}
+
+
+async def test_what_a_page_says_is_in_the_ledger_once_until_it_changes(engine: Engine, clock: ManualClock) -> None:
+    """Of a visitor, of the person that they become by a login, and of each alone once they are cut apart again."""
+    async with world_of(engine, clock) as world:
+        await world.store(*(page(f"d{number}", False, anonymousId="device-1") for number in range(3)))
+        await world.store(by_ann("a1"), login("l1"), page("l2", False, userId="ann"))
+        clock.set(clock.now_ms() + 1)
+        await world.store(page("l3", True, userId="ann"), page("l4", True, userId="ann", anonymousId="device-1"))
+        assert await actions(world, ANNS) == [Action.WITHDRAW, Action.GRANT]
+        await world.repairs.unmerge(ANNS, DEVICE, "eve", "a look", dry=False)
+        clock.set(clock.now_ms() + 10 * MINUTE_MS)
+        await world.store(page("d8", True, anonymousId="device-1"), page("d9", True, anonymousId="device-1"))
+        await world.store(page("a8", True, userId="ann"))
+        assert await actions(world, DEVICE) == [Action.WITHDRAW, Action.GRANT]
+        assert await actions(world, ANNS) == [Action.GRANT]
+        for who in (ANNS, DEVICE):
+            person = (await world.state(who)).person
+            assert standing_of(await Ledger(engine).of([person])) == (await world.state(who)).standing

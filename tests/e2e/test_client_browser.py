@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from courtesy.base.time import from_iso
 from sim.server import Server
-from tests.e2e.asking import ask, events_of, fates_of, make_key, person_of
+from tests.e2e.asking import ask, events_of, fates_of, make_key, person_of, person_path
 from tests.e2e.told import TRAITS, WHOLE
 
 CLIENTS = Path(__file__).parent / "clients"
@@ -50,7 +50,14 @@ def shop(node_modules: Path) -> Iterator[str]:
         server.server_close()
 
 
-def drive(server: Server, source: str, address: str, profile: Path, visits: list[dict[str, Any]]) -> Any:
+def drive(
+    server: Server,
+    source: str,
+    address: str,
+    profile: Path,
+    visits: list[dict[str, Any]],
+    headers: Mapping[str, str] | None = None,
+) -> Any:
     """Have the browser make the visits, and stay until all calls are stored; what it answered."""
     api = f"http://127.0.0.1:{server.port}"
     key = make_key(server, "write", source)
@@ -59,6 +66,7 @@ def drive(server: Server, source: str, address: str, profile: Path, visits: list
         "executable": shutil.which("chromium"),
         "profile": str(profile),
         "url": f"http://{address}/?{urlencode({'key': key, 'host': api})}",
+        "headers": headers or {},
         "visits": visits,
         "goal": {"url": f"{api}/v1/counts", "key": server.admin_key, "source": source, "stored": count},
     }
@@ -154,6 +162,21 @@ def check_visitor_after_logout(server: Server, visits: list[Any], ids: list[list
     visitor = events_of(server, "anonymous_id", visits[2]["anonymousId"])
     assert [event["message_id"] for event in visitor] == [*ids[2], *ids[3]]
     assert [event["properties"].get("visit") for event in visitor] == [None, 3, 4]
+
+
+def test_a_browser_that_asks_not_to_be_sold_is_heard(server: Server, node_modules: Path, tmp_path: Path) -> None:
+    """Its visitor is nobody known; each call has the signal, past a preflight or without one, and it counts once."""
+    calls: list[Call] = [("page", []), ("track", ["Looked around", {}])]
+    visits: list[dict[str, Any]] = [{"calls": calls}, {"calls": calls}]
+    with shop(node_modules) as address:
+        said = drive(server, "private browser", address, tmp_path / "profile", visits, {"Sec-GPC": "1"})
+    assert said["failures"] == []
+    path = person_path("anonymous_id", said["visits"][0]["anonymousId"])
+    found = server.get(f"{path}/choices")
+    assert found["gpc"] == {"recorded": True, "honoured": True}
+    assert sorted(each["purpose"] for each in found["choices"]) == ["sale", "sharing"]
+    asked = server.get(f"{path}/allowed?purpose=sale&channel=web&jurisdiction=US-CA")
+    assert (asked["why"], asked["rule"]) == ("refused", "sale_opt_out")
 
 
 def test_settings_name_the_address_that_the_browser_used(server: Server) -> None:

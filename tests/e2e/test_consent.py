@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import quote
 
+from courtesy.base.time import to_iso
 from tests.e2e.asking import ask, until
 from tests.e2e.processes import run, running
 
+LIST = """email,status,channel,timestamp,ip
+ann@shop.example,subscribed,email,2023-01-02T10:00:00Z,192.0.2.7
+ann@shop.example,unsubscribed,email,2023-06-02T10:00:00Z,
+ann@shop.example,subscribed,email,2024-01-02T10:00:00Z,192.0.2.7
+"""
 MAIL = {"purpose": "marketing", "channel": "email"}
 
 
@@ -61,3 +68,28 @@ def test_a_choice_is_obeyed_proven_and_forgotten(tmp_path: Path) -> None:
         entries = out / "entries.bin"
         entries.write_bytes(entries.read_bytes().replace(b"\0\0\0", b"\0\1\0", 1))
         assert verified(script, str(out), key).returncode == 1
+
+
+def test_a_list_of_subscribers_is_their_history(tmp_path: Path) -> None:
+    """Imported by the command line beside a running server: asked as of any day, by what was known on another, and
+    taken back as a whole."""
+    (tmp_path / "list.csv").write_text(LIST)
+    with running(tmp_path / "data") as shop:
+        server, data = shop.with_keys("shop"), ("--data", str(shop.data))
+        known = {"messageId": "i1", "userId": "ann", "traits": {"email": "ann@shop.example", "country": "DE"}}
+        ask(server.port, "POST", "/v1/identify", key=server.write_key, body=known)
+        before = to_iso(int(time.time() * 1_000))
+        done = run("import", str(tmp_path / "list.csv"), "--source", "list", "--as", "consent", *data)
+        assert done.returncode == 0, done.stderr
+
+        def why(query: str = "") -> str:
+            path = "/v1/people/user_id/ann/allowed?purpose=marketing&channel=email"
+            return str(server.get(f"{path}{query}")["why"])
+
+        days = {"2022-12-01": "nothing_said", "2023-03-01": "granted", "2023-07-01": "refused", "2024-02-01": "granted"}
+        assert {day: why(f"&at={day}") for day in days} == days
+        assert {why(f"&at={day}&known={before}") for day in days} == {"nothing_said"}
+        assert why() == "granted"
+        undone = run("import", str(tmp_path / "list.csv"), "--source", "list", "--undo", *data)
+        assert undone.returncode == 0, undone.stderr
+        assert {why(), why("&at=2023-07-01")} == {"nothing_said"}

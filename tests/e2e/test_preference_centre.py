@@ -155,9 +155,10 @@ def test_a_double_opt_in_is_confirmed_with_one_press(shop: Server, node_modules:
     seen = walk(node_modules, ("open", f"{confirm}?lang=de"), ("text",), javascript=javascript)
     assert "Bitte bestätigen" in seen.answers[1]
     assert not may(shop, user, "sms")
-    seen = walk(node_modules, ("open", confirm), ("press", "confirm"), ("text",), ("axe",), javascript=javascript)
+    checks = [("axe",)] if javascript else []
+    seen = walk(node_modules, ("open", confirm), ("press", "confirm"), ("text",), *checks, javascript=javascript)
     assert "Thank you, it is confirmed" in seen.answers[2]
-    assert seen.answers[3] == []
+    assert seen.answers[3:] == [[] for _ in checks]
     assert (may(shop, user, "sms"), seen.refused) == (True, [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,15 @@ COMMAND_LINE = "command line"
 PathArgument = Annotated[str, typer.Argument(help="A CSV, JSONL or Parquet file (also .gz), a folder, or - for stdin")]
 
 
+class Content(StrEnum):
+    """What the rows of a file tell, where that is not to be found out. CONSENT: what people allow and refuse."""
+
+    CONSENT = "consent"
+
+
+ContentOption = Annotated[Content | None, typer.Option("--as", help="What its rows tell, when they are no events")]
+
+
 def _read_mapping(given: str | None) -> Mapping | None:
     """A mapping by the path of its file, or by the name of a ready one."""
     if given is None:
@@ -50,6 +60,7 @@ def import_files(
     ] = None,
     party: Annotated[Party, typer.Option(help="How far a new source is from the customer")] = Party.FIRST,
     format_: Annotated[Format | None, typer.Option("--format", help="What stdin or an odd file is")] = None,
+    as_: ContentOption = None,
     again: Annotated[bool, typer.Option("--again", help="Read a file once more that was imported before")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take it back; a file may be named by its SHA-256, too")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --undo: only say what would be")] = False,
@@ -87,6 +98,7 @@ def import_files(
                 show,
                 format=format_,
                 again=again,
+                consent=as_ is Content.CONSENT,
             )
 
     _tell(with_app(settings_of(data=data, database=database), work, make=True))
@@ -140,8 +152,8 @@ def _tell(done: summary.ImportSummary) -> None:
     console.print(f"{done.row_count:,} rows in {done.duration_ms / 1_000:.1f} s, {done.rows_per_s:,.0f} rows/s")
 
 
-def propose_mapping(path: PathArgument) -> None:
+def propose_mapping(path: PathArgument, as_: ContentOption = None) -> None:
     """Print a mapping guessed from a file or folder, to be edited and given to `courtesy import --mapping`."""
     if not Path(path).exists():
         raise CourtesyError(Code.NOT_FOUND, f"nothing at {path}", place="path")
-    sys.stdout.buffer.write(write_mapping(guess_mapping(Path(path))))
+    sys.stdout.buffer.write(write_mapping(guess_mapping(Path(path), consent=as_ is Content.CONSENT)))

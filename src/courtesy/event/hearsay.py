@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -62,8 +63,12 @@ class Hearsay(msgspec.Struct, frozen=True, gc=False):
 def purpose_of(category: str, declared: Mapping[str, str]) -> str:
     """The purpose that a category means, as its source declares it, or else its name in lower case, words joined by
     underscores; empty when nothing is to be recorded of it."""
-    if category in declared:
-        return declared[category]
+    return declared[category] if category in declared else _own_purpose(category)
+
+
+# The categories of a site are few, and come with every call.
+@lru_cache(maxsize=1_024)
+def _own_purpose(category: str) -> str:
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s\x00_-]+", "_", category[: PURPOSE_CHARS_MAX + 1])
     name = parted.strip("_").lower()
     name = CATEGORY_PURPOSES.get(name, name)

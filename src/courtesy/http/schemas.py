@@ -32,8 +32,8 @@ CALL: dict[str, Any] = {
         "traits": {**_OBJECT, "description": "identify: of the person; group: of the group."},
         "context": {
             **_OBJECT,
-            "description": "Circumstances. `device.id`, `externalIds` and `traits.email` identify; `consent."
-            "categoryPreferences` may keep an event out; `courtesy.overwrite` beats more trusted sources.",
+            "description": "Circumstances. `device.id`, `externalIds` and `traits.email` identify; `consent` "
+            "tells what they allow, and may keep an event out; `courtesy.overwrite` beats more trusted sources.",
         },
         "integrations": {**_OBJECT, "description": "`{Courtesy: false}` keeps the event out."},
         "timestamp": {**_TIME},

@@ -22,15 +22,17 @@ from courtesy.runtime.identities import Fresh, settled
 from courtesy.runtime.item import Item, with_choices
 from courtesy.runtime.ledger import Entries, Read, counting
 
-REMEMBERED_MAX = 100_000
+PEOPLE_REMEMBERED_MAX, SPEAKERS_REMEMBERED_MAX = 100_000, 20
 REMEMBERED_MS = 10 * MINUTE_MS
 """A correction of who is who by hand is noticed after so long at the latest."""
 
+_Speaker = tuple[SourceId, tuple[str, ...]]
+"""A source, and by which identifiers it speaks of somebody."""
+
 
 class _Settled(NamedTuple):
-    """What was no news when it was said of somebody last."""
+    """What was no news when it was said last."""
 
-    person: PersonId
     heard: Hearsay
     until_ms: int
 
@@ -40,7 +42,7 @@ class Hearing:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._settled: dict[tuple[SourceId, tuple[str, ...]], _Settled] = {}
+        self._settled: dict[PersonId, dict[_Speaker, _Settled]] = {}
         self._size = 0
 
     async def with_news(self, append: Append, owners: dict[str, Owner], fresh: Sequence[Fresh]) -> list[Fresh]:
@@ -89,31 +91,30 @@ class Hearing:
 
     def _is_settled(self, item: Item, heard: Hearsay, owners: dict[str, Owner], now_ms: int) -> bool:
         assert isinstance(item.given, Accepted)
-        known = self._settled.get((item.given.event.source, item.ids))
-        return (
-            known is not None
-            and known.heard == heard
-            and not heard.on_purpose
-            and now_ms < known.until_ms
-            and settled(item.ids, owners) == known.person
-        )
+        person = settled(item.ids, owners)
+        of_person = self._settled.get(person) if person is not None and not heard.on_purpose else None
+        known = of_person.get((item.given.event.source, item.ids)) if of_person is not None else None
+        return known is not None and known.heard == heard and now_ms < known.until_ms
 
     def _settle(self, item: Item, given: Accepted, owners: dict[str, Owner], now_ms: int) -> None:
         person = settled(item.ids, owners)
         if person is None or given.heard is None:
             return
-        if len(self._settled) >= REMEMBERED_MAX:
-            for key in list(self._settled)[: REMEMBERED_MAX // 2]:
-                del self._settled[key]
-        self._settled[given.event.source, item.ids] = _Settled(person, given.heard, now_ms + REMEMBERED_MS)
+        of_person = self._settled.setdefault(person, {})
+        if len(of_person) >= SPEAKERS_REMEMBERED_MAX:
+            of_person.clear()
+        of_person[given.event.source, item.ids] = _Settled(given.heard, now_ms + REMEMBERED_MS)
+        if len(self._settled) > PEOPLE_REMEMBERED_MAX:
+            for each in list(self._settled)[: PEOPLE_REMEMBERED_MAX // 2]:
+                del self._settled[each]
 
     async def _forget_changed(self, append: Append) -> None:
         """Forget what is settled of those whose choices came in since the last look."""
         self._size, people = await append.entered_since(self._size)
         if people is None:
             self._settled.clear()
-        elif people and self._settled:
-            self._settled = {key: each for key, each in self._settled.items() if each.person not in people}
+        for person in people or ():
+            self._settled.pop(person, None)
 
 
 async def _told_of(append: Append, people: Collection[PersonId]) -> dict[PersonId, list[Known]]:

@@ -99,14 +99,15 @@ async def import_path(
     stdin: BinaryIO | None = None,
     name: str = "stdin",
     again: bool = False,
+    consent: bool = False,
     sleep: Sleep = asyncio.sleep,
 ) -> ImportSummary:
     """Import a file, all files of a folder, or the standard input (a path of None or `-`, known by `name`).
 
     Holds afterwards: each row is stored, or quarantined with its cause, or was stored before, however often the import
     was interrupted or repeated. A file whose bytes were imported before is left alone unless `again`. Without a
-    mapping a ready one is taken where it fits, else one is guessed. `format` goes before what is detected. The progress
-    is told after each batch of rows.
+    mapping a ready one is taken where it fits, else one is guessed, as of what people chose if `consent`. `format` goes
+    before what is detected. The progress is told after each batch of rows.
 
     Raises CourtesyError: NOT_FOUND or UNREADABLE for a file that is not there or no table (in a folder the summary says
     so instead), INVALID for a mapping that does not fit, UNAVAILABLE when the store did not answer in about a minute;
@@ -119,7 +120,7 @@ async def import_path(
         else:
             found = await asyncio.to_thread(find_files, Path(path or ""))
         from_folder = path is not None and await asyncio.to_thread(path.is_dir)
-        planned = await asyncio.to_thread(plan, found, mapping, format, from_folder=from_folder)
+        planned = await asyncio.to_thread(plan, found, mapping, format, from_folder=from_folder, consent=consent)
         run = _Import(_Store(ingest, engine, policy, clock, sleep), planned, progress, again=again)
         return await run.run(from_folder=from_folder)
 

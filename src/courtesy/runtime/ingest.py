@@ -267,7 +267,12 @@ class Ingest:
 
     async def _keep_shown(self, items: Sequence[Item]) -> None:
         """Keep what choices will name by its SHA-256, so that none names what nobody can look up."""
-        shown = dict.fromkeys(content for item in items for content in _shown_by(item.given))
+        telling = [
+            given
+            for item in items
+            if isinstance(given := item.given, Accepted) and (given.heard is not None or given.wordings)
+        ]
+        shown = dict.fromkeys(content for given in telling for content in _shown_by(given))
         if fresh := [content for content in shown if content not in self._shown]:
             await self._engine.keep_shown(fresh, self._clock.now_ms())
             if len(self._shown) + len(fresh) > SHOWN_REMEMBERED:
@@ -491,9 +496,7 @@ class Ingest:
         return results
 
 
-def _shown_by(given: Accepted | Rejected) -> Iterable[bytes]:
-    if isinstance(given, Rejected) or (given.heard is None and not given.wordings):
-        return ()
+def _shown_by(given: Accepted) -> Iterable[bytes]:
     strings = () if given.heard is None else given.heard.strings
     return (*given.wordings, *(each.text.encode("utf-8", "surrogatepass") for each in strings))
 

@@ -145,7 +145,7 @@ def _from_arguments(arguments: list[Any], kind: Any) -> Call | None:
     first = arguments[0] if arguments else None
     if isinstance(first, dict) and (method is None or _is_message(first)):
         return first
-    if method is None:
+    if method not in _ARGUMENTS:
         return None
     texts = [value for value in arguments if value is not None and not isinstance(value, dict | list)]
     objects = [value for value in arguments if isinstance(value, dict)]

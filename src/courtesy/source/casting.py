@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from courtesy.event.accept import text_of
+from courtesy.event.action_words import to_action, to_network
 from courtesy.event.casting import Unread, dates, to_boolean, to_number, to_object
 from courtesy.source.mapping import Cast, Value
 
@@ -46,6 +47,15 @@ class Memo(dict[Any, Any]):
         return self[value]
 
 
+_CASTS: dict[Cast, Callable[[Any], Any]] = {
+    Cast.TEXT: text_of,
+    Cast.BOOLEAN: to_boolean,
+    Cast.JSON: to_object,
+    Cast.CONSENT: to_action,
+    Cast.NETWORK: to_network,
+}
+
+
 def cast_for(value: Value, decimal: str, timezone: str) -> Memo | None:
     """The cast that a mapping's value asks for; None when it stays as it is."""
     if value.cast is None:
@@ -54,4 +64,4 @@ def cast_for(value: Value, decimal: str, timezone: str) -> Memo | None:
         return Memo(dates(value.format, value.timezone or timezone))
     if value.cast is Cast.NUMBER:
         return Memo(partial(to_number, decimal=decimal))
-    return Memo({Cast.TEXT: text_of, Cast.BOOLEAN: to_boolean, Cast.JSON: to_object}[value.cast])
+    return Memo(_CASTS[value.cast])

@@ -14,7 +14,9 @@ import msgspec
 from courtesy.base.errors import CourtesyError
 from courtesy.event.accept import text_of
 from courtesy.event.casting import Unread, dates, to_number
+from courtesy.source.column_names import Columns, word_of
 from courtesy.source.files import Sample, find_files, sample_of
+from courtesy.source.guess_consent import ConsentGuess
 from courtesy.source.mapping import (
     Calls,
     CallType,
@@ -31,6 +33,7 @@ from courtesy.source.mapping import (
 from courtesy.source.ready import ready_rule
 
 NO_PERSON = "no person column, not events"
+NO_CONSENT = "no column tells what people chose"
 SAMPLE_ROWS = 1_000
 DISTINCT_EVENTS_MAX = 100
 DATES_SHARE_MIN = 2 / 3
@@ -96,8 +99,9 @@ _DATE_FORMATS = tuple(
 )
 
 
-def guess_mapping(path: Path) -> Mapping:
+def guess_mapping(path: Path, *, consent: bool = False) -> Mapping:
     """A mapping for a file or all files of a folder; a ready one where it fits. Files that are no tables are left out.
+    `consent`: as for `guess_rule`.
 
     Raises CourtesyError(NOT_FOUND) when there is nothing, and (UNREADABLE) when a single file is no table.
     """
@@ -111,7 +115,7 @@ def guess_mapping(path: Path) -> Mapping:
                 raise
             continue
         found = ready_rule(sample.columns)
-        rule = guess_rule(file.identity, sample) if found is None else found[1]
+        rule = guess_rule(file.identity, sample, consent=consent) if found is None or consent else found[1]
         if not any(
             msgspec.structs.replace(known, files=rule.files) == rule and known.is_for(file.name) for known in rules
         ):
@@ -120,15 +124,10 @@ def guess_mapping(path: Path) -> Mapping:
     return Mapping(path.name.split(".")[0], note, tuple(rules))
 
 
-def guess_rule(name: str, sample: Sample) -> Rule:
-    """A rule for a file of that name; one that skips the file when no column says who it is about."""
-    return _Guess(name, sample).rule()
-
-
-def word_of(column: str) -> str:
-    """A column's name in one spelling: `InvoiceDate`, `invoice date` and `INVOICE_DATE` are all `invoice_date`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", column)
-    return parted.strip("_").lower() or column
+def guess_rule(name: str, sample: Sample, *, consent: bool = False) -> Rule:
+    """A rule for a file of that name; one that skips the file when no column says who it is about. `consent`: its rows
+    are known to tell what people chose, and it is skipped when none does."""
+    return _Guess(name, sample).rule(consent=consent)
 
 
 def files_like(name: str) -> str:
@@ -151,9 +150,10 @@ class _Guess:
         self._empty_marks = self._leave_out_marks()
         self._row_count = min(len(rows.numbers), SAMPLE_ROWS)
         self._notes: list[str] = []
-        self._used: set[str] = set()
+        self._columns = Columns(self._words, self._samples)
+        self._used = self._columns.used
 
-    def rule(self) -> Rule:
+    def rule(self, *, consent: bool) -> Rule:
         """The rule."""
         files = files_like(self._name)
         if self._holds_calls():
@@ -161,6 +161,9 @@ class _Guess:
         identifiers = self._identifiers()
         if not identifiers:
             return Rule(files=files, skip=NO_PERSON)
+        choices = self._choices(set(identifiers), is_sure=consent)
+        if choices or consent:
+            return self._consent_rule(files, identifiers, choices)
         event_column = self._first(_EVENTS, self._is_event)
         about_people = event_column is None and self._is_about_people(identifiers)
         time = self._time(personal=about_people)
@@ -173,6 +176,23 @@ class _Guess:
             time=time,
             outputs=(output,),
         )
+
+    def _choices(self, kinds: set[str], *, is_sure: bool) -> tuple[Output, ...]:
+        guess = ConsentGuess(self._columns, self._dated, is_sure=is_sure)
+        found = guess.outputs(kinds)
+        self._notes += guess.notes if found else []
+        return found
+
+    def _consent_rule(self, files: str, identifiers: dict[str, Given], choices: tuple[Output, ...]) -> Rule:
+        if not choices:
+            return Rule(files=files, skip=NO_CONSENT)
+        note = " ".join(self._notes)
+        return Rule(files=files, note=note, csv=self._csv(), identifiers=identifiers, outputs=choices)
+
+    def _dated(self, column: str) -> Given | None:
+        """The time that a column tells; None when it tells none."""
+        found = self._date_format(column)
+        return None if found is None else column if found == "iso" else Value(column=column, format=found)
 
     def _decimal_mark(self) -> str:
         """A comma where numbers have one and never a point; three digits after it would be thousands."""
@@ -216,12 +236,7 @@ class _Guess:
 
     def _first(self, names: Iterable[str], fits: Callable[[str], bool]) -> str | None:
         """The column whose name comes first among `names` and that fits; it counts as used."""
-        for name in names:
-            for column, word in self._words.items():
-                if word == name and column not in self._used and fits(column):
-                    self._used.add(column)
-                    return column
-        return None
+        return self._columns.first(names, fits)
 
     def _identifies(self, kind: str, column: str) -> bool:
         """Whether a column has values, and such as its name promises."""

@@ -15,9 +15,14 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.event.choice import Evidence
 
 Constant = str | int | float | bool | list[Any] | dict[str, Any] | None
 CALL_IDENTIFIERS = ("user_id", "anonymous_id")
+CHOICE_FIELDS = (
+    *"action purpose channel topic brand jurisdiction held_to value basis policy method actor request wording".split(),
+    *(f"evidence.{name}" for name in Evidence.__struct_fields__),
+)
 FORMAT_EXAMPLE = "%d/%m/%Y %H:%M"
 
 
@@ -38,16 +43,23 @@ class CallType(StrEnum):
     SCREEN = "screen"
     GROUP = "group"
     ALIAS = "alias"
+    CONSENT = "consent"
 
 
 class Cast(StrEnum):
-    """What a value is turned into. Without a cast it stays as the file has it: text in CSV."""
+    """What a value is turned into. Without a cast it stays as the file has it: text in CSV.
+
+    CONSENT: a word such as `unsubscribed` into the action of a choice, or nothing when it tells none. NETWORK: a
+    network address into its first part, which is all of it that evidence may keep.
+    """
 
     TEXT = "text"
     NUMBER = "number"
     BOOLEAN = "boolean"
     DATE = "date"
     JSON = "json"
+    CONSENT = "consent"
+    NETWORK = "network"
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename={"cast": "as"}):
@@ -95,7 +107,8 @@ class Output(_Part, frozen=True):
     """A call that each row becomes, or each for which `when` holds.
 
     `event` names a track call, `name` a page or screen. `identifiers` and `time` replace those of the rule. A dot in
-    the name of a property or trait makes nested objects.
+    the name of a property or trait makes nested objects. `choice` is what a consent call tells, by the names of
+    `CHOICE_FIELDS`; rows whose `action` is empty are left out of it, and `time` is when somebody chose.
     """
 
     type: CallType
@@ -108,6 +121,7 @@ class Output(_Part, frozen=True):
     properties: dict[str, Given] = {}
     traits: dict[str, Given] = {}
     context: dict[str, Given] = {}
+    choice: dict[str, Given] = {}
     when: Condition | None = None
 
 
@@ -281,7 +295,9 @@ def values_of(rule: Rule) -> Iterator[tuple[str, Value]]:
     yield from _named(rule, "", ("message_id", "time"), ("identifiers",))
     for number, output in enumerate(rule.outputs):
         single = ("event", "name", "group_id", "previous_id", "time")
-        yield from _named(output, f".outputs[{number}]", single, ("identifiers", "properties", "traits", "context"))
+        yield from _named(
+            output, f".outputs[{number}]", single, ("identifiers", "properties", "traits", "context", "choice")
+        )
     for number, value in enumerate(rule.calls.types if rule.calls else ()):
         yield f".calls.types[{number}]", given(value)
 
@@ -367,6 +383,7 @@ def _check_output(output: Output, place: str, path: str) -> None:
     needed = _NEEDED.get(output.type)
     if needed is not None and getattr(output, needed) is None:
         raise _invalid(f"expected `{needed}`, which a call of type {output.type} needs", place, path)
+    _check_choice(output, place, path)
     for part in ("properties", "traits", "context"):
         names = sorted(getattr(output, part))
         for name, longer in pairwise(names):
@@ -374,6 +391,18 @@ def _check_output(output: Output, place: str, path: str) -> None:
                 raise _invalid(
                     f"expected a value or an object, got both {name!r} and {longer!r}", place, f"{path}.{part}"
                 )
+
+
+def _check_choice(output: Output, place: str, path: str) -> None:
+    if bool(output.choice) is not (output.type is CallType.CONSENT):
+        raise _invalid("expected a `choice` for calls of type consent, and for no others", place, path)
+    for name in output.choice:
+        if name not in CHOICE_FIELDS:
+            hint = nearest(name, CHOICE_FIELDS) or ("`time` says since when" if name == "held_from" else "")
+            raise _invalid(f"expected a field of a choice, got {name!r}", place, f"{path}.choice", hint)
+    missing = [name for name in ("action", "purpose") if output.choice and name not in output.choice]
+    if missing:
+        raise _invalid(f"expected `{missing[0]}`, which a choice needs", place, f"{path}.choice")
 
 
 def check_columns(rule: Rule, columns: Iterable[str], place: str) -> None:

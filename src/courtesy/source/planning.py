@@ -37,14 +37,20 @@ class Choose(Protocol):
 
 
 def plan(
-    found: Sequence[DataFile], mapping: Mapping | None, format: Format | None = None, *, from_folder: bool
+    found: Sequence[DataFile],
+    mapping: Mapping | None,
+    format: Format | None = None,
+    *,
+    from_folder: bool,
+    consent: bool = False,
 ) -> list[PlannedFile]:
-    """A plan for each file. Without a mapping a ready one that fits is taken, else one is guessed.
+    """A plan for each file. Without a mapping a ready one that fits is taken, else one is guessed; with `consent`, as
+    of files that tell what people chose.
 
     Raises CourtesyError when a rule names columns that its file lacks, and, unless the files are those of a folder,
     when the file can't be read.
     """
-    choose: Choose = _ByMapping(mapping, format) if mapping is not None else _ByLooks(format)
+    choose: Choose = _ByMapping(mapping, format) if mapping is not None else _ByLooks(format, consent=consent)
     planned = []
     for file in found:
         try:
@@ -85,12 +91,14 @@ class _ByMapping:
 class _ByLooks:
     """A ready rule whose columns the file has, else a guess from names and samples."""
 
-    def __init__(self, format: Format | None) -> None:
+    def __init__(self, format: Format | None, *, consent: bool) -> None:
         self._format = format
+        self._consent = consent
 
     def __call__(self, file: DataFile, *, known_only: bool) -> PlannedFile:
         sample = sample_of(file, known_only=known_only, format=self._format)
-        name, rule = ready_rule(sample.columns) or (GUESSED, guess_rule(file.identity, sample))
+        ready = None if self._consent else ready_rule(sample.columns)
+        name, rule = ready or (GUESSED, guess_rule(file.identity, sample, consent=self._consent))
         if rule.skip is not None:
             return PlannedFile(file, mapping=name, reason=rule.skip)
         if rule.csv != CsvOptions():

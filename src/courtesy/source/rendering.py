@@ -86,6 +86,7 @@ class _OutputRenderer:
         self._properties = self._tree(output.properties, "properties")
         self._traits = self._tree(output.traits, "traits")
         self._context = self._tree(output.context, "context")
+        self._choice = self._tree(output.choice, "choice")
 
     def _taking(self, value: Given, path: str) -> Taking:
         return Taking(given(value), path, self._rule)
@@ -104,6 +105,7 @@ class _OutputRenderer:
         """The calls of those of the kept rows for which the output's own condition holds."""
         if self._when is not None:
             kept = list(compress(kept, self._when(Table(rows.only(kept)))))
+        kept = self._with_action(rows, kept)
         table = Table(rows.only(kept))
         message_ids = self._message_ids(table, [ids[place] for place in kept])
         raws = map(encode, self._calls(table, message_ids))
@@ -112,6 +114,13 @@ class _OutputRenderer:
             return [Rendered(*each) for each in zip(kept, raws, message_ids, strict=True)]
         each_problem = (problems.get(index) for index in range(table.count))
         return [Rendered(*each) for each in zip(kept, raws, message_ids, each_problem, strict=True)]
+
+    def _with_action(self, rows: Rows, kept: Sequence[int]) -> Sequence[int]:
+        """The rows that tell a choice, if that is what they are read for."""
+        action = self._choice.get("action")
+        if not isinstance(action, Taking):
+            return kept
+        return list(compress(kept, (value is not None for value in action(Table(rows.only(kept))))))
 
     def _message_ids(self, table: Table, ids: Sequence[str]) -> list[str]:
         suffix = self._suffix
@@ -135,6 +144,9 @@ class _OutputRenderer:
                 columns[name] = _column(tree, table)
         if context:
             columns["context"] = _objects(context, table.count)
+        if self._choice:
+            choices = {_CAMEL.get(name, name): _column(branch, table) for name, branch in self._choice.items()}
+            columns["choices"] = [[each or {}] for each in _objects(choices, table.count)]
         return [call or {} for call in _objects(columns, table.count)]
 
     def _times(self, table: Table) -> list[Any]:
@@ -166,6 +178,7 @@ class _OutputRenderer:
             context["externalIds"] = [[each for each in row if each is not None] or None for row in rows]
 
 
+_CAMEL = {"held_to": "heldTo"}
 _OWN_FIELDS = {"user_id": "userId", "anonymous_id": "anonymousId"}
 
 

@@ -1,18 +1,18 @@
 // Drives a page of a shop in Chromium: visits, each a load of the page in one tab, with calls to the library.
 //
-// In (standard input): {executable, profile, url, visits: [{calls, hasty, reset}, ...], goal}.
+// In (standard input): {executable, profile, url, headers, visits: [{calls, hasty, reset}, ...], goal}.
 // Out: {visits: [{delivered, anonymousId, userId}, ...], hosts, failures}.
 //
 // `hasty` calls are made over a slow line right before the page is left, so that they are under way when it goes.
 // `reset`: as a logout. `goal` is {url, key, stored}: the browser stays until the server's counts say that many are
-// stored, or a minute has gone. `hosts` are all that the browser asked anything of.
+// stored, or a minute has gone. `headers` go with every request, as a browser adds its own. `hosts` are all that the browser asked anything of.
 import { chromium } from 'playwright-core'
 import { text } from 'node:stream/consumers'
 
 const SLOW = { offline: false, latency: 3000, downloadThroughput: -1, uploadThroughput: -1 }
 const FAST = { ...SLOW, latency: 0 }
 
-const { executable, profile, url, visits, goal } = JSON.parse(await text(process.stdin))
+const { executable, profile, url, headers, visits, goal } = JSON.parse(await text(process.stdin))
 
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath: executable,
@@ -29,6 +29,7 @@ const browser = await chromium.launchPersistentContext(profile, {
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
   ],
 })
+await browser.setExtraHTTPHeaders(headers)
 const hosts = new Set()
 browser.on('request', (request) => hosts.add(new URL(request.url()).host))
 

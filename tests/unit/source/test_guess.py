@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.source.guess import NO_PERSON, files_like, guess_mapping, word_of
+from courtesy.source.column_names import word_of
+from courtesy.source.guess import NO_PERSON, files_like, guess_mapping
 from courtesy.source.mapping import parse_mapping, write_mapping
 
 
