@@ -21,6 +21,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
@@ -54,6 +55,7 @@ class App:
     eraser: Eraser
     exports: Exports
     requests: Requests
+    packages: Packages
     take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
@@ -69,6 +71,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
     eraser = Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER))
+    exports = Exports(engine, catalog, people, history, held, ledger, clock)
+    requests = Requests(engine, catalog, ingest, people, eraser, clock)
     return App(
         settings,
         clock,
@@ -83,8 +87,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
         repairs,
         eraser,
-        Exports(engine, catalog, people, history, held, ledger, clock),
-        Requests(engine, catalog, ingest, people, eraser, clock),
+        exports,
+        requests,
+        Packages(engine, catalog, requests, exports, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
