@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from courtesy.runtime.package_page import in_words, page
@@ -21,7 +23,13 @@ def test_a_period_is_said_in_words(period: str, words: str) -> None:
 
 def test_what_is_not_known_is_not_claimed() -> None:
     """Without a controller, recipients or wordings the page says so, and is whole."""
-    answer = {"request": ASKED, "controller": None, "recipients": [], "wordings": {}, "held": document()}
+    answer: dict[str, Any] = {
+        "request": ASKED,
+        "controller": None,
+        "recipients": [],
+        "wordings": {},
+        "held": document(),
+    }
     content = page(answer)
     assert content.count("<p>Nothing.</p>") == 16 + 3
     assert "R-7" in Seen(content).text
