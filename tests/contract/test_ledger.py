@@ -90,6 +90,8 @@ async def test_nothing_that_a_person_told_lies_there_in_the_clear(engine: Engine
     ann, bob = entries
     assert ann.person is not None
     assert bob.person is not None
+    keys = await engine.ledger_keys([ann.person])
+    assert [opened(each, keys) is None for each in (ann, bob)] == [False, True]
     swapped = Keyring({ann.person: keyring.people[bob.person]}, {})
     assert opened(ann, swapped) is None
     assert opened(ann, Keyring({}, {})) is None

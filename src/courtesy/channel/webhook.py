@@ -43,12 +43,12 @@ _SECRETS_AT_ONCE = 5
 _TIMEOUT_MS = (100, 60_000)
 _BODY_READ_BYTES = 64 * 1024
 _QUOTED_CHARS = 200
-_CONNECT_TIMEOUT_S = 5.0  # per address, so that a dead one leaves time for the next
-_IDLE_CONNECTIONS = 32
-_IDLE_S = 15.0
+CONNECT_TIMEOUT_S = 5.0  # per address, so that a dead one leaves time for the next
+IDLE_CONNECTIONS = 32
+IDLE_S = 15.0
 
 # All that is raised for what a remote or the network does; httpcore's LocalProtocolError would be our bug.
-_FAILURES = (OSError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError)
+FAILURES = (OSError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.RemoteProtocolError)
 
 _URL_CHARS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -177,7 +177,7 @@ def signature(secrets: Sequence[str], message_id: str, timestamp_s: int, body: b
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """What came back, its header names in lower case. `said` is the beginning of the body."""
 
     status: int
@@ -200,8 +200,8 @@ class Webhook:
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=outside.tls,
             max_connections=None,
-            max_keepalive_connections=_IDLE_CONNECTIONS,
-            keepalive_expiry=_IDLE_S,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_S,
             network_backend=outside.network,
         )
 
@@ -212,29 +212,29 @@ class Webhook:
             return Failed(FailCause.BAD_CONFIG, str(error))
         try:
             answer = await self._post(settings, parcel)
-        except (Blocked, Unresolved, *_FAILURES) as error:
+        except (Blocked, Unresolved, *FAILURES) as error:
             return without_answer(error)
         return with_answer(answer, self._clock.now_ms())
 
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def _post(self, settings: _Settings, parcel: Parcel) -> _Answer:
+    async def _post(self, settings: _Settings, parcel: Parcel) -> Answer:
         deadline = asyncio.get_running_loop().time() + settings.timeout_ms / SECOND_MS
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(deadline):
-                url = _parsed(settings.url)
+                url = parsed_url(settings.url)
                 request = self._pool.stream(
                     "POST",
                     url,
-                    headers=[("Host", _host_header(url)), *self._headers(settings.secrets, parcel)],
+                    headers=[("Host", host_header(url)), *self._headers(settings.secrets, parcel)],
                     content=parcel.body,
-                    extensions={"timeout": {"connect": _CONNECT_TIMEOUT_S}},
+                    extensions={"timeout": {"connect": CONNECT_TIMEOUT_S}},
                 )
                 response = await stack.enter_async_context(request)
             said = await _beginning(response, deadline)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-        return _Answer(response.status, headers, said)
+        return Answer(response.status, headers, said)
 
     def _headers(self, secrets: Sequence[str], parcel: Parcel) -> list[tuple[str, str]]:
         message_id = webhook_id(parcel.key)
@@ -250,13 +250,14 @@ class Webhook:
         ]
 
 
-def _parsed(url: str) -> httpcore.URL:
+def parsed_url(url: str) -> httpcore.URL:
+    """A URL that `check_url` takes, for httpcore."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=path)
 
 
-def _host_header(url: httpcore.URL) -> bytes:
+def host_header(url: httpcore.URL) -> bytes:
     """As httpcore would write it, but with the brackets that an IPv6 address needs."""
     host = b"[%b]" % url.host if b":" in url.host else url.host
     return host if url.port is None else b"%b:%d" % (host, url.port)
@@ -265,7 +266,7 @@ def _host_header(url: httpcore.URL) -> bytes:
 async def _beginning(response: httpcore.Response, deadline: float) -> str:
     """As much of the body as is read before the limit, the deadline or an error: the status has decided already."""
     said = bytearray()
-    with suppress(*_FAILURES):
+    with suppress(*FAILURES):
         async with asyncio.timeout_at(deadline):
             async for chunk in response.aiter_stream():
                 said += chunk
@@ -305,7 +306,7 @@ def _innermost(error: BaseException) -> str:
 _COME_LATER = {408: RetryCause.TIMEOUT, 425: RetryCause.THROTTLED, 429: RetryCause.THROTTLED}
 
 
-def with_answer(answer: _Answer, now_ms: int) -> Attempt:
+def with_answer(answer: Answer, now_ms: int) -> Attempt:
     """What an attempt comes to by the status of its answer."""
     detail = f"{answer.status} {answer.said}".rstrip()
     match answer.status:

@@ -18,7 +18,7 @@ from courtesy.consent.request import PENDING, Details, RequestKind, RequestState
 from courtesy.engine.request import Request, RequestFilter, RequestPlace
 from courtesy.runtime.app import App
 from courtesy.runtime.packages import Package, PackageForm
-from courtesy.runtime.request_view import log_view, request_view
+from courtesy.runtime.request_view import request_view
 from courtesy.runtime.settings import Settings
 
 PAGE = 500
@@ -176,8 +176,6 @@ def _run_and_show(settings: Settings, work: Callable[[App], Awaitable[Request]])
     """Do it, and print the request with its log."""
 
     async def run(app: App) -> dict[str, Any]:
-        done = await work(app)
-        log = await app.requests.log(done.number)
-        return {**request_view(done, app.clock.now_ms()), "log": log_view(log)}
+        return await app.requests.view((await work(app)).number)
 
     print_json(with_app(settings, run))

@@ -30,6 +30,7 @@ from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.permit import PermitStore
+from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.request import RequestStore
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
@@ -422,7 +423,7 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(LedgerReading, PermitStore, RequestStore, Protocol):
+class Engine(LedgerReading, PermitStore, PropagationStore, RequestStore, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

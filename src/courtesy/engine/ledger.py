@@ -122,6 +122,10 @@ class LedgerReading(Protocol):
         """The entries that were appended for these people, up to an instant if given, by index; and what opens them."""
         ...
 
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        """What opens the entries that were appended for these people."""
+        ...
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         """Entries from an index on, in order, at most `limit`."""
         ...

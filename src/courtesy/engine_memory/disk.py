@@ -21,6 +21,7 @@ from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
+from courtesy.engine_memory.propagation import Propagation
 from courtesy.engine_memory.requests import Requests
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
@@ -60,6 +61,7 @@ class Disk:
         self.outbox = Outbox()
         self.ledger = Ledger()
         self.permits = Permits()
+        self.propagation = Propagation()
         self.requests = Requests()
         self.definitions = Definitions()
         self.imports = Imports()
@@ -176,6 +178,7 @@ class Disk:
         self.outbox.forget(people, set(erasure.effects))
         self.intake.release(erasure.quarantined)
         self.permits.forget(people)
+        self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))

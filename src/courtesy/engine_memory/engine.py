@@ -37,6 +37,17 @@ from courtesy.engine.contract import (
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit
+from courtesy.engine.propagation import (
+    AttemptEnd,
+    Change,
+    ClaimedSubject,
+    Cursor,
+    Ended,
+    IdentityChange,
+    Receipt,
+    ReceiptFilter,
+    Tally,
+)
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
@@ -252,6 +263,9 @@ class MemoryEngine:
     ) -> tuple[list[Entry], Keyring]:
         return self._disk.ledger.of(people, recorded_until_ms)
 
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        return self._disk.ledger.keyring(people)
+
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return self._disk.ledger.entries[index : index + limit]
 
@@ -335,6 +349,67 @@ class MemoryEngine:
 
     async def audit_sends(self, from_ms: int, to_ms: int, limit: int) -> SendAudit:
         return self._disk.permits.audit(from_ms, to_ms, limit)
+
+    # -- propagation
+
+    async def start_propagation(self, recipient: str, *, from_start: bool) -> None:
+        disk = self._disk
+        size = len(disk.ledger.entries)
+        cursor = Cursor(0 if from_start else size, disk.identity.change_count, 0, size)
+        disk.propagation.cursors.setdefault(recipient, cursor)
+
+    async def stop_propagation(self, recipient: str, now_ms: int) -> list[Ended]:
+        kept = self._disk.propagation
+        kept.cursors.pop(recipient, None)
+        return kept.escalate_overdue(recipient, now_ms, now_ms, None)
+
+    async def propagation_cursor(self, recipient: str) -> Cursor | None:
+        return self._disk.propagation.cursors.get(recipient)
+
+    async def identity_changes(self, after: Cursor, limit: int) -> list[IdentityChange]:
+        found = self._disk.identity.people_changed(after.merge, limit)
+        return [IdentityChange(people, number, 0) for number, people in enumerate(found, after.merge + 1)]
+
+    async def roots(self, people: Collection[PersonId]) -> dict[PersonId, PersonId]:
+        identity = self._disk.identity
+        return {person: identity.root_of(person) for person in people}
+
+    async def subjects(self, recipient: str, people: Collection[PersonId]) -> dict[PersonId, bytes]:
+        return self._disk.propagation.subjects(recipient, people)
+
+    async def queue_changes(
+        self, recipient: str, changes: Sequence[Change], now_ms: int, moved: tuple[Cursor, Cursor] | None = None
+    ) -> bool:
+        disk = self._disk
+        cursors = disk.propagation.cursors
+        if recipient not in cursors or (moved is not None and cursors[recipient] != moved[0]):
+            return False
+        if moved is not None:
+            cursors[recipient] = moved[1]
+        disk.propagation.queue(recipient, changes, now_ms, disk.identity.lives)
+        return True
+
+    async def claim_subjects(
+        self, recipient: str, now_ms: int, ttl_ms: int, limit: int, *, urgent: bool
+    ) -> list[ClaimedSubject]:
+        return self._disk.propagation.claim(recipient, now_ms, ttl_ms, limit, urgent=urgent)
+
+    async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
+        return self._disk.propagation.end(ended)
+
+    async def escalate_overdue(
+        self, recipient: str, queued_before_ms: int, now_ms: int, next_ms: int | None
+    ) -> list[Ended]:
+        return self._disk.propagation.escalate_overdue(recipient, queued_before_ms, now_ms, next_ms)
+
+    async def retry_receipts(self, recipient: str, numbers: Collection[int] | None, now_ms: int) -> int:
+        return self._disk.propagation.retry(recipient, numbers, now_ms)
+
+    async def receipts(self, which: ReceiptFilter, before: int | None, limit: int) -> list[Receipt]:
+        return self._disk.propagation.receipts(which, before, limit)
+
+    async def tallies(self) -> list[Tally]:
+        return self._disk.propagation.tallies()
 
     # -- requests
 

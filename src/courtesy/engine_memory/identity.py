@@ -52,6 +52,12 @@ def _without(merge: Merge, identifiers: Collection[str]) -> Merge:
     return merge._replace(a="" if merge.a in identifiers else merge.a, b="" if merge.b in identifiers else merge.b)
 
 
+def _people_of(repair: Repair) -> frozenset[PersonId]:
+    merges = [person for each in (*repair.undone, *repair.rejoined) for person in (each.loser, each.survivor)]
+    moved = [person for move in repair.moves for person in (move.appended_for, move.person)]
+    return frozenset((repair.note.person, *merges, *moved))
+
+
 class IdentityGraph:
     """Identifiers, people and evidence. Caches are told of the changes of the latest `epochs_kept` epochs."""
 
@@ -70,6 +76,7 @@ class IdentityGraph:
         self._bans: dict[str, set[str]] = {}
         self._moves: list[Move] = []
         self._notes: list[Note] = []
+        self._changed_people: list[frozenset[PersonId]] = []
         self._refused: dict[tuple[str, PersonId, RefusalReason], _Refused] = {}
 
     def apply(self, changes: Changes, repair: Repair | None, now_ms: int) -> None:
@@ -85,10 +92,29 @@ class IdentityGraph:
             self._links.setdefault((link.a, link.b), link)
         for merge in changes.merges:
             self._merge(merge, now_ms)
+            self._changed_people.append(frozenset((merge.loser, merge.survivor)))
         for refusal in changes.refusals:
             self._refuse(refusal)
         if repair is not None:
             self._repair(repair)
+            self._changed_people.append(_people_of(repair))
+
+    def people_changed(self, after: int, limit: int) -> list[frozenset[PersonId]]:
+        """The people of each merge and each correction after so many of them, at most `limit`."""
+        return self._changed_people[after : after + limit]
+
+    @property
+    def change_count(self) -> int:
+        """How many merges and corrections there were."""
+        return len(self._changed_people)
+
+    def root_of(self, person: PersonId) -> PersonId:
+        """Of whom somebody is a part; themselves for who is nobody's."""
+        return self._root.get(person, person)
+
+    def lives(self, person: PersonId) -> bool:
+        """Whether somebody has an identifier, or is part of somebody."""
+        return bool(self._held.get(person)) or person in self._root
 
     def forget(self, people: Collection[PersonId], identifiers: Collection[str], note: Note) -> None:
         """Drop everything about these people and their identifiers; caches are told to forget every owner."""

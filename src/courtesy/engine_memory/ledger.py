@@ -57,9 +57,15 @@ class Ledger:
             for each in self.entries
             if each.person in people and (recorded_until_ms is None or each.recorded_ms <= recorded_until_ms)
         ]
+        return found, self.keyring(people)
+
+    def keyring(self, people: Collection[PersonId]) -> Keyring:
+        """What opens the entries of some people."""
         keys = {person: known.key for person, known in self.keys_of(people).items()}
-        single = {each.index: self.entry_keys[each.index] for each in found if each.index in self.entry_keys}
-        return found, Keyring(keys, single)
+        return Keyring(keys, {index: each for index, each in self.entry_keys.items() if self._is_of(index, people)})
+
+    def _is_of(self, index: int, people: Collection[PersonId]) -> bool:
+        return self.entries[index].person in people
 
     def forget(self, erasure: Erasure) -> None:
         """Destroy the keys of people; what is not about them stays readable by keys of its own."""

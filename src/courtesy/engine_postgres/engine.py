@@ -21,6 +21,7 @@ from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.ledger import Ledger
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.permits import Permits
+from courtesy.engine_postgres.propagation import Propagation
 from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
@@ -44,6 +45,7 @@ class PostgresEngine(
     Chapters,
     Ledger,
     Permits,
+    Propagation,
     Requests,
     Shown,
 ):

@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
+from courtesy.engine_postgres.propagation import erase_at_recipients
 from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
 from courtesy.identity.repair import Erasure, PendingErasure
 
@@ -114,6 +115,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "rekeyed": list(erasure.rekeyed),
         "at": erasure.note.at_ms,
     }
+    await erase_at_recipients(connection, erasure)
     for text in _ERASE:
         await connection.execute(text, given)
     if erasure.suppress:

@@ -82,11 +82,11 @@ class Ledger(Connected):
             found = [_entry(row) for row in await entries.fetchall()]
             if not found:
                 return [], Keyring({}, {})
-            keys = await (await connection.execute(_KEYS, (numbers,), binary=True)).fetchall()
-            single = await (await connection.execute(_SINGLE_KEYS, (numbers,), binary=True)).fetchall()
-        return found, Keyring(
-            {PersonId(row[0]): row[1] for row in keys}, {row[0]: EntryKeys(row[1], row[2]) for row in single}
-        )
+            return found, await _keyring(connection, numbers)
+
+    async def ledger_keys(self, people: Collection[PersonId]) -> Keyring:
+        async with self._connection() as connection:
+            return await _keyring(connection, list(people))
 
     async def ledger_from(self, index: int, limit: int) -> list[Entry]:
         return [_entry(row) for row in await self._rows(_FROM, index, limit)]
@@ -128,6 +128,12 @@ class Ledger(Connected):
     async def checkpoints(self, *, latest_only: bool = False) -> list[str]:
         text = "SELECT note FROM ledger_checkpoint ORDER BY number"
         return [row[0] for row in await self._rows(f"{text} DESC LIMIT 1" if latest_only else text)]
+
+
+async def _keyring(connection: Connection, people: list[PersonId]) -> Keyring:
+    keys = await (await connection.execute(_KEYS, (people,), binary=True)).fetchall()
+    single = await (await connection.execute(_SINGLE_KEYS, (people,), binary=True)).fetchall()
+    return Keyring({PersonId(row[0]): row[1] for row in keys}, {row[0]: EntryKeys(row[1], row[2]) for row in single})
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

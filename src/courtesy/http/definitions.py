@@ -277,7 +277,7 @@ async def define_subscription(asked: Asked[NoQuery, NewSubscription]) -> Subscri
     kept = body.secrets or (known.secrets if known is not None else ())
     made = () if kept else (new_secret(),)
     validated(COMPONENT, {"url": body.url, "secrets": kept or made}, place="body")
-    _check_reachable(app, body.url)
+    check_reachable(app, body.url)
     subscription = Subscription(name, body.url, body.events, body.delay_ms, body.unless, kept or made)
     await app.catalog.define_subscription(subscription, asked.by)
     return _subscription_view(app, name, made)
@@ -288,7 +288,7 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _check_reachable(app: App, url: str) -> None:
+def check_reachable(app: App, url: str) -> None:
     """Refuse at once an address that every call would be refused; a name is looked up when it is called."""
     try:
         address = ip_address(urlsplit(url).hostname or "")

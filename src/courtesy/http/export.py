@@ -14,6 +14,7 @@ from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import HTML, Answer, Asked, Operation
 from courtesy.http.people import PERSON_PATH, CorrectionView, LinkView, MergeView, PersonView, RefusedView
 from courtesy.http.permits import PermitView, SendView
+from courtesy.http.recipients import ToldRecipientView
 from courtesy.http.requests import RequestLineView, RequestView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.export import FORMAT
@@ -152,6 +153,7 @@ class PersonExport(msgspec.Struct, frozen=True):
     effects: list[ExportedEffect]
     permits: list[PermitView]
     sends: list[SendView]
+    recipients: list[ToldRecipientView]
     held: list[ExportedHeld]
 
 

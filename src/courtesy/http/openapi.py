@@ -41,6 +41,7 @@ _TAGS = {
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "requests": "What people ask about their data: by when it is due, doing it, and showing that it was done.",
+    "recipients": "Systems that are told what people allow, and what became of each change that they were told.",
     "imports": "Files that were imported, and taking them back.",
     "sources": "Where events come from.",
     "controller": "Who answers for what is done with people's data.",

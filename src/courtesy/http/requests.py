@@ -13,9 +13,10 @@ from courtesy.engine.request import Request, RequestFilter, RequestPlace
 from courtesy.http.operation import HTML, JSON, Answer, Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH, past_instant
 from courtesy.http.permits import Identifying
+from courtesy.http.recipients import ReceiptView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.packages import Package, PackageForm
-from courtesy.runtime.request_view import log_view, request_view
+from courtesy.runtime.request_view import Telling, request_view
 
 PAGE_MAX = 500
 REQUEST_PATH = {"number": "The request, like `R-7` or `7`."}
@@ -107,9 +108,11 @@ class RequestLineView(msgspec.Struct, frozen=True):
 
 
 class RequestWithLog(RequestView, frozen=True):
-    """A request, with all that was done about it."""
+    """A request, with all that was done about it, and what recipients were told because of it: `told` sums that up."""
 
     log: list[RequestLineView]
+    told: Telling
+    receipts: list[ReceiptView]
 
 
 class RequestPage(msgspec.Struct, frozen=True):
@@ -126,8 +129,7 @@ class RequestsView(msgspec.Struct, frozen=True):
 
 
 async def _shown(asked: Asked[Any, Any], request: Request) -> dict[str, Any]:
-    log = await asked.app.requests.log(request.number)
-    return {**request_view(request, asked.app.clock.now_ms()), "log": log_view(log)}
+    return await asked.app.requests.view(request.number)
 
 
 async def open_request(asked: Asked[NoQuery, RequestBody]) -> dict[str, Any]:

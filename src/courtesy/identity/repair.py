@@ -90,7 +90,8 @@ class Erasure:
     was set back would have them go out again. `quarantined`: numbers of held events of theirs.
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
     whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
-    `suppress`: whether their identifiers are never to be stored again.
+    `suppress`: whether their identifiers are never to be stored again. `recipients`: who is to erase them as well, if
+    ever told of them, each with the identifiers that it takes to find them; and on which `request`.
     """
 
     note: Note
@@ -105,6 +106,8 @@ class Erasure:
     entry_keys: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
     rekeyed: Collection[PersonId] = ()
     suppress: bool = True
+    recipients: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    request: str = ""
 
 
 class PendingErasure(NamedTuple):

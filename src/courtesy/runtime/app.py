@@ -25,8 +25,10 @@ from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
+from courtesy.runtime.propagation import Propagation
 from courtesy.runtime.quality import Judge
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
@@ -51,6 +53,7 @@ class App:
     permits: Permits
     audit: Audit
     preferences: Preferences
+    propagation: Propagation
     repairs: Repairs
     eraser: Eraser
     exports: Exports
@@ -70,9 +73,11 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     people, ledger = People(engine, catalog, history), Ledger(engine)
     held = HeldEvents(engine, catalog)
     repairs = Repairs(engine, catalog, history, clock)
-    eraser = Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER))
-    exports = Exports(engine, catalog, people, history, held, ledger, clock)
-    requests = Requests(engine, catalog, ingest, people, eraser, clock)
+    propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
+    recipients = catalog.recipients
+    eraser = Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER), recipients)
+    exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
+    requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     return App(
         settings,
         clock,
@@ -85,6 +90,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Permits(engine, people, clock),
         Audit(engine, people),
         Preferences(engine, catalog, ingest, people, clock, Signer(settings)),
+        propagation,
         repairs,
         eraser,
         exports,

@@ -29,6 +29,7 @@ from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
+from courtesy.runtime.recipient import Recipient
 from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
     EVERY_SOURCE,
@@ -56,6 +57,7 @@ FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
+RECIPIENT = "recipient"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -150,10 +152,17 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    recipients: dict[str, Recipient] = field(default_factory=dict)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
     source_names: dict[SourceId, str] = field(default_factory=dict)
+
+
+def check_name(name: str, chars_max: int = NAME_CHARS_MAX) -> None:
+    """Raise CourtesyError(INVALID) for what no definition may be called."""
+    if not name or len(name) > chars_max or "\0" in name:
+        raise CourtesyError(Code.INVALID, f"expected a name of 1 to {chars_max} characters", place="name")
 
 
 def digest_of(secret: str) -> str:
@@ -191,6 +200,8 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == RECIPIENT:
+            out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
@@ -377,6 +388,19 @@ class CatalogCache:
         """Say who answers for what is done with people's data, for records of consent to name."""
         await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
 
+    async def define_recipient(self, name: str, recipient: Recipient, by: str) -> None:
+        """Create or change a recipient, which must be sound."""
+        await self._define(RECIPIENT, name, msgspec.json.encode(recipient), by)
+
+    async def remove_recipient(self, name: str, by: str) -> None:
+        """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(RECIPIENT, name, by)
+
+    async def recipients(self) -> Mapping[str, Recipient]:
+        """All recipients by name, by all that was defined before the call."""
+        await self.refresh()
+        return self._definitions.recipients
+
     async def define_subscription(self, subscription: Subscription, by: str) -> Subscription:
         """Create or change a webhook subscription. Raises CourtesyError(INVALID)."""
         if not 0 <= subscription.delay_ms <= DELAY_MS_MAX:
@@ -467,8 +491,7 @@ class CatalogCache:
     async def _define(
         self, kind: str, name: str, body: bytes | None, by: str, name_chars_max: int = NAME_CHARS_MAX
     ) -> Definition | None:
-        if not name or len(name) > name_chars_max or "\0" in name:
-            raise CourtesyError(Code.INVALID, f"expected a name of 1 to {name_chars_max} characters", place="name")
+        check_name(name, name_chars_max)
         definition = await self._engine.define(kind, name, body, by, self._clock.now_ms())
         await self.refresh()
         return definition

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -23,6 +23,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ledger import entry_keys
+from courtesy.runtime.recipient import Recipient, Told
 from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
 
@@ -55,20 +56,24 @@ class Eraser:
         held: HeldEvents,
         clock: Clock,
         register: Register | None = None,
+        recipients: Callable[[], Awaitable[Mapping[str, Recipient]]] | None = None,
     ) -> None:
+        """`recipients`: those that are defined, by name, for them to erase as well."""
         self._engine = engine
         self._history = history
         self._archive = archive
         self._held = held
         self._clock = clock
         self._register = register
+        self._recipients = recipients
 
-    async def erase(self, key: str, by: str, reason: str, *, suppress: bool) -> Erased:
+    async def erase(self, key: str, by: str, reason: str, *, suppress: bool, request: str | None = None) -> Erased:
         """Forget the person who owns an identifier.
 
         Holds afterwards: none of their traits or events is in log, states, timers, outbox, evidence, quarantine or
         archive, nor any of their identifiers, but where events that are somebody else's carry it. With `suppress`
-        salted hashes of their identifiers stay, and what carries one of them is not stored again.
+        salted hashes of their identifiers stay, and what carries one of them is not stored again. Each recipient that
+        was told of them is told to erase them; `request` is the occasion by which its receipt is found.
 
         Raises CourtesyError(NOT_FOUND) when nobody owns it.
         """
@@ -82,8 +87,10 @@ class Eraser:
                 if not await self._engine.unfolded_kinds(people | former):
                     note = Note("erase", reading.person, by, reason, self._clock.now_ms())
                     found = await self._found(reading, former, note, suppress=suppress)
-                    batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=found.erasure)
-                    await self._enter(found.erasure)
+                    told = await self._to_be_told(reading)
+                    erasure = replace(found.erasure, recipients=told, request=request or "")
+                    batch = AppendBatch([], [], Changes(), [], [], note.at_ms, erasure=erasure)
+                    await self._enter(erasure)
                     records = [restore(state, note.at_ms) for state in found.states]
                     position = await append.write(batch._replace(records=records))
                     break
@@ -99,6 +106,16 @@ class Eraser:
             archived,
             position,
         )
+
+    async def _to_be_told(self, reading: PersonReading) -> dict[str, list[str]]:
+        """The recipients that are told of erasures, with the identifiers that they need to find somebody."""
+        known = {} if self._recipients is None else await self._recipients()
+        own = [each.identifier for each in reading.identifiers]
+        return {
+            name: recipient.gets(own) if recipient.needs_identifiers else []
+            for name, recipient in known.items()
+            if Told.ERASURE in recipient.tells
+        }
 
     async def _enter(self, erasure: Erasure) -> None:
         """Tell the register, before anything is erased: what it has and the store has not is erased again."""

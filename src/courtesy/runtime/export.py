@@ -20,6 +20,7 @@ from courtesy.runtime.history import History
 from courtesy.runtime.ledger import Ledger, Read
 from courtesy.runtime.people import GROUP, People, event_view, link_view
 from courtesy.runtime.permit_view import judged_view, permit_view
+from courtesy.runtime.propagation import Propagation
 from courtesy.runtime.quarantine_view import as_text
 from courtesy.runtime.request_view import log_view, request_view
 
@@ -42,6 +43,7 @@ class Exports:
         history: History,
         held: HeldEvents,
         ledger: Ledger,
+        propagation: Propagation,
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -50,6 +52,7 @@ class Exports:
         self._history = history
         self._held = held
         self._ledger = ledger
+        self._propagation = propagation
         self._clock = clock
 
     async def of(self, kind: str, value: str) -> Document:
@@ -89,6 +92,7 @@ class Exports:
             "effects": await self._effects(people),
             "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
             "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
+            "recipients": await self._propagation.told_of(people),
             "held": [_held_view(each, names) for each in held],
         }
 

@@ -83,6 +83,7 @@ def sections(document: Document) -> Iterator[str]:
     yield from section("Messages that we sent about you", _EFFECTS, map(_effect_row, document["effects"]))
     yield from section("What we were allowed to send you", _PERMITS, _picked(document["permits"], *_PERMITS_NAMES))
     yield from section("What we sent you", _SENDS, _picked(document["sends"], *_SENDS_NAMES))
+    yield from section("Who else we told about you", _RECIPIENTS, _picked(document["recipients"], *_RECIPIENTS_NAMES))
     yield from section("What came in and is not counted yet", _HELD, map(_held_row, document["held"]))
     yield from section("Everything that you did, the oldest first", _EVENTS, map(_event_row, document["events"]))
 
@@ -106,6 +107,8 @@ _PERMITS = ("Message", "Over", "For", "Because", "Where that is written", "When"
 _PERMITS_NAMES = ("message", "channel", "purpose", "why", "source", "issued")
 _SENDS = ("Message", "Over", "When")
 _SENDS_NAMES = ("message", "channel", "at")
+_RECIPIENTS = ("Whom", "First", "Last that they took", "Last that we saw there")
+_RECIPIENTS_NAMES = ("recipient", "first_told", "last_accepted", "last_verified")
 _HELD = ("When", "Told by", "Why it waits", "What came")
 _EVENTS = ("When", "What", "Told by", "Details")
 

@@ -58,17 +58,24 @@ def _controller_view(controller: Controller) -> Document:
 
 
 def recipients_of(held: Document, controller: Controller | None) -> list[Document]:
-    """Who got data of a person: receivers of webhooks that were called because of them, by the outbox, and third
-    parties whom the controller names."""
+    """Who got data of a person: systems that are told what they allow, by the receipts; receivers of webhooks that were
+    called because of them, by the outbox; and third parties whom the controller names."""
     calls: dict[str, list[str]] = {}
     for each in held["effects"]:
         if each["state"] == "delivered":
             calls.setdefault(each["target"], []).append(each["settled"] or each["created"])
     named = () if controller is None else controller.recipients
     return [
+        *(_told_recipient(each) for each in held["recipients"]),
         *(_recipient(name, "webhook", sorted(told)) for name, told in sorted(calls.items())),
         *(_recipient(name, "named by the controller", []) for name in named),
     ]
+
+
+def _told_recipient(told: Document) -> Document:
+    times = sum(each["accepted"] is not None for each in told["receipts"])
+    first, last = told["first_told"], told["last_accepted"]
+    return {"name": told["recipient"], "how": "told what you allow", "times": times, "first": first, "last": last}
 
 
 def _recipient(name: str, how: str, told: list[str]) -> Document:

@@ -23,6 +23,7 @@ from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
 from courtesy.channel.address import permitted_networks
 from courtesy.channel.contract import Outside
 from courtesy.channel.guard import GuardedNetwork, SystemResolver
+from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
@@ -32,12 +33,14 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.requests import tell_overdue
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
+from courtesy.runtime.telling import Teller
 from courtesy.runtime.trimming import trim
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
@@ -76,6 +79,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
+            asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
@@ -163,6 +167,14 @@ def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
+
+
+def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:
+    """What tells the recipients that are defined, at addresses that the settings permit."""
+    permitted = permitted_networks(settings.allow_private_webhooks)
+    clock = SystemClock()
+    calls = SubjectCalls(Outside(clock, GuardedNetwork(SystemResolver(), permitted)))
+    return Teller(engine, lambda: catalog.now.recipients, calls, SubjectIds(settings), clock)
 
 
 async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:

@@ -36,6 +36,20 @@ POISONED = Counter("courtesy_records_poisoned", "Records set aside because no st
 EFFECTS = Counter("courtesy_effects", "Attempts to carry out an effect, by kind and answer", ["kind", "answer"])
 
 SETTLED = Counter("courtesy_effects_settled", "Effects by their final outcome", ["kind", "outcome"])
+PROPAGATION_CALLS = Counter(
+    "courtesy_propagation_calls",
+    "Calls to recipients, by what was asked for and the kind of answer",
+    ["recipient", "call", "answer"],
+)
+PROPAGATED = Counter(
+    "courtesy_propagations", "Changes that came to their end at a recipient, by it", ["recipient", "end"]
+)
+PROPAGATION_SECONDS = Histogram(
+    "courtesy_propagation_seconds",
+    "From when a change was found until a recipient had it, urgent ones apart",
+    ["urgent"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400),
+)
 LAKE_ROWS = Counter("courtesy_lake_rows", "Events written to the lake")
 LAKE_TIME = Gauge(
     "courtesy_lake_time_seconds",

@@ -33,6 +33,7 @@ def document(**traits: Any) -> dict[str, Any]:
         "effects",
         "permits",
         "sends",
+        "recipients",
         "held",
         "choices",
         "requests",
@@ -100,4 +101,4 @@ def test_the_origin_of_a_nested_trait_is_found() -> None:
 
 def test_nothing_known_is_said() -> None:
     """An empty part does not look like a broken page."""
-    assert page(document()).count("<p>Nothing.</p>") == 16
+    assert page(document()).count("<p>Nothing.</p>") == 17
