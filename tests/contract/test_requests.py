@@ -22,11 +22,16 @@ from courtesy.engine.contract import Engine
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
 from courtesy.event.choice import Scope
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.propagation import Propagation
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.requests import Requests, tell_overdue
+from courtesy.runtime.settings import Settings
+from sim.recipient import Fault
 from tests.contract.builders import ANN, BOB, NOW_MS, Store
 from tests.contract.test_engine_repair import ANN as ANNS
 from tests.contract.test_engine_repair import DEVICE, World, by_ann, login, seen, world_of
 from tests.contract.test_ledger import MAIL, chooses
+from tests.contract.test_recipients import Told, answers, told_world
 
 RECEIVED = RequestLine(NOW_MS, "eve", "received")
 EVERYTHING = RequestFilter()
@@ -161,7 +166,9 @@ async def office_of(engine: Engine, clock: ManualClock) -> AsyncIterator[Office]
         catalog = CatalogCache(engine, clock)
         await catalog.refresh()
         await world.store(login("l1"))
-        yield Office(world, Requests(engine, catalog, world.ingest, world.people, world.eraser, clock), clock)
+        propagation = Propagation(engine, catalog, SubjectIds(Settings(link_key="k" * 32)), clock)
+        requests = Requests(engine, catalog, world.ingest, world.people, world.eraser, propagation, clock)
+        yield Office(world, requests, clock)
 
 
 async def refused(action: Any, code: Code) -> CourtesyError:
@@ -388,3 +395,84 @@ async def test_a_second_process_sees_what_the_first_took_in(store: Store, engine
         async with store.another() as other:
             assert await other.request(request.number) == request
             assert await other.requests(RequestFilter(people=frozenset({PersonId(8_999)})), None, 10) == []
+
+
+# -- and told
+
+
+@asynccontextmanager
+async def telling_office(engine: Engine, clock: ManualClock) -> AsyncIterator[tuple[Office, Told]]:
+    """An office with a recipient of marketing by e-mail, who knows Ann."""
+    async with told_world(engine, clock) as told:
+        catalog = CatalogCache(engine, clock)
+        await told.define(purposes=("marketing",), channels=("email",))
+        await told.world.store(login("l1"), chooses("c1", "grant"))
+        await told.settle()
+        world, propagation = told.world, told.propagation
+        requests = Requests(engine, catalog, world.ingest, world.people, told.eraser, propagation, clock)
+        yield Office(world, requests, clock), told
+
+
+async def how_told(office: Office, request: Request) -> tuple[str, list[tuple[str, bool]]]:
+    """Whether recipients know, and which receipts there are: what each is about, and whether it was urgent."""
+    view = await office.requests.view(request.number)
+    return view["told"], [(each["kind"], each["urgent"]) for each in view["receipts"]]
+
+
+async def test_recipients_are_told_what_was_done_for_a_request(engine: Engine, clock: ManualClock) -> None:
+    """Of rectification, restriction, objection and erasure, each under its request, until each has confirmed it."""
+    async with telling_office(engine, clock) as (office, told):
+        righting = await office.done(RequestKind.RECTIFICATION, traits={"city": "Batumi"})
+        assert await how_told(office, righting) == ("under_way", [("rectification", True)])
+        restriction = await office.done(RequestKind.RESTRICTION)
+        assert await how_told(office, restriction) == ("nobody", [])
+        await told.settle()
+        assert await how_told(office, righting) == ("everybody", [("rectification", True)])
+        assert await how_told(office, restriction) == ("everybody", [("consent", True)])
+        assert answers(await told.held(ANNS)) == {("marketing", "email"): False}
+        lifted = await office.done(RequestKind.RESTRICTION, restricted=False)
+        await told.settle()
+        assert await how_told(office, lifted) == ("everybody", [("consent", False)])
+        assert answers(await told.held(ANNS)) == {("marketing", "email"): True}
+        objection = await office.done(RequestKind.OBJECTION)
+        await told.settle()
+        assert await how_told(office, objection) == ("everybody", [("consent", True)])
+        assert answers(await told.held(ANNS)) == {("marketing", "email"): False}
+        subject = told.ids.of("crm", await told.person(ANNS)).hex()
+        erasure = await office.done(RequestKind.ERASURE)
+        assert await how_told(office, erasure) == ("under_way", [("erasure", True)])
+        await told.settle()
+        assert await how_told(office, erasure) == ("everybody", [("erasure", True)])
+        assert subject not in told.other.held
+
+
+async def test_a_recipient_that_does_not_answer_is_for_somebody_to_look_at(engine: Engine, clock: ManualClock) -> None:
+    """The request says so; and that everybody knows once it answers again."""
+    async with telling_office(engine, clock) as (office, told):
+        told.other.faults = {Fault.ERROR: 1.0}
+        request = await office.done(RequestKind.RESTRICTION)
+        await told.pass_once()
+        assert (await how_told(office, request))[0] == "under_way"
+        clock.advance(2 * DAY_MS)
+        await told.pass_once()
+        assert (await how_told(office, request))[0] == "escalated"
+        told.other.faults = {}
+        assert await told.propagation.retry("crm") >= 1
+        await told.settle()
+        assert (await how_told(office, request))[0] == "everybody"
+
+
+async def test_of_who_cannot_be_read_back_it_is_enough_that_they_accepted(engine: Engine, clock: ManualClock) -> None:
+    """There is nothing more to be had."""
+    async with telling_office(engine, clock) as (office, told):
+        await told.define("till", reads_back=False)
+        request = await office.done(RequestKind.OBJECTION)
+        await told.settle()
+        for _ in range(10):
+            await told.pass_once("till")
+            clock.advance(1_000)
+        view = await office.requests.view(request.number)
+        assert {(each["recipient"], each["state"]) for each in view["receipts"]} == {
+            ("crm", "verified"), ("till", "accepted"),
+        }  # fmt: skip
+        assert view["told"] == "everybody"

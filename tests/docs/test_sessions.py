@@ -32,6 +32,7 @@ SERVED = (
     "docs/how-to/recipients.md",
     "docs/how-to/forget.md",
     "docs/how-to/ledger.md",
+    "docs/how-to/requests.md",
     "docs/how-to/preference-centre.md",
     "docs/how-to/questions.md",
     "docs/how-to/operate.md",

@@ -21,6 +21,7 @@ from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.propagation import propagation
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
+from courtesy.cli.request import request
 from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
 from courtesy.cli.standards import show_standard
@@ -46,6 +47,7 @@ cli.add_typer(audit)
 cli.add_typer(person)
 cli.add_typer(propagation)
 cli.add_typer(quarantine)
+cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
 cli.command("backup")(back_up)

@@ -42,6 +42,7 @@ _TAGS = {
     "recipients": "Other systems that are told what people allow, what was put right, and whom to erase.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
+    "requests": "What people ask about their data: by when it is due, doing it, and showing that it was done.",
     "imports": "Files that were imported, and taking them back.",
     "sources": "Where events come from.",
     "controller": "Who answers for what is done with people's data.",

@@ -22,6 +22,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
@@ -61,6 +62,7 @@ class App:
     eraser: Eraser
     exports: Exports
     requests: Requests
+    packages: Packages
     take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
@@ -79,6 +81,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
     eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients)
+    exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
+    requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     return App(
         settings,
         clock,
@@ -96,8 +100,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         propagation,
         repairs,
         eraser,
-        Exports(engine, catalog, people, history, held, ledger, propagation, clock),
-        Requests(engine, catalog, ingest, people, eraser, clock),
+        exports,
+        requests,
+        Packages(engine, catalog, requests, exports, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

@@ -16,7 +16,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.contract import Engine
 from courtesy.engine.ledger import Entry
 from courtesy.engine.propagation import Change, ChangeKind, Cursor
-from courtesy.event.choice import Action, Choice
+from courtesy.event.choice import RESTRICTION, Action, Choice
 from courtesy.runtime.ledger import Content, opened
 from courtesy.runtime.recipient import Recipient, SubjectIds, Told
 
@@ -152,6 +152,7 @@ def is_revocation(content: Content) -> bool:
         content.retracts is not None
         or choice.action in REVOCATIONS
         or (choice.action is Action.SIGNAL and choice.value is False)
+        or (choice.purpose == RESTRICTION and choice.value is True)
     )
 
 

@@ -15,7 +15,7 @@ from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, MINUTE_MS, SECOND_MS
 from courtesy.channel.subjects import Where, check_recipient_url
 from courtesy.channel.webhook import check_secrets
-from courtesy.event.choice import ANY, Scope, Word
+from courtesy.event.choice import ANY, RESTRICTION, Scope, Word
 from courtesy.identity.rules import split_identifier
 from courtesy.runtime.links import key_of
 from courtesy.runtime.settings import Settings
@@ -78,7 +78,9 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Where(self.url, self.secrets)
 
     def cares_about(self, scope: Scope) -> bool:
-        """Whether a choice for that is about anything that it does."""
+        """Whether a choice for that is about anything that it does; a restriction is about everything."""
+        if scope.purpose == RESTRICTION:
+            return True
         return _meets(scope.purpose, self.purposes) and _meets(scope.channel, self.channels)
 
     def gets(self, identifiers: Iterable[str]) -> list[str]:

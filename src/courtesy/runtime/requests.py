@@ -29,6 +29,7 @@ from courtesy.consent.request import (
     sameness,
 )
 from courtesy.engine.contract import Engine, PersonReading
+from courtesy.engine.propagation import ReceiptFilter
 from courtesy.engine.request import NewRequest, Request, RequestFilter, RequestLine, RequestPlace
 from courtesy.event.event import EventType
 from courtesy.identity.rules import SOURCE_KIND, split_identifier
@@ -37,6 +38,8 @@ from courtesy.runtime.consent import place_of
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import GROUP, PERSON, People
+from courtesy.runtime.propagation import Propagation, receipt_view
+from courtesy.runtime.request_view import log_view, request_view, telling_of
 from courtesy.runtime.saying import Sayings, telling
 from courtesy.runtime.system_events import SourceReport, report
 
@@ -55,12 +58,20 @@ class Requests:
     """Requests, of one process."""
 
     def __init__(
-        self, engine: Engine, catalog: CatalogCache, ingest: Ingest, people: People, eraser: Eraser, clock: Clock
+        self,
+        engine: Engine,
+        catalog: CatalogCache,
+        ingest: Ingest,
+        people: People,
+        eraser: Eraser,
+        propagation: Propagation,
+        clock: Clock,
     ) -> None:
         self._engine = engine
         self._catalog = catalog
         self._people = people
         self._eraser = eraser
+        self._propagation = propagation
         self._clock = clock
         self._sayings = Sayings(catalog, ingest, clock, SOURCE_NAME)
         self._deeds: dict[RequestKind, Deed] = {
@@ -157,6 +168,7 @@ class Requests:
     async def _put_right(self, request: Request, reading: PersonReading, by: str) -> str:
         traits = decode_details(request.details).traits or {}
         receipt = await self._sayings.say(reading, [_righting(request.number, traits)], RIGHTING)
+        await self._propagation.rectified(reading.person, name_of(request.number))
         return f"counts from position {receipt.position}"
 
     async def _choose(self, request: Request, reading: PersonReading, by: str) -> str:
@@ -173,7 +185,8 @@ class Requests:
         assert request.identifier is not None, "of nobody nothing is erased"
         details = decode_details(request.details)
         suppress = details.suppress is not False
-        done = await self._eraser.erase(request.identifier, by, f"request {name_of(request.number)}", suppress=suppress)
+        name = name_of(request.number)
+        done = await self._eraser.erase(request.identifier, by, f"request {name}", suppress=suppress, request=name)
         return "forgotten" if done.archived else "forgotten; the lake follows"
 
     async def refuse(self, number: int, by: str, reason: str) -> Request:
@@ -217,6 +230,19 @@ class Requests:
         )
 
     # -- looking
+
+    async def view(self, number: int) -> dict[str, Any]:
+        """A request with its log, and with what recipients were told because of it. Raises CourtesyError(NOT_FOUND)."""
+        request = await self.get(number)
+        receipts = await self._engine.receipts(ReceiptFilter(request=name_of(number)), None, 2**31 - 1)
+        known = await self._catalog.recipients()
+        silent = {name for name, recipient in known.items() if not recipient.reads_back}
+        return {
+            **request_view(request, self._clock.now_ms()),
+            "log": log_view(await self._engine.request_log(number)),
+            "told": str(telling_of(receipts, silent)),
+            "receipts": [receipt_view(each) for each in reversed(receipts)],
+        }
 
     async def get(self, number: int) -> Request:
         """One request. Raises CourtesyError(NOT_FOUND)."""

@@ -12,7 +12,7 @@ from courtesy.consent.law import Laws, allowed
 from courtesy.consent.laws import EMAIL, MARKETING, SMS
 from courtesy.consent.standing import Standing, scope_of
 from courtesy.engine.contract import PersonReading
-from courtesy.event.choice import ANY, Scope
+from courtesy.event.choice import ANY, RESTRICTION, Scope
 from courtesy.identity.rules import split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.view import choices_view
@@ -74,7 +74,8 @@ def _scope_in(choice: Mapping[str, Any]) -> Scope:
 def _questions(recipient: Recipient, standing: Standing) -> list[Scope]:
     """What the recipient might do: for each of its purposes and channels, and for each topic and brand that the person
     said something about. Of one that does anything, those that they named and the usual ones."""
-    scopes = [scope for scope in map(scope_of, standing.scopes) if recipient.cares_about(scope)]
+    told = (scope_of(key) for key in standing.scopes)
+    scopes = [scope for scope in told if scope.purpose != RESTRICTION and recipient.cares_about(scope)]
     purposes = set(recipient.purposes) or USUAL_PURPOSES | {each.purpose for each in scopes} - {ANY}
     channels = set(recipient.channels) or USUAL_CHANNELS | {each.channel for each in scopes} - {ANY}
     found = {Scope(*each) for each in product(purposes, channels)}
