@@ -8,13 +8,14 @@ from pathlib import Path
 from sim.server import Server, serving
 from tests.e2e.walking import LAPTOP, PHONE, address_for, customer, open_shop, walk
 from tests.tidy.checkout import ROOT
+from tests.unit.channel.mailbox import mailbox
 
 FOLDER = ROOT / "docs" / "pictures"
-TALL = 1_180
+TALL, SHORT = 1_180, 620
 
 
 def take(server: Server, node_modules: Path) -> None:
-    """The page on a laptop, and what is known of somebody on a phone."""
+    """The page on a laptop and on a phone, and where a code is entered."""
     open_shop(server)
     customer(server, "ann")
     address = address_for(server, "ann")
@@ -34,12 +35,24 @@ def take(server: Server, node_modules: Path) -> None:
         ("picture", str(FOLDER / "preference-centre-phone.png"), TALL),
         viewport=small,
     )
+    walk(
+        node_modules,
+        ("open", f"{address}/delete?lang=en"),
+        ("press", "send"),
+        ("picture", str(FOLDER / "preference-centre-code.png"), SHORT),
+        viewport={**LAPTOP, "height": SHORT},
+    )
 
 
 def main() -> None:
     """Take them all, of a server that is there for nothing else."""
-    with tempfile.TemporaryDirectory() as folder, serving(data=Path(folder) / "data") as server:
-        take(server, ROOT / "node_modules")
+    with tempfile.TemporaryDirectory() as folder, mailbox() as box:
+        mail = {
+            "COURTESY_MAIL_URL": f"smtp://127.0.0.1:{box.port}?tls=none",
+            "COURTESY_MAIL_FROM": "hello@shop.example",
+        }
+        with serving(data=Path(folder) / "data", environment=mail) as server:
+            take(server, ROOT / "node_modules")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _ways(frame: Frame, address: str, done: str | None) -> list[Markup]:
     said = texts.say(f"code_{done}", address=masked_email(address), minutes=MINUTES)
     entry = tag(
         "input", type="text", id="code", name="code", inputmode="numeric", autocomplete="one-time-code",
-        maxlength=str(2 * DIGITS), required=True, class_="code", aria_describedby="said",
+        maxlength=str(2 * DIGITS), required=True, class_="code", dir="ltr", aria_describedby="said",
     )  # fmt: skip
     label = tag("label", texts["code_label"], for_="code")
     return [
