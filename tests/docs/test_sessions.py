@@ -31,6 +31,7 @@ SERVED = (
     "docs/how-to/audit.md",
     "docs/how-to/forget.md",
     "docs/how-to/ledger.md",
+    "docs/how-to/requests.md",
     "docs/how-to/preference-centre.md",
     "docs/how-to/operate.md",
 )

@@ -1,17 +1,28 @@
-"""Takes the pictures of the preference centre that the documents show: `python -m tests.e2e.pictures`."""
+"""Takes the pictures that the documents show: `python -m tests.e2e.pictures`."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
-from sim.server import Server, serving
+from sim.server import LEARN_S, Server, serving
+from tests.e2e.asking import ask
 from tests.e2e.walking import LAPTOP, PHONE, address_for, customer, open_shop, walk
 from tests.tidy.checkout import ROOT
 from tests.unit.channel.mailbox import mailbox
 
 FOLDER = ROOT / "docs" / "pictures"
 TALL, SHORT = 1_180, 620
+CONTROLLER = {
+    "name": "Shoes & More",
+    "contact": "Nino Beridze, data protection",
+    "email": "privacy@shop.example",
+    "address": {"country": "DE", "street": "Hauptstrasse 1", "city": "Berlin", "postal_code": "10115"},
+    "privacy_url": "https://shop.example/privacy",
+    "retention": "P3Y",
+    "recipients": ["Post Ltd"],
+}
 
 
 def take(server: Server, node_modules: Path) -> None:
@@ -44,6 +55,23 @@ def take(server: Server, node_modules: Path) -> None:
     )
 
 
+def take_answer(server: Server, node_modules: Path, folder: Path) -> None:
+    """The page that answers a request for access."""
+    server.send("PUT", "/v1/controller", CONTROLLER)
+    time.sleep(LEARN_S)
+    customer(server, "ana")
+    person = {"kind": "user_id", "value": "ana"}
+    number = server.send("POST", "/v1/requests", {"kind": "access", "person": person})["number"]
+    page = folder / "page.html"
+    page.write_bytes(ask(server.port, "GET", f"/v1/requests/{number}/page", key=server.admin_key).body)
+    walk(
+        node_modules,
+        ("open", page.as_uri()),
+        ("picture", str(FOLDER / "request-page.png"), TALL),
+        viewport={**LAPTOP, "height": TALL},
+    )
+
+
 def main() -> None:
     """Take them all, of a server that is there for nothing else."""
     with tempfile.TemporaryDirectory() as folder, mailbox() as box:
@@ -53,6 +81,7 @@ def main() -> None:
         }
         with serving(data=Path(folder) / "data", environment=mail) as server:
             take(server, ROOT / "node_modules")
+            take_answer(server, ROOT / "node_modules", Path(folder))
 
 
 if __name__ == "__main__":

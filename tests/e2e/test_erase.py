@@ -24,6 +24,7 @@ WHO = {"userId": "zzuser-771", "anonymousId": "zzdevice-772"}
 SECRETS = (
     "zzuser-771", "zzdevice-772", "zzmail-773@example.com", "zzmail-773@EXAMPLE.com", "Zzname-774", "Zzcity-775",
     "zzproduct-776", "zzuser-777", "zztopic-778", "zzpolicy-779",
+    "zzletter-780", "zzreason-781",
 )  # fmt: skip
 """Every identifier and value of the person who is erased; each occurs nowhere else."""
 
@@ -92,6 +93,13 @@ def _told(server: Server) -> None:
         path = f"/v1/people/user_id/{WHO['userId']}/{verb}"
         assert ask(server.port, "POST", path, key=server.admin_key, body=body).status == 200
         server.wait_folded()
+    asked = {
+        "kind": "access",
+        "person": {"kind": "user_id", "value": WHO["userId"]},
+        "details": {"note": "zzletter-780"},
+    }
+    number = server.send("POST", "/v1/requests", asked)["number"]
+    server.send("POST", f"/v1/requests/{number}/refuse", {"reason": "zzreason-781"})
 
 
 def _trim(data: Path) -> None:
@@ -126,6 +134,7 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running, is_
         assert {secret for secret, _ in before} == set(SECRETS)
         places = {name for _, name in before}
         assert places >= {"person_state", "identifier", "link", "quarantine", "chapter" if is_trimmed else "log"}
+        assert places >= {"request", "request_log"}
         done = run("person", "erase", "email", "zzmail-773@example.com", "--yes", "--data", str(data))
         assert done.returncode == 0, done.stderr
         server.wait_folded()

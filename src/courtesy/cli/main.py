@@ -19,6 +19,7 @@ from courtesy.cli.ledger import ledger
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.quality import show_quality
 from courtesy.cli.quarantine import quarantine
+from courtesy.cli.request import request
 from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
 from courtesy.cli.standards import show_standard
@@ -42,6 +43,7 @@ cli.add_typer(ledger)
 cli.add_typer(audit)
 cli.add_typer(person)
 cli.add_typer(quarantine)
+cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
 cli.command("import")(import_files)

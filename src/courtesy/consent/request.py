@@ -16,6 +16,7 @@ from courtesy.event.choice import HEALTH, RESTRICTION, Action, Word
 METHOD = "request of the person"
 PURPOSES_MAX = 20
 DETAILS_BYTES_MAX = 16 * 1024
+NUMBER_CHARS_MAX = 18
 
 
 class RequestKind(StrEnum):
@@ -119,6 +120,14 @@ def sameness(kind: RequestKind, details: Details) -> bytes:
 def name_of(number: int) -> str:
     """What a request is called in the ledger and in letters."""
     return f"R-{number}"
+
+
+def number_of(text: str) -> int:
+    """The number of a request by what it is called, `R-7` or `7`. Raises CourtesyError(INVALID)."""
+    digits = text.removeprefix("R-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_CHARS_MAX):
+        raise CourtesyError(Code.INVALID, f"expected a request like R-7, got {text!r:.60}", place="number")
+    return int(digits)
 
 
 def choices_of(kind: RequestKind, details: Details, number: int, by: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from courtesy.event.choice import Action, Basis
 from courtesy.http.operation import HTML, Answer, Asked, Operation
 from courtesy.http.people import PERSON_PATH, CorrectionView, LinkView, MergeView, PersonView, RefusedView
 from courtesy.http.permits import PermitView, SendView
+from courtesy.http.requests import RequestLineView, RequestView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.export import FORMAT
 from courtesy.runtime.export_page import page
@@ -81,6 +82,12 @@ class ExportedHeld(msgspec.Struct, frozen=True):
     mended_encoding: str | None
 
 
+class ExportedRequest(RequestView, frozen=True):
+    """A request of theirs, with what was done about it."""
+
+    log: list[RequestLineView]
+
+
 class OwnerBeforeView(msgspec.Struct, frozen=True):
     """Who had one of their identifiers until an instant."""
 
@@ -140,6 +147,7 @@ class PersonExport(msgspec.Struct, frozen=True):
     owners_before: list[OwnerBeforeView]
     merges_undone: list[UndoneMergeView]
     choices: list[ExportedChoice]
+    requests: list[ExportedRequest]
     events: list[ExportedEvent]
     effects: list[ExportedEffect]
     permits: list[PermitView]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
+from collections.abc import Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from courtesy.consent.request import RequestKind
 from courtesy.engine.contract import PartitionStatus
+from courtesy.engine.request import RequestCount
 from courtesy.event.cause import Fate
 from courtesy.runtime.ingest import Receipt
 from courtesy.runtime.telemetry import ACCEPTED
@@ -27,10 +30,29 @@ def count_fates(receipt: Receipt) -> None:
         ACCEPTED.labels(fate, cause).inc(count)
 
 
-def page(partitions: list[PartitionStatus] | None, now_ms: int, switched_off_count: int = 0) -> bytes:
+def page(
+    partitions: list[PartitionStatus] | None,
+    now_ms: int,
+    switched_off_count: int = 0,
+    requests: Sequence[RequestCount] = (),
+) -> bytes:
     """All metrics of all processes, and how the store stands: how far each partition lags (`partitions` is None when it
-    is silent), and how many subscriptions are switched off."""
-    return generate_latest(_processes()) + generate_latest(_standing(partitions, now_ms, switched_off_count))
+    is silent), how many subscriptions are switched off, and how many requests of people wait for an answer."""
+    standing = _standing(partitions, now_ms, switched_off_count)
+    _add_requests(standing, requests)
+    return generate_latest(_processes()) + generate_latest(standing)
+
+
+def _add_requests(registry: CollectorRegistry, requests: Sequence[RequestCount]) -> None:
+    waiting = Gauge(
+        "courtesy_requests_pending", "Requests of people that are not answered yet", ["kind"], registry=registry
+    )
+    late = Gauge("courtesy_requests_overdue", "Those of them whose last day has begun", ["kind"], registry=registry)
+    counts = {each.kind: each for each in requests}
+    for kind in RequestKind:
+        count = counts.get(kind, RequestCount(kind, 0, 0))
+        waiting.labels(kind).set(count.pending_count)
+        late.labels(kind).set(count.overdue_count)
 
 
 def _processes() -> CollectorRegistry:

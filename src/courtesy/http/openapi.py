@@ -40,6 +40,7 @@ _TAGS = {
     "permits": "Asking before a message leaves, and showing afterwards that it was asked.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
+    "requests": "What people ask about their data: by when it is due, doing it, and showing that it was done.",
     "imports": "Files that were imported, and taking them back.",
     "sources": "Where events come from.",
     "controller": "Who answers for what is done with people's data.",

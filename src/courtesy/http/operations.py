@@ -14,6 +14,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS, from_iso, to_iso
 from courtesy.engine.contract import Count, PartitionStatus, Quarantined
+from courtesy.engine.request import RequestCount
 from courtesy.event.cause import MEANING, Cause, Fate
 from courtesy.http.metrics import PAGE_TYPE, page
 from courtesy.http.operation import JSON, Answer, Asked, NoQuery, Operation
@@ -93,13 +94,16 @@ async def _why_not_ready(app: App) -> str:
 async def metrics(asked: Asked[NoQuery, None]) -> Answer:
     """The metrics of all processes."""
     partitions: list[PartitionStatus] | None = None
+    requests: list[RequestCount] = []
+    now_ms = asked.app.clock.now_ms()
     try:
         async with asyncio.timeout(READY_WAIT_S):
+            requests = await asked.app.engine.request_counts(now_ms)
             partitions = await asked.app.engine.status()
     except (TimeoutError, CourtesyError):
         partitions = None
     switched_off_count = len(asked.app.catalog.now.switched_off)
-    return Answer(page(partitions, asked.app.clock.now_ms(), switched_off_count), media_type=PAGE_TYPE)
+    return Answer(page(partitions, now_ms, switched_off_count, requests), media_type=PAGE_TYPE)
 
 
 class SpanQuery(msgspec.Struct, frozen=True, rename={"from_": "from"}, forbid_unknown_fields=True):

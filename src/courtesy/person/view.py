@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from courtesy.base.ids import SourceId
@@ -28,6 +28,16 @@ def split_path(path: str) -> list[str]:
         else:
             names[-1] += char
     return names
+
+
+def leaves(traits: Mapping[str, Any], origins: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested traits that have an origin of their own, by the paths under which origins are told."""
+    for name, value in traits.items():
+        path = prefix + name.replace("\\", "\\\\").replace(".", "\\.")
+        if isinstance(value, Mapping) and value and path not in origins:
+            yield from leaves(value, origins, f"{path}.")
+        else:
+            yield path, value
 
 
 def nested_traits(traits: Mapping[str, Trait]) -> dict[str, Any]:

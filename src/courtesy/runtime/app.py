@@ -22,6 +22,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.preferences import Preferences
@@ -56,6 +57,7 @@ class App:
     eraser: Eraser
     exports: Exports
     requests: Requests
+    packages: Packages
     take_backs: TakeBacks
     quarantine: Quarantine
     schemas: Schemas
@@ -72,6 +74,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     repairs = Repairs(engine, catalog, history, clock)
     signer = Signer(settings)
     eraser = Eraser(engine, history, archive, held, clock, Register(Path(settings.data) / REGISTER))
+    exports = Exports(engine, catalog, people, history, held, ledger, clock)
+    requests = Requests(engine, catalog, ingest, people, eraser, clock)
     return App(
         settings,
         clock,
@@ -87,8 +91,9 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Codes(engine, signer, clock, mailer_of(settings)),
         repairs,
         eraser,
-        Exports(engine, catalog, people, history, held, ledger, clock),
-        Requests(engine, catalog, ingest, people, eraser, clock),
+        exports,
+        requests,
+        Packages(engine, catalog, requests, exports, clock),
         TakeBacks(engine, catalog, history, repairs, clock),
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),

@@ -11,6 +11,7 @@ from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
 from courtesy.engine.permit import PermitFilter
+from courtesy.engine.request import RequestFilter
 from courtesy.identity.resolve import Link
 from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
@@ -20,6 +21,7 @@ from courtesy.runtime.ledger import Ledger, Read
 from courtesy.runtime.people import GROUP, People, event_view, link_view
 from courtesy.runtime.permit_view import judged_view, permit_view
 from courtesy.runtime.quarantine_view import as_text
+from courtesy.runtime.request_view import log_view, request_view
 
 FORMAT = "courtesy.person/1"
 """What the document calls its form. The number rises when a program that reads it would have to change."""
@@ -82,6 +84,7 @@ class Exports:
             "corrections": await self._corrections(people),
             **_past_view(past, names),
             "choices": [_choice(each, names) for each in chosen],
+            "requests": await self._requests(people),
             "events": [_event(record, names) for record in records],
             "effects": await self._effects(people),
             "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
@@ -94,6 +97,14 @@ class Exports:
         return [
             {"kind": note.kind, "by": note.by, "reason": note.reason, "at": to_iso(note.at_ms)}
             for note in sorted(notes, key=lambda note: note.at_ms)
+        ]
+
+    async def _requests(self, people: Iterable[PersonId]) -> list[Document]:
+        requests = await self._engine.requests(RequestFilter(people=frozenset(people)), None, ALL)
+        now_ms = self._clock.now_ms()
+        return [
+            {**request_view(each, now_ms), "log": log_view(await self._engine.request_log(each.number))}
+            for each in sorted(requests, key=lambda each: each.number)
         ]
 
     async def _effects(self, people: Iterable[PersonId]) -> list[Document]:

@@ -7,13 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-_STYLE = """
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
+from courtesy.person.view import leaves
+
+STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
+  background: #fff }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ccc;
   overflow-wrap: anywhere }
 th { white-space: nowrap }
 dl { margin: 0 } dt { font-weight: 600 } dd { margin: 0 0 .3rem 1rem }
+@media (max-width: 40rem) { th, td { padding: .2rem .25rem; font-size: .8rem } th { white-space: normal } }
+@media print { body { margin: 0; max-width: none } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 
 _HEAD = """<!doctype html>
@@ -26,6 +31,7 @@ _HEAD = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
+<main>
 <h1>What we hold about you</h1>
 <p>Made on {exported}. All times are in UTC, like 2026-05-03T14:05:00.000Z: the date, then the time of day.
 The same content for programs is in the JSON file that belongs to this page.</p>
@@ -55,23 +61,30 @@ def page(document: Document) -> str:
 
 
 def _parts(document: Document) -> Iterator[str]:
+    yield _HEAD.format(style=STYLE, exported=text_of(document["exported"]))
+    yield from sections(document)
+    yield "</main>\n</body>\n</html>\n"
+
+
+def sections(document: Document) -> Iterator[str]:
+    """What a document says, a heading and a table for each part of it."""
     person = document["person"]
-    yield _HEAD.format(style=_STYLE, exported=text_of(document["exported"]))
-    yield from _section("How we recognise you", _IDENTIFIERS, map(_identifier_row, person["identifiers"]))
-    yield from _section("What we know of you", _TRAITS, _trait_rows(person))
-    yield from _section("How we read some of it", _STANDARD, person["standard"].items())
-    yield from _section("Groups that you belong to", _GROUPS, _picked(person["groups"], "group", "first", "last"))
-    yield from _section("What you did, in numbers", _BEHAVIOURS, _behaviour_rows(person["events"]))
-    yield from _section("What we wait for", _WAITING, _picked(person["waiting"], "subscription", "due"))
-    yield from _section("Why we think that this is all you", _LINKS, _why_rows(document))
-    yield from _section("What we did not take for yours", _REFUSED, _picked(document["refused"], *_REFUSED_NAMES))
-    yield from _section("What we corrected by hand", _CORRECTED, _picked(document["corrections"], *_CORRECTED_NAMES))
-    yield from _section("Messages that we sent about you", _EFFECTS, map(_effect_row, document["effects"]))
-    yield from _section("What we were allowed to send you", _PERMITS, _picked(document["permits"], *_PERMITS_NAMES))
-    yield from _section("What we sent you", _SENDS, _picked(document["sends"], *_SENDS_NAMES))
-    yield from _section("What came in and is not counted yet", _HELD, map(_held_row, document["held"]))
-    yield from _section("Everything that you did, the oldest first", _EVENTS, map(_event_row, document["events"]))
-    yield "</body>\n</html>\n"
+    yield from section("How we recognise you", _IDENTIFIERS, map(_identifier_row, person["identifiers"]))
+    yield from section("What we know of you", _TRAITS, _trait_rows(person))
+    yield from section("How we read some of it", _STANDARD, person["standard"].items())
+    yield from section("Groups that you belong to", _GROUPS, _picked(person["groups"], "group", "first", "last"))
+    yield from section("What you did, in numbers", _BEHAVIOURS, _behaviour_rows(person["events"]))
+    yield from section("What we wait for", _WAITING, _picked(person["waiting"], "subscription", "due"))
+    yield from section("Why we think that this is all you", _LINKS, _why_rows(document))
+    yield from section("What we did not take for yours", _REFUSED, _picked(document["refused"], *_REFUSED_NAMES))
+    yield from section("What we corrected by hand", _CORRECTED, _picked(document["corrections"], *_CORRECTED_NAMES))
+    yield from section("What you allowed, refused and wished", _CHOICES, map(_choice_row, document["choices"]))
+    yield from section("What you asked of us", _REQUESTS, _picked(document["requests"], *_REQUESTS_NAMES))
+    yield from section("Messages that we sent about you", _EFFECTS, map(_effect_row, document["effects"]))
+    yield from section("What we were allowed to send you", _PERMITS, _picked(document["permits"], *_PERMITS_NAMES))
+    yield from section("What we sent you", _SENDS, _picked(document["sends"], *_SENDS_NAMES))
+    yield from section("What came in and is not counted yet", _HELD, map(_held_row, document["held"]))
+    yield from section("Everything that you did, the oldest first", _EVENTS, map(_event_row, document["events"]))
 
 
 _IDENTIFIERS = ("What", "Value", "Since", "Told by")
@@ -85,6 +98,9 @@ _REFUSED = ("What", "Why", "Told by", "When")
 _REFUSED_NAMES = ("identifier", "reason", "source", "at")
 _CORRECTED = ("What", "Why", "By whom", "When")
 _CORRECTED_NAMES = ("kind", "reason", "by", "at")
+_CHOICES = ("When", "What", "For", "Until", "How", "Told by")
+_REQUESTS = ("Request", "What", "Where it stands", "Received", "Answered")
+_REQUESTS_NAMES = ("request", "kind", "state", "received", "settled")
 _EFFECTS = ("To", "What became of it", "Tries", "When")
 _PERMITS = ("Message", "Over", "For", "Because", "Where that is written", "When")
 _PERMITS_NAMES = ("message", "channel", "purpose", "why", "source", "issued")
@@ -94,13 +110,15 @@ _HELD = ("When", "Told by", "Why it waits", "What came")
 _EVENTS = ("When", "What", "Told by", "Details")
 
 
-def _section(title: str, head: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+def section(title: str, head: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """A heading, and a table under these column heads; or that there is nothing."""
     yield f"<h2>{text_of(title)}</h2>\n"
     is_empty = True
     for row in rows:
         if is_empty:
             is_empty = False
-            yield f"<table>\n<thead><tr>{''.join(f'<th>{text_of(name)}</th>' for name in head)}</tr></thead>\n<tbody>\n"
+            heads = "".join(f'<th scope="col">{text_of(name)}</th>' for name in head)
+            yield f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
         yield f"<tr>{''.join(f'<td>{_value(cell)}</td>' for cell in row)}</tr>\n"
     yield "<p>Nothing.</p>\n" if is_empty else "</tbody>\n</table>\n"
 
@@ -144,19 +162,9 @@ def _identifier_row(each: Document) -> list[Any]:
 def _trait_rows(person: Document) -> Iterator[list[Any]]:
     """Each trait with where it comes from."""
     origins = person["trait_origins"]
-    for path, value in _leaves(person["traits"], origins, ""):
+    for path, value in leaves(person["traits"], origins):
         origin = origins.get(path, {})
         yield [path, value, _PARTY.get(origin.get("party", "")), origin.get("source"), origin.get("at")]
-
-
-def _leaves(traits: Document, origins: Document, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The values that have an origin of their own, by the paths under which origins are told."""
-    for name, value in traits.items():
-        path = prefix + name.replace("\\", "\\\\").replace(".", "\\.")
-        if isinstance(value, Mapping) and value and path not in origins:
-            yield from _leaves(value, origins, f"{path}.")
-        else:
-            yield path, value
 
 
 def _behaviour_rows(events: Mapping[str, Document]) -> Iterator[list[Any]]:
@@ -167,6 +175,33 @@ def _behaviour_rows(events: Mapping[str, Document]) -> Iterator[list[Any]]:
 def _why_rows(document: Document) -> Iterator[list[Any]]:
     for each in (*document["links"], *document["merges"]):
         yield [each["a"], each["b"], each["reason"], each["source"], each["at"]]
+
+
+_ACTIONS = {
+    "grant": "you allowed",
+    "withdraw": "you took back",
+    "object": "you refused",
+    "set": "you wished",
+    "expire": "it ended",
+    "signal": "your browser said",
+    "correct": "it was never so",
+}
+
+
+def _choice_row(each: Document) -> list[Any]:
+    scope = {name: each[name] for name in ("purpose", "channel", "topic", "brand", "jurisdiction") if each[name] != "*"}
+    said = _ACTIONS.get(each["action"], each["action"])
+    what = said if each["value"] is None else {said: each["value"]}
+    shown = {name: value for name, value in (each["evidence"] or {}).items() if value is not None}
+    how = {
+        "by": each["method"],
+        "through": each["actor"],
+        "request": each["request"],
+        "policy": each["policy"],
+        **shown,
+    }
+    told = {name: value for name, value in how.items() if value is not None}
+    return [each["held_from"], what, scope or "everything", each["held_to"], told, each["source"]]
 
 
 def _effect_row(each: Document) -> list[Any]:

@@ -30,7 +30,7 @@ from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.links import Link, LinkKind, Signer
 from courtesy.runtime.people import PERSON, People
-from courtesy.runtime.teller import Teller
+from courtesy.runtime.voice import Voice
 
 SOURCE_NAME = "preference-centre"
 """The source of what people say there; made when somebody says something first."""
@@ -110,7 +110,7 @@ class Preferences:
         self._people = people
         self._clock = clock
         self._laws = Laws(LAWS)
-        self._teller = Teller(catalog, ingest, clock, SOURCE_NAME)
+        self._voice = Voice(catalog, ingest, clock, SOURCE_NAME)
         self.signer = signer
 
     @property
@@ -178,7 +178,7 @@ class Preferences:
                 node = node.setdefault(name, {})
             node[leaf] = None
         call = {"type": EventType.IDENTIFY, "traits": traits, "messageId": f"forget-{secrets.token_hex(16)}"}
-        return await self._teller.tell(guest.reading, [call], {"courtesy": {"overwrite": True}})
+        return await self._voice.tell(guest.reading, [call], {"courtesy": {"overwrite": True}})
 
     async def unsubscribe(self, link: Link) -> Receipt | None:
         """Withdraw what a link is about; None when that is withdrawn already."""
@@ -228,4 +228,4 @@ class Preferences:
             }
             for at in range(0, len(told), CHOICES_MAX)
         ]
-        return await self._teller.tell(guest.reading, calls, {})
+        return await self._voice.tell(guest.reading, calls, {})

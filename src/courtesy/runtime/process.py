@@ -32,6 +32,7 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
+from courtesy.runtime.requests import tell_overdue
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
@@ -95,6 +96,9 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
             days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
+            overdue = await tell_overdue(engine, now)
+            if overdue:
+                log.warning("requests_overdue", newly=overdue)
             if trimmed or forgotten or days_forgotten or let_go:
                 log.info(
                     "upkeep",

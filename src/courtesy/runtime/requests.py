@@ -38,7 +38,7 @@ from courtesy.runtime.erase import Eraser
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import GROUP, PERSON, People
 from courtesy.runtime.system_events import SourceReport, report
-from courtesy.runtime.teller import Call, Teller, telling
+from courtesy.runtime.voice import Call, Voice, telling
 
 SOURCE_NAME = "requests"
 """The source of what requests set right and choose, and of the events that tell of late ones."""
@@ -62,7 +62,7 @@ class Requests:
         self._people = people
         self._eraser = eraser
         self._clock = clock
-        self._teller = Teller(catalog, ingest, clock, SOURCE_NAME)
+        self._voice = Voice(catalog, ingest, clock, SOURCE_NAME)
         self._deeds: dict[RequestKind, Deed] = {
             RequestKind.ACCESS: self._hand_out,
             RequestKind.PORTABILITY: self._hand_out,
@@ -86,7 +86,7 @@ class Requests:
         reading, state = await self._person(identifier)
         asked_by = telling(reading, self._catalog.rules()) if identifier.startswith(f"{PERSON}:") else identifier
         if details.traits:
-            self._teller.check(reading, _righting(0, details.traits), RIGHTING)
+            self._voice.check(reading, _righting(0, details.traits), RIGHTING)
         now_ms = self._clock.now_ms()
         law = deadline_for(kind, place_of(state), now_ms)
         new = NewRequest(
@@ -156,7 +156,7 @@ class Requests:
 
     async def _put_right(self, request: Request, reading: PersonReading, by: str) -> str:
         traits = decode_details(request.details).traits or {}
-        receipt = await self._teller.tell(reading, [_righting(request.number, traits)], RIGHTING)
+        receipt = await self._voice.tell(reading, [_righting(request.number, traits)], RIGHTING)
         return f"counts from position {receipt.position}"
 
     async def _choose(self, request: Request, reading: PersonReading, by: str) -> str:
@@ -166,7 +166,7 @@ class Requests:
             "messageId": f"request-{request.number}",
             "choices": choices_of(request.kind, details, request.number, by),
         }
-        receipt = await self._teller.tell(reading, [call], {})
+        receipt = await self._voice.tell(reading, [call], {})
         return f"counts from position {receipt.position}"
 
     async def _erase(self, request: Request, reading: PersonReading, by: str) -> str:

@@ -177,3 +177,16 @@ def test_every_rule_names_its_source_and_every_version_is_one() -> None:
     assert all(rule.source and rule.name for policy in LAWS for rule in policy.rules)
     for policy in LAWS:
         assert len({rule.name for rule in policy.rules}) == len(policy.rules)
+
+
+@pytest.mark.parametrize("place", ["DE", "US-CA", "US", "CA", "TH", ANY])
+@pytest.mark.parametrize("purpose", ["service", "marketing", "analytics", "sale"])
+def test_who_is_restricted_is_used_for_nothing_anywhere(place: str, purpose: str) -> None:
+    """Not even for what is needed; the source is named, whatever the law of the place says of consent."""
+    standing = said((Action.GRANT, Scope(ANY), Basis.CONSENT, NOW - DAY_MS))
+    kept = Kept(NOW - DAY_MS, "r" * 32, Action.SET, None, NOW - DAY_MS, None, True, ANN)
+    add(standing, Scope("restriction"), kept)
+    found = ask(standing, place, purpose=purpose)
+    assert (found.allowed, found.why, found.rule, found.choices) == (False, Why.RESTRICTED, "restriction", ("r" * 32,))
+    assert "GDPR 18" in found.source
+    assert ask(standing, place, purpose=purpose, now=NOW - 2 * DAY_MS).why is not Why.RESTRICTED

@@ -20,11 +20,13 @@ from courtesy.consent.standing import (
     Verdict,
     add,
     join,
+    restrictions,
     scope_key,
     scope_of,
     verdict,
+    without_restriction,
 )
-from courtesy.event.choice import ANY, Action, Basis, Scope
+from courtesy.event.choice import ANY, RESTRICTION, Action, Basis, Scope
 
 ANN, DEVICE, BOTH = (PersonId(1),), (PersonId(2),), (PersonId(1), PersonId(2))
 MAIL = Scope("marketing", "email")
@@ -308,3 +310,53 @@ def test_who_changes_their_mind_often_is_known_by_the_latest() -> None:
     made = standing([told(n, GRANT if n % 2 else WITHDRAW) for n in range(100)])
     assert len(made.scopes[scope_key(MAIL)]) == 2 * EACH_MAX
     assert asked(made).state is State.GRANTED
+
+
+RESTRICTED = Scope(RESTRICTION)
+RESTRICTING = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 12), st.sampled_from([ANN, DEVICE, BOTH]), st.none() | st.integers(0, 12)),
+    max_size=6,
+)
+
+
+@given(RESTRICTING, st.integers(0, 14), st.randoms(use_true_random=False))
+def test_a_restriction_stands_until_one_of_the_same_people_lifts_it_later(
+    given_: list[tuple[bool, int, tuple[PersonId, ...], int | None]], now_ms: int, random: Random
+) -> None:
+    """Whatever the order in which it became known, by a replay of what was said."""
+    made = [
+        told(number, Action.SET, RESTRICTED, at, by, None if lasts is None else at + lasts + 1, value=value)
+        for number, (value, at, by, lasts) in enumerate(given_)
+    ]
+    known = [each.kept for each in made if each.kept.held_from <= now_ms]
+    known = [each for each in known if each.held_to is None or now_ms < each.held_to]
+    lifted = [each for each in known if each.value is False]
+    expected = {
+        each.id
+        for each in known
+        if each.value is True
+        and not any(no.held_from > each.held_from and set(no.told_as) & set(each.told_as) for no in lifted)
+    }
+    random.shuffle(made)
+    assert {each.id for each in restrictions(standing(made), now_ms)} == expected
+    half = standing(made[: len(made) // 2])
+    join(half, standing(made[len(made) // 2 :]))
+    assert {each.id for each in restrictions(half, now_ms)} == expected
+
+
+def test_a_restriction_is_kept_whatever_else_is_said() -> None:
+    """However many scopes there are, and however often somebody else lifts what is not theirs."""
+    noise = [told(10 + number, Action.GRANT, Scope(f"purpose-{number}")) for number in range(2 * SCOPES_MAX)]
+    lifted = [told(900 + number, Action.SET, RESTRICTED, by=DEVICE, value=False) for number in range(2 * EACH_MAX)]
+    made = standing([told(1, Action.SET, RESTRICTED, value=True), *noise, *lifted])
+    assert made.is_cut
+    assert [each.held_from for each in restrictions(made, 1_000)] == [1]
+    assert restrictions(made, 0) == ()
+    assert restrictions(without_restriction(made), 1_000) == ()
+
+
+def test_a_restriction_that_was_corrected_was_never_made() -> None:
+    """As with all choices."""
+    first = told(1, Action.SET, RESTRICTED, value=True)
+    assert restrictions(standing([first]), 9) == (first.kept,)
+    assert restrictions(standing([first, told(2, Action.CORRECT, corrects=first.kept.id)]), 9) == ()

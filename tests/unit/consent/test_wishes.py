@@ -246,3 +246,16 @@ def test_an_allowance_of_everything_shows_in_every_box(action: Action) -> None:
     ann = Ann("DE")
     ann.tell({"action": str(action), "purpose": "marketing"})
     assert ann.shown.channels[0] == ((action is Action.GRANT,) * 2)
+
+
+def test_under_a_restriction_the_form_shows_what_was_chosen() -> None:
+    """Nothing is done on it; and when the restriction is lifted it is as they left it."""
+    ann = Ann("DE")
+    ann.send(ticked(ann.shown, "email"))
+    before = ann.shown
+    ann.tell({"action": "set", "purpose": "restriction", "value": True})
+    assert ann.shown == before
+    assert ann.send(ann.shown) == []
+    assert not ann.may("email")
+    ann.tell({"action": "set", "purpose": "restriction", "value": False})
+    assert ann.may("email")

@@ -24,7 +24,19 @@ def document(**traits: Any) -> dict[str, Any]:
         "events": {},
         "waiting": [],
     }
-    lists = ("links", "merges", "refused", "corrections", "events", "effects", "permits", "sends", "held")
+    lists = (
+        "links",
+        "merges",
+        "refused",
+        "corrections",
+        "events",
+        "effects",
+        "permits",
+        "sends",
+        "held",
+        "choices",
+        "requests",
+    )
     return {"exported": "2026-05-03T14:05:00.000Z", "person": person, **{name: [] for name in lists}}
 
 
@@ -88,4 +100,4 @@ def test_the_origin_of_a_nested_trait_is_found() -> None:
 
 def test_nothing_known_is_said() -> None:
     """An empty part does not look like a broken page."""
-    assert page(document()).count("<p>Nothing.</p>") == 14
+    assert page(document()).count("<p>Nothing.</p>") == 16

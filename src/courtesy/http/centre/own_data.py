@@ -7,9 +7,6 @@ nothing again.
 
 from __future__ import annotations
 
-import asyncio
-
-import msgspec
 import structlog
 
 from courtesy.base.errors import CourtesyError
@@ -33,8 +30,8 @@ from courtesy.http.centre.visit import (
 )
 from courtesy.http.operation import HTML, JSON, Answer
 from courtesy.runtime.codes import Ask, Purpose, address_of
-from courtesy.runtime.export_page import page as export_page
 from courtesy.runtime.links import LinkKind
+from courtesy.runtime.packages import PackageForm
 from courtesy.runtime.people import PERSON
 from courtesy.runtime.preferences import Guest
 
@@ -134,18 +131,12 @@ async def _fulfilled(asked: Visit, frame: Frame, ask: Ask, request: int, wanted:
         bare = Frame(frame.centre, frame.texts)
         number = tag("p", frame.texts.say("request_number", number=name_of(request)))
         return answered(bare, bare.short("deleted", number))
-    document = await asked.app.exports.of(PERSON, str(ask.people[0]))
-    if wanted == "json":
-        file = _file(await asyncio.to_thread(msgspec.json.encode, document), JSON, "my-data.json")
-    else:
-        content = await asyncio.to_thread(lambda: export_page(document).encode())
-        file = _file(content, f"{HTML}; charset=utf-8", "my-data.html")
+    form = PackageForm(wanted) if wanted in list(PackageForm) else PackageForm.HTML
+    package = await asked.app.packages.hand_out(request, BY, form)
     await asked.app.requests.fulfil(request, BY)
-    return file
-
-
-def _file(content: bytes, media_type: str, name: str) -> Answer:
-    return Answer(content, 200, media_type, (("content-disposition", f'attachment; filename="{name}"'),))
+    return Answer(
+        package.content, 200, package.media_type, (("content-disposition", f'attachment; filename="{package.name}"'),)
+    )
 
 
 def _home(asked: Visit) -> str:
@@ -155,7 +146,8 @@ def _home(asked: Visit) -> str:
 _FILE = {
     "content": {
         HTML: {"schema": {"type": "string"}},
-        JSON: {"schema": {"$ref": "#/components/schemas/PersonExport"}},
+        JSON: {"schema": {"type": "object"}},
+        "application/zip": {"schema": {"type": "string", "format": "binary"}},
     }
 }
 

@@ -57,6 +57,7 @@ def passed_page(frame: Frame, purpose: Purpose, number: str, pass_: str, home: s
     if purpose is Purpose.DOWNLOAD:
         buttons = [
             _button(texts["download_html"], "get", "html"),
+            _button(texts["download_zip"], "get", "zip", class_="plain"),
             _button(texts["download_json"], "get", "json", class_="plain"),
         ]
     else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -74,20 +76,21 @@ async def test_everything_held_is_downloaded_with_a_code() -> None:
         (message,) = ann.box.messages()
         assert message["to"] == "ann.nowak@example.com"
         answer = await ann.post("download", **{"pass": pass_, "get": "json"})
-        assert answer.headers["content-disposition"] == 'attachment; filename="my-data.json"'
-        document = answer.json()
-        assert document["person"]["traits"]["email"] == "ann.nowak@example.com"
-        assert [each["message_id"] for each in document["events"]] == ["known"]
+        assert answer.headers["content-disposition"] == 'attachment; filename="R-1-access.json"'
+        held = answer.json()["held"]
+        assert held["person"]["traits"]["email"] == "ann.nowak@example.com"
+        assert [each["message_id"] for each in held["events"]] == ["known"]
         answer = await ann.post("download", **{"pass": pass_, "get": "html"})
         assert answer.headers["content-type"].startswith("text/html")
-        assert "What we hold about you" in answer.text
+        assert "ann.nowak@example.com" in answer.text
+        answer = await ann.post("download", **{"pass": pass_, "get": "zip"})
+        assert ZipFile(BytesIO(answer.content)).namelist() == ["choices.csv", "data.json", "events.csv", "index.html"]
         (request,) = await ann.world.app.requests.of("user_id", "ann")
         assert (request.kind, request.state) == (RequestKind.ACCESS, RequestState.FULFILLED)
         lines = await ann.world.app.requests.log(request.number)
-        assert [(each.by, each.what) for each in lines] == [
-            ("preference centre", "received"),
-            ("preference centre", "fulfilled"),
-        ]
+        assert {each.by for each in lines} == {"preference centre"}
+        handed_out = ["handed out"] * 2
+        assert [each.what for each in lines] == ["received", "handed out", "fulfilled", *handed_out]
 
 
 async def test_everything_held_is_deleted_with_a_code() -> None:

@@ -23,7 +23,7 @@ PRIORITY_UNKNOWN = 100
 Call = dict[str, Any]
 
 
-class Teller:
+class Voice:
     """Tells what somebody said, from one source; it is made when somebody says something first."""
 
     def __init__(self, catalog: CatalogCache, ingest: Ingest, clock: Clock, source: str) -> None:
