@@ -228,14 +228,18 @@ async def test_who_has_no_address_is_told_so() -> None:
         assert box.messages() == []
 
 
-async def test_a_mail_server_that_says_no_is_told_on_the_page() -> None:
-    """Later it works."""
+async def test_a_mail_server_that_says_no_is_told_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """And in the log, without the address; later it works."""
     async with visiting() as ann:
-        ann.box.refusal = "451 try later"
+        ann.box.refusal = "451 try later, {address}"
         answer = await ann.post("download", send="yes")
         assert answer.status_code == 503
         assert "This did not work" in answer.text
         assert "451" not in answer.text
+        said = capsys.readouterr().out
+        assert "a code was not sent" in said
+        assert "451" in said
+        assert "nowak" not in said
         ann.box.refusal = ""
         assert await ann.passed("download")
 
