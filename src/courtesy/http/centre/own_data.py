@@ -10,7 +10,7 @@ from __future__ import annotations
 import structlog
 
 from courtesy.base.errors import CourtesyError
-from courtesy.consent.request import RequestKind, name_of
+from courtesy.consent.request import RequestKind, RequestState, name_of
 from courtesy.engine.code import Tried
 from courtesy.http.centre.form import first
 from courtesy.http.centre.markup import tag
@@ -90,7 +90,7 @@ async def _do(asked: Visit, purpose: Purpose) -> Answer:
         return back(frame, Tried.OVER) if request is None else await _fulfilled(asked, frame, ask, request, wanted)
     if "code" in fields:
         return await _entered(asked, frame, ask, first(fields, "code"))
-    return await _sent(asked, frame, ask)
+    return await _sent(asked, frame, ask) if "send" in fields else back(frame, "")
 
 
 async def _visitor(asked: Visit) -> tuple[Frame, Guest] | Answer:
@@ -119,7 +119,11 @@ async def _entered(asked: Visit, frame: Frame, ask: Ask, text: str) -> Answer:
     tried = await asked.app.codes.enter(ask, text)
     if tried is not Tried.RIGHT:
         return back(frame, tried)
-    request = await asked.app.requests.open(KINDS[ask.purpose], f"{PERSON}:{ask.people[0]}", BY)
+    requests = asked.app.requests
+    request = await requests.open(KINDS[ask.purpose], f"{PERSON}:{ask.people[0]}", BY)
+    if request.state is RequestState.CONFIRMING:
+        # They asked the same before in some other way, and nobody was sure that it was them.
+        request = await requests.confirm(request.number, BY, "with a code from their mail")
     pass_ = asked.app.codes.pass_for(ask, request.number)
     return answered(frame, passed_page(frame, ask.purpose, name_of(request.number), pass_, _home(asked)))
 

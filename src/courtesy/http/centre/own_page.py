@@ -30,10 +30,10 @@ def ask_page(frame: Frame, purpose: Purpose, address: str | None, done: str | No
 
 def _ways(frame: Frame, address: str, done: str | None) -> list[Markup]:
     texts = frame.texts
-    is_sent = done in DONE
-    if not is_sent:
-        return [_form(frame, _about_code(frame, "code_why", address), _button(texts["code_send"], "send"))]
-    said = texts.say(f"code_{done}", address=masked_email(address), minutes=MINUTES)
+    about = {"address": masked_email(address), "minutes": MINUTES}
+    if done not in DONE:
+        return [_form(frame, tag("p", texts.say("code_why", **about)), _button(texts["code_send"], "send"))]
+    said = texts.say(f"code_{done}", **about)
     entry = tag(
         "input", type="text", id="code", name="code", inputmode="numeric", autocomplete="one-time-code",
         maxlength=str(2 * DIGITS), required=True, class_="code", dir="ltr", aria_describedby="said",
@@ -44,10 +44,6 @@ def _ways(frame: Frame, address: str, done: str | None) -> list[Markup]:
         _form(frame, tag("p", label), tag("p", entry), _button(texts["code_enter"], "enter")),
         _form(frame, _button(texts["code_again"], "send", class_="plain")),
     ]
-
-
-def _about_code(frame: Frame, name: str, address: str) -> Markup:
-    return tag("p", frame.texts.say(name, address=masked_email(address), minutes=MINUTES))
 
 
 def passed_page(frame: Frame, purpose: Purpose, number: str, pass_: str, home: str) -> str:

@@ -128,6 +128,26 @@ async def test_a_deletion_that_fails_is_still_a_request() -> None:
         assert answer.status_code == 200
 
 
+async def test_a_code_confirms_what_was_asked_before() -> None:
+    """A request that waited for somebody to be sure who asked is that same request, and is fulfilled."""
+    async with visiting() as ann:
+        waiting = await ann.world.app.requests.open(RequestKind.ACCESS, "user_id:ann", "Nino", is_confirmed=False)
+        pass_ = await ann.passed("download")
+        answer = await ann.post("download", **{"pass": pass_, "get": "html"})
+        assert f"R-{waiting.number}-access" in answer.headers["content-disposition"]
+        (request,) = await ann.world.app.requests.of("user_id", "ann")
+        assert request.state is RequestState.FULFILLED
+
+
+async def test_a_form_that_asks_for_nothing_sends_nothing() -> None:
+    """A code goes out for its button alone; a form that is none is said to be none."""
+    async with visiting() as ann:
+        assert await ann.done("delete", other="x") == ""
+        assert ann.box.messages() == []
+        answer = await ann.world.client.post(f"{ann.path}/delete", content=b"\xff")
+        assert answer.status_code == 400
+
+
 async def test_a_code_is_for_one_purpose_and_one_link() -> None:
     """One for the download deletes nothing, and another link of the same person opens nothing with it."""
     async with visiting() as ann:
