@@ -10,9 +10,10 @@ from sim.server import LEARN_S, Server, serving
 from tests.e2e.asking import ask
 from tests.e2e.walking import LAPTOP, PHONE, address_for, customer, open_shop, walk
 from tests.tidy.checkout import ROOT
+from tests.unit.channel.mailbox import mailbox
 
 FOLDER = ROOT / "docs" / "pictures"
-TALL = 1_180
+TALL, SHORT = 1_180, 620
 CONTROLLER = {
     "name": "Shoes & More",
     "contact": "Nino Beridze, data protection",
@@ -25,7 +26,7 @@ CONTROLLER = {
 
 
 def take(server: Server, node_modules: Path) -> None:
-    """The page on a laptop, and what is known of somebody on a phone."""
+    """The page on a laptop and on a phone, and where a code is entered."""
     open_shop(server)
     customer(server, "ann")
     address = address_for(server, "ann")
@@ -44,6 +45,13 @@ def take(server: Server, node_modules: Path) -> None:
         ("open", f"{address}?lang=de"),
         ("picture", str(FOLDER / "preference-centre-phone.png"), TALL),
         viewport=small,
+    )
+    walk(
+        node_modules,
+        ("open", f"{address}/delete?lang=en"),
+        ("press", "send"),
+        ("picture", str(FOLDER / "preference-centre-code.png"), SHORT),
+        viewport={**LAPTOP, "height": SHORT},
     )
 
 
@@ -66,9 +74,14 @@ def take_answer(server: Server, node_modules: Path, folder: Path) -> None:
 
 def main() -> None:
     """Take them all, of a server that is there for nothing else."""
-    with tempfile.TemporaryDirectory() as folder, serving(data=Path(folder) / "data") as server:
-        take(server, ROOT / "node_modules")
-        take_answer(server, ROOT / "node_modules", Path(folder))
+    with tempfile.TemporaryDirectory() as folder, mailbox() as box:
+        mail = {
+            "COURTESY_MAIL_URL": f"smtp://127.0.0.1:{box.port}?tls=none",
+            "COURTESY_MAIL_FROM": "hello@shop.example",
+        }
+        with serving(data=Path(folder) / "data", environment=mail) as server:
+            take(server, ROOT / "node_modules")
+            take_answer(server, ROOT / "node_modules", Path(folder))
 
 
 if __name__ == "__main__":

@@ -56,9 +56,10 @@ def test_a_customer_downloads_what_is_held_of_them(shop: Server, box: Mailbox, n
     )
     assert got.answers[1] == "solid"
     (json_name, content), (html_name, readable) = got.answers[4:]
-    assert (json_name, html_name) == ("my-data.json", "my-data.html")
-    assert json.loads(content)["person"]["traits"]["size"] == 41
-    assert "What we hold about you" in readable
+    assert json_name.endswith("-access.json")
+    assert html_name.endswith("-access.html")
+    assert json.loads(content)["held"]["person"]["traits"]["size"] == 41
+    assert "reader@example.com" in readable
     assert got.refused == []
     assert got.hosts == [f"127.0.0.1:{shop.port}"]
 

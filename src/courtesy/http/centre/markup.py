@@ -76,6 +76,7 @@ button.plain { background: #fff; color: var(--accent) }
 button.danger { background: #b3261e; border-color: #b3261e }
 input.code { font: inherit; font-size: 1.5rem; letter-spacing: .25rem; inline-size: 100%%; max-inline-size: 14rem;
   padding: .5rem .75rem; border: 2px solid #6b6f76; border-radius: .6rem }
+.card > :first-child { margin-block-start: 0 } .card > :last-child { margin-block-end: 0 }
 .ways { list-style: none; padding: 0; margin: .5rem 0 0 } .ways a { display: inline-block; padding-block: .35rem }
 .warning { border-inline-start: .4rem solid #8a5a00; font-weight: 600 }
 .status { border-inline-start: .4rem solid #1b6e3c; font-weight: 600 }

@@ -7,13 +7,10 @@ nothing again.
 
 from __future__ import annotations
 
-import asyncio
-
-import msgspec
 import structlog
 
 from courtesy.base.errors import CourtesyError
-from courtesy.consent.request import RequestKind, name_of
+from courtesy.consent.request import RequestKind, RequestState, name_of
 from courtesy.engine.code import Tried
 from courtesy.http.centre.form import first
 from courtesy.http.centre.markup import tag
@@ -33,8 +30,8 @@ from courtesy.http.centre.visit import (
 )
 from courtesy.http.operation import HTML, JSON, Answer
 from courtesy.runtime.codes import Ask, Purpose, address_of
-from courtesy.runtime.export_page import page as export_page
 from courtesy.runtime.links import LinkKind
+from courtesy.runtime.packages import PackageForm
 from courtesy.runtime.people import PERSON
 from courtesy.runtime.preferences import Guest
 
@@ -93,7 +90,7 @@ async def _do(asked: Visit, purpose: Purpose) -> Answer:
         return back(frame, Tried.OVER) if request is None else await _fulfilled(asked, frame, ask, request, wanted)
     if "code" in fields:
         return await _entered(asked, frame, ask, first(fields, "code"))
-    return await _sent(asked, frame, ask)
+    return await _sent(asked, frame, ask) if "send" in fields else back(frame, "")
 
 
 async def _visitor(asked: Visit) -> tuple[Frame, Guest] | Answer:
@@ -122,7 +119,11 @@ async def _entered(asked: Visit, frame: Frame, ask: Ask, text: str) -> Answer:
     tried = await asked.app.codes.enter(ask, text)
     if tried is not Tried.RIGHT:
         return back(frame, tried)
-    request = await asked.app.requests.open(KINDS[ask.purpose], f"{PERSON}:{ask.people[0]}", BY)
+    requests = asked.app.requests
+    request = await requests.open(KINDS[ask.purpose], f"{PERSON}:{ask.people[0]}", BY)
+    if request.state is RequestState.CONFIRMING:
+        # They asked the same before in some other way, and nobody was sure that it was them.
+        request = await requests.confirm(request.number, BY, "with a code from their mail")
     pass_ = asked.app.codes.pass_for(ask, request.number)
     return answered(frame, passed_page(frame, ask.purpose, name_of(request.number), pass_, _home(asked)))
 
@@ -134,18 +135,12 @@ async def _fulfilled(asked: Visit, frame: Frame, ask: Ask, request: int, wanted:
         bare = Frame(frame.centre, frame.texts)
         number = tag("p", frame.texts.say("request_number", number=name_of(request)))
         return answered(bare, bare.short("deleted", number))
-    document = await asked.app.exports.of(PERSON, str(ask.people[0]))
-    if wanted == "json":
-        file = _file(await asyncio.to_thread(msgspec.json.encode, document), JSON, "my-data.json")
-    else:
-        content = await asyncio.to_thread(lambda: export_page(document).encode())
-        file = _file(content, f"{HTML}; charset=utf-8", "my-data.html")
+    form = PackageForm(wanted) if wanted in list(PackageForm) else PackageForm.HTML
+    package = await asked.app.packages.hand_out(request, BY, form)
     await asked.app.requests.fulfil(request, BY)
-    return file
-
-
-def _file(content: bytes, media_type: str, name: str) -> Answer:
-    return Answer(content, 200, media_type, (("content-disposition", f'attachment; filename="{name}"'),))
+    return Answer(
+        package.content, 200, package.media_type, (("content-disposition", f'attachment; filename="{package.name}"'),)
+    )
 
 
 def _home(asked: Visit) -> str:
@@ -155,7 +150,8 @@ def _home(asked: Visit) -> str:
 _FILE = {
     "content": {
         HTML: {"schema": {"type": "string"}},
-        JSON: {"schema": {"$ref": "#/components/schemas/PersonExport"}},
+        JSON: {"schema": {"type": "object"}},
+        "application/zip": {"schema": {"type": "string", "format": "binary"}},
     }
 }
 

@@ -30,13 +30,13 @@ def ask_page(frame: Frame, purpose: Purpose, address: str | None, done: str | No
 
 def _ways(frame: Frame, address: str, done: str | None) -> list[Markup]:
     texts = frame.texts
-    is_sent = done in DONE
-    if not is_sent:
-        return [_form(frame, _about_code(frame, "code_why", address), _button(texts["code_send"], "send"))]
-    said = texts.say(f"code_{done}", address=masked_email(address), minutes=MINUTES)
+    about = {"address": masked_email(address), "minutes": MINUTES}
+    if done not in DONE:
+        return [_form(frame, tag("p", texts.say("code_why", **about)), _button(texts["code_send"], "send"))]
+    said = texts.say(f"code_{done}", **about)
     entry = tag(
         "input", type="text", id="code", name="code", inputmode="numeric", autocomplete="one-time-code",
-        maxlength=str(2 * DIGITS), required=True, class_="code", aria_describedby="said",
+        maxlength=str(2 * DIGITS), required=True, class_="code", dir="ltr", aria_describedby="said",
     )  # fmt: skip
     label = tag("label", texts["code_label"], for_="code")
     return [
@@ -46,10 +46,6 @@ def _ways(frame: Frame, address: str, done: str | None) -> list[Markup]:
     ]
 
 
-def _about_code(frame: Frame, name: str, address: str) -> Markup:
-    return tag("p", frame.texts.say(name, address=masked_email(address), minutes=MINUTES))
-
-
 def passed_page(frame: Frame, purpose: Purpose, number: str, pass_: str, home: str) -> str:
     """What whoever entered the right code may do now, and the number of their request."""
     texts = frame.texts
@@ -57,6 +53,7 @@ def passed_page(frame: Frame, purpose: Purpose, number: str, pass_: str, home: s
     if purpose is Purpose.DOWNLOAD:
         buttons = [
             _button(texts["download_html"], "get", "html"),
+            _button(texts["download_zip"], "get", "zip", class_="plain"),
             _button(texts["download_json"], "get", "json", class_="plain"),
         ]
     else:

@@ -17,6 +17,8 @@ LOCALES = ("en", "de", "gl", "hy", "ka", "mr", "th")
 DEFAULT = "en"
 ACCEPT_CHARS_MAX = 500
 
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+
 _FILE = msgspec.json.Decoder(dict[str, str | dict[str, str]])
 
 
@@ -34,7 +36,9 @@ class Texts:
         return text
 
     def say(self, name: str, **values: str) -> str:
-        """A text with its values filled in."""
+        """A text with its values filled in. From right to left a value keeps its own direction: `***67` stays so."""
+        if self.direction == "rtl":
+            values = {name: f"{FIRST_STRONG_ISOLATE}{value}{POP_ISOLATE}" for name, value in values.items()}
         return self[name].format(**values)
 
     def word(self, kind: str, name: str, labels: Mapping[str, str]) -> str:

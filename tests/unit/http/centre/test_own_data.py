@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -74,20 +76,21 @@ async def test_everything_held_is_downloaded_with_a_code() -> None:
         (message,) = ann.box.messages()
         assert message["to"] == "ann.nowak@example.com"
         answer = await ann.post("download", **{"pass": pass_, "get": "json"})
-        assert answer.headers["content-disposition"] == 'attachment; filename="my-data.json"'
-        document = answer.json()
-        assert document["person"]["traits"]["email"] == "ann.nowak@example.com"
-        assert [each["message_id"] for each in document["events"]] == ["known"]
+        assert answer.headers["content-disposition"] == 'attachment; filename="R-1-access.json"'
+        held = answer.json()["held"]
+        assert held["person"]["traits"]["email"] == "ann.nowak@example.com"
+        assert [each["message_id"] for each in held["events"]] == ["known"]
         answer = await ann.post("download", **{"pass": pass_, "get": "html"})
         assert answer.headers["content-type"].startswith("text/html")
-        assert "What we hold about you" in answer.text
+        assert "ann.nowak@example.com" in answer.text
+        answer = await ann.post("download", **{"pass": pass_, "get": "zip"})
+        assert ZipFile(BytesIO(answer.content)).namelist() == ["choices.csv", "data.json", "events.csv", "index.html"]
         (request,) = await ann.world.app.requests.of("user_id", "ann")
         assert (request.kind, request.state) == (RequestKind.ACCESS, RequestState.FULFILLED)
         lines = await ann.world.app.requests.log(request.number)
-        assert [(each.by, each.what) for each in lines] == [
-            ("preference centre", "received"),
-            ("preference centre", "fulfilled"),
-        ]
+        assert {each.by for each in lines} == {"preference centre"}
+        handed_out = ["handed out"] * 2
+        assert [each.what for each in lines] == ["received", "handed out", "fulfilled", *handed_out]
 
 
 async def test_everything_held_is_deleted_with_a_code() -> None:
@@ -123,6 +126,26 @@ async def test_a_deletion_that_fails_is_still_a_request() -> None:
         await fold(ann.world)
         answer = await ann.post("delete", **{"pass": pass_, "get": "delete"})
         assert answer.status_code == 200
+
+
+async def test_a_code_confirms_what_was_asked_before() -> None:
+    """A request that waited for somebody to be sure who asked is that same request, and is fulfilled."""
+    async with visiting() as ann:
+        waiting = await ann.world.app.requests.open(RequestKind.ACCESS, "user_id:ann", "Nino", is_confirmed=False)
+        pass_ = await ann.passed("download")
+        answer = await ann.post("download", **{"pass": pass_, "get": "html"})
+        assert f"R-{waiting.number}-access" in answer.headers["content-disposition"]
+        (request,) = await ann.world.app.requests.of("user_id", "ann")
+        assert request.state is RequestState.FULFILLED
+
+
+async def test_a_form_that_asks_for_nothing_sends_nothing() -> None:
+    """A code goes out for its button alone; a form that is none is said to be none."""
+    async with visiting() as ann:
+        assert await ann.done("delete", other="x") == ""
+        assert ann.box.messages() == []
+        answer = await ann.world.client.post(f"{ann.path}/delete", content=b"\xff")
+        assert answer.status_code == 400
 
 
 async def test_a_code_is_for_one_purpose_and_one_link() -> None:
@@ -225,14 +248,18 @@ async def test_who_has_no_address_is_told_so() -> None:
         assert box.messages() == []
 
 
-async def test_a_mail_server_that_says_no_is_told_on_the_page() -> None:
-    """Later it works."""
+async def test_a_mail_server_that_says_no_is_told_on_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """And in the log, without the address; later it works."""
     async with visiting() as ann:
-        ann.box.refusal = "451 try later"
+        ann.box.refusal = "451 try later, {address}"
         answer = await ann.post("download", send="yes")
         assert answer.status_code == 503
         assert "This did not work" in answer.text
         assert "451" not in answer.text
+        said = capsys.readouterr().out
+        assert "a code was not sent" in said
+        assert "451" in said
+        assert "nowak" not in said
         ann.box.refusal = ""
         assert await ann.passed("download")
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from courtesy.base.time import DAY_MS
-from courtesy.http.centre.texts import LOCALES, accepted, choose, direction_of, texts
+from courtesy.http.centre.texts import LOCALES, Texts, accepted, choose, direction_of, texts
 
 SCRIPT = {
     "hy": "[Ա-և]",
@@ -50,6 +50,14 @@ def test_each_language_says_everything(locale: str) -> None:
     if locale != "en":
         same = {name.rpartition(".")[2] for name in own if own[name] == english[name]}
         assert same <= SAME_EVERYWHERE
+
+
+def test_from_right_to_left_values_keep_their_own_direction() -> None:
+    """What is filled in is isolated, so that a masked number is not turned round; elsewhere it is as it is."""
+    arabic = Texts("ar", {"for_whom": "خيارات {who}."})
+    assert arabic.direction == "rtl"
+    assert arabic.say("for_whom", who="***67") == "خيارات \u2068***67\u2069."
+    assert texts("en").say("for_whom", who="***67") == "These are the choices of ***67."
 
 
 def test_every_file_is_a_language_that_is_offered() -> None:
