@@ -177,6 +177,7 @@ class Disk:
         self.permits.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
+            self.suppressed.update(erasure.hashes)
         if erasure.mark:
             self.erasure_marks.add(erasure.mark)
         self._erasure_count += 1

@@ -75,7 +75,9 @@ _SUPPRESS = """
 WITH fresh AS (
     INSERT INTO suppression (hash, at)
     SELECT sha256(salt || convert_to(identifier, 'UTF8')), %(at)s
-    FROM suppression_salt, unnest(%(identifiers)s::text[]) AS identifier ON CONFLICT DO NOTHING RETURNING 1
+    FROM suppression_salt, unnest(%(identifiers)s::text[]) AS identifier
+    UNION SELECT hash, %(at)s FROM unnest(%(hashes)s::bytea[]) AS hash
+    ON CONFLICT DO NOTHING RETURNING 1
 )
 UPDATE log_head SET suppressed = suppressed + (SELECT count(*) FROM fresh)
 """
@@ -87,8 +89,10 @@ _HASHES = """
 SELECT sha256(salt || convert_to(identifier, 'UTF8')) FROM suppression_salt,
     unnest(%b::text[]) WITH ORDINALITY AS given (identifier, number) ORDER BY number
 """
-_OWNED_AS = """
-SELECT identifier FROM identifier, suppression_salt
+_KNOWN_AS = """
+SELECT identifier FROM suppression_salt, (
+    SELECT identifier FROM identifier UNION SELECT a FROM merge UNION SELECT b FROM merge
+) AS known
 WHERE sha256(salt || convert_to(identifier, 'UTF8')) = ANY(%b::bytea[]) ORDER BY identifier
 """
 _NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %s, %s, %s, %s)"
@@ -114,6 +118,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "encryption": [encryption for _, encryption in erasure.entry_keys.values()],
         "rekeyed": list(erasure.rekeyed),
         "at": erasure.note.at_ms,
+        "hashes": list(erasure.hashes),
         "mark": erasure.mark or None,
     }
     for text in _ERASE:
@@ -140,8 +145,8 @@ class Erasing(Connected):
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [row[0] for row in await self._rows(_HASHES, list(identifiers))]
 
-    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
-        return [row[0] for row in await self._rows(_OWNED_AS, list(hashes))]
+    async def known_as(self, hashes: Collection[bytes]) -> list[str]:
+        return [row[0] for row in await self._rows(_KNOWN_AS, list(hashes))]
 
     async def pending_erasures(self) -> list[PendingErasure]:
         rows = await self._rows(

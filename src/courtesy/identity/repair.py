@@ -90,7 +90,8 @@ class Erasure:
     was set back would have them go out again. `quarantined`: numbers of held events of theirs.
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
     whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased.
-    `suppress`: whether their identifiers are never to be stored again. `mark`: by which it is known again, also by a
+    `suppress`: whether their identifiers are never to be stored again, nor what has one of the `hashes`, of identifiers
+    that are not known here any more. `mark`: by which it is known again, also by a
     store that was restored; 16 bytes that nobody else draws, empty for one that need not be.
     """
 
@@ -106,6 +107,7 @@ class Erasure:
     entry_keys: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
     rekeyed: Collection[PersonId] = ()
     suppress: bool = True
+    hashes: Collection[bytes] = ()
     mark: bytes = b""
 
 
