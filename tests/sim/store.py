@@ -44,7 +44,7 @@ READS = frozenset({"unfolded", "states", "next_due_ms", "workers", "head", "read
     {"definitions", "catalog_version", "status", "effects", "counts", "poisoned"}
     | {"quarantined", "quarantine_groups", "identity_of", "identity_history", "person_at", "history", "moves"}
     | {"unfolded_kinds", "waiting_effects", "notes", "was_trimmed", "past", "pending_erasures"}
-    | {"suppression_hashes", "owned_as", "import_progress", "import_counts", "import_spans", "imports"}
+    | {"suppression_hashes", "known_as", "erasure_marks", "import_progress", "import_counts", "import_spans", "imports"}
     | {"spans_taken_back", "people_in", "permits", "audit_sends", "sends_of", "ledger_of"}
 )
 """Calls that need no room."""

@@ -605,8 +605,9 @@ class Engine(LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerC
         the same for as long as the store is there, in its backups too."""
         ...
 
-    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
-        """The identifiers that somebody owns and whose suppression hash is one of these. Looks at every identifier."""
+    async def known_as(self, hashes: Collection[bytes]) -> list[str]:
+        """The identifiers whose suppression hash is one of these, of those that somebody owns or by which people became
+        one, in order. Looks at every identifier."""
         ...
 
     async def pending_erasures(self) -> list[PendingErasure]:

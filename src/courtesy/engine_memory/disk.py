@@ -188,6 +188,7 @@ class Disk:
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
+            self.suppressed.update(erasure.hashes)
         if erasure.mark:
             self.erasure_marks.add(erasure.mark)
         self._erasure_count += 1

@@ -319,7 +319,7 @@ class MemoryEngine:
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [suppression_hash(key) for key in identifiers]
 
-    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
+    async def known_as(self, hashes: Collection[bytes]) -> list[str]:
         return sorted(key for key in self._disk.identity.known() if suppression_hash(key) in hashes)
 
     async def pending_erasures(self) -> list[PendingErasure]:

@@ -265,8 +265,9 @@ class IdentityGraph:
         return sorted(self._merged.get(person, ()))
 
     def known(self) -> Collection[str]:
-        """All identifiers that somebody owns."""
-        return self._owners.keys()
+        """All identifiers that somebody owns, or by which people became one."""
+        by = {key for each in self._merges for key in (each.merge.a, each.merge.b) if key}
+        return self._owners.keys() | by
 
     def evidence_of(self, person: PersonId) -> IdentityReading:
         """Links among a person's identifiers, merges into them, and what was refused to them, in order of time."""

@@ -220,6 +220,12 @@ def snapshot(url: str) -> Iterator[Snapshot]:
         yield Snapshot(reading)
 
 
+def was_trimmed(url: str) -> bool:
+    """Whether anything was ever dropped from the log because it was old."""
+    with translated(), connected(url) as connection:
+        return connection.execute("SELECT FROM log_trimmed").fetchone() is not None
+
+
 def make_keys(url: str) -> None:
     """Make the keys that are missing."""
     with translated(), connected(url) as connection:

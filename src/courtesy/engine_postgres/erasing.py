@@ -80,7 +80,9 @@ _SUPPRESS = """
 WITH fresh AS (
     INSERT INTO suppression (hash, at)
     SELECT sha256(salt || convert_to(identifier, 'UTF8')), %(at)s
-    FROM suppression_salt, unnest(%(identifiers)s::text[]) AS identifier ON CONFLICT DO NOTHING RETURNING 1
+    FROM suppression_salt, unnest(%(identifiers)s::text[]) AS identifier
+    UNION SELECT hash, %(at)s FROM unnest(%(hashes)s::bytea[]) AS hash
+    ON CONFLICT DO NOTHING RETURNING 1
 )
 UPDATE log_head SET suppressed = suppressed + (SELECT count(*) FROM fresh)
 """
@@ -92,8 +94,10 @@ _HASHES = """
 SELECT sha256(salt || convert_to(identifier, 'UTF8')) FROM suppression_salt,
     unnest(%b::text[]) WITH ORDINALITY AS given (identifier, number) ORDER BY number
 """
-_OWNED_AS = """
-SELECT identifier FROM identifier, suppression_salt
+_KNOWN_AS = """
+SELECT identifier FROM suppression_salt, (
+    SELECT identifier FROM identifier UNION SELECT a FROM merge UNION SELECT b FROM merge
+) AS known
 WHERE sha256(salt || convert_to(identifier, 'UTF8')) = ANY(%b::bytea[]) ORDER BY identifier
 """
 _NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %s, %s, %s, %s)"
@@ -120,6 +124,7 @@ async def erase(connection: Connection, erasure: Erasure) -> None:
         "rekeyed": list(erasure.rekeyed),
         "choices": list(erasure.choices),
         "at": erasure.note.at_ms,
+        "hashes": list(erasure.hashes),
         "mark": erasure.mark or None,
     }
     await erase_at_recipients(connection, erasure)
@@ -147,8 +152,8 @@ class Erasing(Connected):
     async def suppression_hashes(self, identifiers: Collection[str]) -> list[bytes]:
         return [row[0] for row in await self._rows(_HASHES, list(identifiers))]
 
-    async def owned_as(self, hashes: Collection[bytes]) -> list[str]:
-        return [row[0] for row in await self._rows(_OWNED_AS, list(hashes))]
+    async def known_as(self, hashes: Collection[bytes]) -> list[str]:
+        return [row[0] for row in await self._rows(_KNOWN_AS, list(hashes))]
 
     async def pending_erasures(self) -> list[PendingErasure]:
         rows = await self._rows(

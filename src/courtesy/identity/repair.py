@@ -91,10 +91,10 @@ class Erasure:
     `entry_keys`: keys of single entries of the ledger, by index, which stay readable though the key of the person for
     whom they were appended goes: that of the erased, and that of the `rekeyed`, who have entries about the erased;
     `choices`: the ids of what those tell.
-    `suppress`: whether their identifiers are never to be stored again. `mark`: by which it is known again, also by a
-    store that was restored; 16 bytes that nobody else draws, empty for one that need not be. `recipients`: who is to
-    erase them as well, if ever told of them, each with the identifiers that it takes to find them; and on which
-    `request`.
+    `suppress`: whether their identifiers are never to be stored again, nor what has one of the `hashes`, of identifiers
+    that are not known here any more. `mark`: by which it is known again, also by a store that was restored; 16 bytes
+    that nobody else draws, empty for one that need not be. `recipients`: who is to erase them as well, if ever told of
+    them, each with the identifiers that it takes to find them; and on which `request`.
     """
 
     note: Note
@@ -110,6 +110,7 @@ class Erasure:
     rekeyed: Collection[PersonId] = ()
     choices: Collection[str] = ()
     suppress: bool = True
+    hashes: Collection[bytes] = ()
     mark: bytes = b""
     recipients: Mapping[str, Sequence[str]] = field(default_factory=dict)
     request: str = ""

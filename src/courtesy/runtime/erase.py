@@ -125,12 +125,12 @@ class Eraser:
         """
         entries = [] if self._register is None else await self._register.entries()
         made = await self._engine.erasure_marks()
-        known = Known(await self._engine.head(), (await self._engine.reserve_people(1)).start)
+        known = await self._known([each for entry in entries for each in entry.hashes])
         again: list[Erased] = []
         for entry in entries:
             await fold()
             if not entry.mark:
-                again += await self._by_hashes(entry, by)
+                again += await self._by_hashes(entry, by, known)
             elif bytes.fromhex(entry.mark) not in made:
                 note = Note("erase", PersonId(0), by, _why(entry), self._clock.now_ms())
                 done = await self._repeat.make(entry, note, known)
@@ -141,11 +141,18 @@ class Eraser:
         await fold()
         return again
 
-    async def _by_hashes(self, entry: Entry, by: str) -> list[Erased]:
+    async def _known(self, hashes: Sequence[str]) -> Known:
+        """What the store knows before anything is erased again, by these hashes (hex) among other things."""
+        head, below = await self._engine.head(), (await self._engine.reserve_people(1)).start
+        known = await self._engine.known_as([bytes.fromhex(each) for each in hashes]) if hashes else []
+        told = [each.hex() for each in await self._engine.suppression_hashes(known)]
+        return Known(head, below, dict(zip(told, known, strict=True)))
+
+    async def _by_hashes(self, entry: Entry, by: str, known: Known) -> list[Erased]:
         """For what registers of earlier versions tell."""
         return [
             await self.erase(key, by, _why(entry), suppress=entry.suppress)
-            for key in await self._engine.owned_as([bytes.fromhex(each) for each in entry.hashes])
+            for key in known.named(entry.hashes)
             if await self._engine.read_person(key) is not None and await self._is_from_before(key, entry)
         ]
 

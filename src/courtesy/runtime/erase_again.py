@@ -7,7 +7,7 @@ rows tell of them: of groups that they belonged to, of who was one with them for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from courtesy.base.ids import PersonId, Position
@@ -39,7 +39,8 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a store had given before anything was erased again: positions up to `head`, numbers of people below `below`.
+    """What a store had given before anything was erased again: positions up to `head`, numbers of people below `below`,
+    and by their hashes (hex) the `identifiers` that it knew of those that the register tells of.
 
     All others in the register are of a future that this store has not had. They may be anybody's from now on, so a
     store keeps the mark of an erasure that it made again, and makes it once only.
@@ -47,6 +48,11 @@ class Known:
 
     head: Position
     below: int
+    identifiers: Mapping[str, str]
+
+    def named(self, hashes: Iterable[str]) -> list[str]:
+        """The identifiers of which these are the hashes (hex), as far as it knew them."""
+        return [self.identifiers[each] for each in hashes if each in self.identifiers]
 
     def people(self, people: Iterable[PersonId]) -> list[PersonId]:
         """Those whom the store knew."""
@@ -97,7 +103,7 @@ class Repeat:
         people = known.people(entry.people)
         others = known.places(entry.others)
         emptied = await self._emptied(known.places(entry.emptied))
-        identifiers = await self._engine.owned_as([bytes.fromhex(each) for each in entry.hashes])
+        identifiers = known.named(entry.hashes)
         records = await self._history.of(people)
         held = await self._held.mentioning(identifiers, {record.key for record in records}) if identifiers else []
         erasure = Erasure(
@@ -113,6 +119,7 @@ class Repeat:
             },
             quarantined=sorted({*entry.quarantined, *(each.number for each in held)}),
             suppress=entry.suppress,
+            hashes=[bytes.fromhex(each) for each in entry.hashes],
             mark=bytes.fromhex(entry.mark),
         )
         own = await self._engine.states(people)

@@ -14,6 +14,7 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import Clock
+from courtesy.engine.contract import Unavailable
 from courtesy.engine_postgres import backup
 from courtesy.engine_postgres.backup import Facts, Row, Snapshot
 from courtesy.engine_postgres.backup_tables import TABLES, Table
@@ -49,10 +50,13 @@ def make_backup(settings: Settings, url: str, file: Path, keys: Path, clock: Clo
         raise CourtesyError(Code.INVALID, "expected two files, got one for the backup and its keys", place=str(keys))
     with framed.written(file, TITLE) as frames:
         with ExitStack() as still:
-            # Nobody rewrites the lake from before the snapshot until it is read.
-            lake = _LakeRows(settings, url, still) if settings.has_lake else None
+            # Nobody rewrites the lake from before the snapshot until it is read. Until anything is dropped from the log
+            # there is nothing in it that is not there.
+            lake = _LakeRows(settings, url, still) if settings.has_lake and backup.was_trimmed(url) else None
             snapshot = still.enter_context(backup.snapshot(url))
             facts = snapshot.facts()
+            if lake is None and settings.has_lake and facts.dropped_up_to:
+                raise Unavailable("the log was just trimmed for the first time")
             lake_up_to = Position(0) if lake is None else min(facts.dropped_up_to, lake.position)
             header = _header(facts, lake_up_to, clock.now_ms())
             writer = BackupWriter(frames, header, snapshot.store_key())
