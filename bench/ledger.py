@@ -64,10 +64,12 @@ T = TypeVar("T")
 
 
 def ledger(entries: int) -> list[Figure]:
-    """So many entries, about ten of each person."""
+    """So many entries, about ten of each person; 100,000 at least, so that somebody makes many choices."""
     appended = min(APPENDED_MAX, entries // APPENDED_SHARE)
     clock = SystemClock()
     lives = Lives(int((entries - appended) / EACH_ON_AVERAGE), clock.now_ms() - DAY_MS - SPAN_MS)
+    if lives.people < ONE_OFTEN_IN:
+        raise ValueError(f"expected 100,000 entries or more, got {entries}")
     with tempfile.TemporaryDirectory(prefix="courtesy-") as folder:
         data = Path(folder) / "data"
         figures = _fill(data, lives)
