@@ -82,6 +82,7 @@ async def fill(url: str, clock: Clock, lives: Lives, source: SourceId) -> int:
         for text in _FAR:
             connection.execute(text, {"people": lives.people, "entries": written})
         connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
     return written
 
 

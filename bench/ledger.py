@@ -58,16 +58,18 @@ CHECKED = 300
 COPIED_MAX = 200_000
 NOON = 12 * 60
 NO_LAKE = {"COURTESY_LAKE": "off"}
-WHOLE_DAY_S = 3_600
+FOLDED_S = 3_600
 
 T = TypeVar("T")
 
 
 def ledger(entries: int) -> list[Figure]:
-    """So many entries, about ten of each person."""
+    """So many entries, about ten of each person; 100,000 at least, so that somebody makes many choices."""
     appended = min(APPENDED_MAX, entries // APPENDED_SHARE)
     clock = SystemClock()
     lives = Lives(int((entries - appended) / EACH_ON_AVERAGE), clock.now_ms() - DAY_MS - SPAN_MS)
+    if lives.people < ONE_OFTEN_IN:
+        raise ValueError(f"expected 100,000 entries or more, got {entries}")
     with tempfile.TemporaryDirectory(prefix="courtesy-") as folder:
         data = Path(folder) / "data"
         figures = _fill(data, lives)
@@ -136,14 +138,22 @@ def _append(data: Path, lives: Lives, count: int, size: int) -> list[Figure]:
         if sent.bad:
             raise RuntimeError(f"{len(sent.bad)} bad answers, the first: {sent.bad[0]}")
         copied_per_s = _copy_rate(data, count)
+        _write_out(data)
     with serving("--http-workers", "1", "--fold-workers", "2", data=data, environment=NO_LAKE) as server:
-        server.wait_folded(WHOLE_DAY_S)
+        server.wait_folded(FOLDED_S)
+        _write_out(data)
     per_s = count / sent.seconds
     note = f"the last of {size:,}, one choice a message, over HTTP in batches of {BATCH}, 2 HTTP workers, no folding"
     return [
         Figure("ledger_append_per_s", per_s, "entries/s", count, note),
         Figure("ledger_append_ratio_to_copy", per_s / copied_per_s, "ratio", count, "to COPY of the same rows"),
     ]
+
+
+def _write_out(data: Path) -> None:
+    """Have PostgreSQL write what it holds, so that the server ends within its time."""
+    with EmbeddedPostgres(data) as postgres, psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
 
 
 def _send(port: int, key: str, bodies: Sequence[bytes]) -> Sent:
