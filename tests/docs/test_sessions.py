@@ -29,6 +29,7 @@ SERVED = (
     "docs/how-to/consent.md",
     "docs/how-to/standards.md",
     "docs/how-to/audit.md",
+    "docs/how-to/recipients.md",
     "docs/how-to/forget.md",
     "docs/how-to/ledger.md",
     "docs/how-to/requests.md",

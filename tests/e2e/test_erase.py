@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from courtesy.base.time import DAY_MS, SystemClock
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.engine_postgres.embedded import EmbeddedPostgres
 from courtesy.runtime.trimming import trim
+from sim.recipient import Recipient
 from sim.server import Server
 from tests.contract.lakes import folder_site
 from tests.e2e.asking import ask, tell, until
 from tests.e2e.hooks import receiver, subscribe
 from tests.e2e.processes import Running, run, running
+from tests.e2e.test_recipients import define, recipient
 
 WHO = {"userId": "zzuser-771", "anonymousId": "zzdevice-772"}
 SECRETS = (
@@ -82,6 +85,11 @@ def _in_lake(data: Path, secret: str) -> bool:
     return any(secret.encode() in content for content in _files(data).values())
 
 
+def told_to(other: Recipient) -> bytes:
+    """All that a recipient has."""
+    return json.dumps(other.held).encode()
+
+
 def _told(server: Server) -> None:
     """Told, folded, taken apart and put back, so that every table has something."""
     *good, held = _calls()
@@ -122,14 +130,16 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running, is_
     """Tables and files of the lake held all of it before, and hold none of it afterwards, nor when they come again;
     somebody else's events are there as before."""
     data = shop.data
-    with receiver() as got:
+    with receiver() as got, recipient() as (other, url):
         server = shop.with_keys("shop")
         subscribe(server, "seen", url=got.url, events=["Seen"])
+        define(server, "crm", url, needs_identifiers=True)
         until(lambda: ask(server.port, "GET", "/readyz").status == 200, "readiness")
         _told(server)
         until(lambda: (data / "lake").exists() and _in_lake(data, "zzproduct-776"), "the lake to have the events")
         if is_trimmed:
             _trim(data)
+        until(lambda: b"zztopic-778" in told_to(other), "the recipient to have the choice")
         before = whereabouts(data)
         assert {secret for secret, _ in before} == set(SECRETS)
         places = {name for _, name in before}
@@ -138,7 +148,9 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running, is_
         done = run("person", "erase", "email", "zzmail-773@example.com", "--yes", "--data", str(data))
         assert done.returncode == 0, done.stderr
         server.wait_folded()
-        assert whereabouts(data) == set()
+        # What it takes to find them stays until the recipient has erased them, also when it is looked at again.
+        until(lambda: other.held == {} and {name for _, name in whereabouts(data)} == set(), "nothing to be left")
+        assert [each.startswith(("email:", "user_id:")) for each in next(iter(other.erased.values()))] == [True] * 3
         again = [{**each, "messageId": f"again-{each['messageId']}"} for each in _calls()[:3]]
         fates = ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": again}).json()["results"]
         assert [each["cause"] for each in fates] == ["forgotten"] * 3

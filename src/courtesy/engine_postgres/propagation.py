@@ -49,7 +49,7 @@ SELECT %(recipient)s, min(given.subject), given.person_id, bool_or(given.urgent)
 FROM unnest(%(people)s::bigint[], %(subjects)s::bytea[], %(urgent)s::bool[]) AS given (person_id, subject, urgent)
 WHERE EXISTS (SELECT FROM identifier WHERE identifier.person_id = given.person_id)
    OR EXISTS (SELECT FROM merged_person WHERE merged_person.person_id = given.person_id)
-GROUP BY given.person_id
+GROUP BY given.person_id ORDER BY min(given.subject)
 ON CONFLICT (recipient, person_id) DO UPDATE SET urgent = known.urgent OR excluded.urgent,
     next_at = CASE WHEN known.claimed THEN known.next_at ELSE least(known.next_at, excluded.next_at) END
 """
@@ -62,20 +62,23 @@ FROM unnest(%(people)s::bigint[], %(kinds)s::text[], %(urgent)s::bool[], %(versi
 JOIN propagation_subject AS known ON known.recipient = %(recipient)s AND known.person_id = given.person_id
 ORDER BY given.place
 """
+# One statement, as there is one for each call that ends.
 _CLAIM = """
-UPDATE propagation_subject SET claimed = true, attempt = attempt + 1, next_at = %(until)s
-WHERE recipient = %(recipient)s AND subject IN (
-    SELECT subject FROM propagation_subject
-    WHERE recipient = %(recipient)s AND urgent = %(urgent)s AND next_at <= %(now)s
-    ORDER BY next_at, subject LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WITH claimed AS (
+    UPDATE propagation_subject SET claimed = true, attempt = attempt + 1, next_at = %s
+    WHERE recipient = %s AND subject IN (
+        SELECT subject FROM propagation_subject WHERE recipient = %s AND urgent = %s AND next_at <= %s
+        ORDER BY next_at, subject LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    RETURNING recipient, subject, person_id, attempt, tries, find_by
+), sent AS (
+    UPDATE propagation SET sent = coalesce(sent, %s), attempts = attempts + 1,
+        state = CASE state WHEN 'queued' THEN 'sent' ELSE state END
+    FROM (SELECT recipient, subject FROM claimed) AS now_claimed
+    WHERE propagation.recipient = now_claimed.recipient AND propagation.subject = now_claimed.subject AND is_open
+    RETURNING propagation.subject
 )
-RETURNING subject, person_id, attempt, tries, find_by
-"""
-_SENT = """
-UPDATE propagation SET sent = coalesce(sent, %(now)s), attempts = attempts + 1,
-    state = CASE state WHEN 'queued' THEN 'sent' ELSE state END
-WHERE recipient = %(recipient)s AND subject = ANY(%(subjects)s::bytea[]) AND is_open
-RETURNING subject
+SELECT subject, person_id, attempt, tries, find_by, subject IN (SELECT subject FROM sent) FROM claimed
 """
 _OWN_ATTEMPT = """
 SELECT FROM propagation_subject WHERE recipient = %(recipient)s AND subject = %(subject)s AND attempt = %(attempt)s
@@ -108,6 +111,12 @@ _FORGET = (
     "UPDATE propagation SET subject = NULL WHERE recipient = %(recipient)s AND subject = %(subject)s",
     "DELETE FROM propagation_subject WHERE recipient = %(recipient)s AND subject = %(subject)s",
 )
+# Subjects before receipts, and in order, wherever several are locked: so nobody waits for who waits for them.
+_LOCK_OVERDUE = """
+SELECT FROM propagation_subject WHERE recipient = %(recipient)s AND subject IN (
+    SELECT subject FROM propagation WHERE recipient = %(recipient)s AND is_open AND since <= %(before)s
+) ORDER BY subject FOR UPDATE
+"""
 _OVERDUE = """
 UPDATE propagation SET is_open = false, state = 'escalated', escalated = %(now)s,
     error = CASE error WHEN '' THEN 'not confirmed in time' ELSE error END
@@ -210,20 +219,11 @@ class Propagation(Connected):
     async def claim_subjects(
         self, recipient: str, now_ms: int, ttl_ms: int, limit: int, *, urgent: bool
     ) -> list[ClaimedSubject]:
-        given = {"recipient": recipient, "now": now_ms, "until": now_ms + ttl_ms, "limit": limit, "urgent": urgent}
-        async with self._transaction() as connection:
-            rows = await (await connection.execute(_CLAIM, given, binary=True)).fetchall()
-            if not rows:
-                return []
-            sent = await connection.execute(_SENT, {**given, "subjects": [row[0] for row in rows]}, binary=True)
-            changed = {subject for (subject,) in await sent.fetchall()}
+        rows = await self._rows(_CLAIM, now_ms + ttl_ms, recipient, recipient, urgent, now_ms, limit, now_ms)
         return [
-            ClaimedSubject(
-                subject, None if person is None else PersonId(person), attempt, tries, tuple(find_by),
-                subject in changed,
-            )
-            for subject, person, attempt, tries, find_by in rows
-        ]  # fmt: skip
+            ClaimedSubject(subject, None if person is None else PersonId(person), attempt, tries, tuple(find_by), has)
+            for subject, person, attempt, tries, find_by, has in rows
+        ]
 
     async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
         given: dict[str, Any] = {
@@ -264,7 +264,7 @@ class Propagation(Connected):
 
     async def retry_receipts(self, recipient: str, numbers: Collection[int] | None, now_ms: int) -> int:
         given = {"recipient": recipient, "numbers": None if numbers is None else list(numbers), "now": now_ms}
-        async with self._transaction() as connection:
+        async with self._connection() as connection:
             ((count,),) = await (await connection.execute(_RETRY, given, binary=True)).fetchall()
         return int(count)
 
@@ -291,6 +291,7 @@ class Propagation(Connected):
 
 
 async def _given_up(connection: Connection, given: Mapping[str, Any]) -> list[Ended]:
+    await connection.execute(_LOCK_OVERDUE, given)
     rows = await (await connection.execute(_OVERDUE, given, binary=True)).fetchall()
     if rows:
         await connection.execute(_LET_REST, {**given, "subjects": list({row[3] for row in rows})})
@@ -320,7 +321,10 @@ def _receipt(row: tuple[Any, ...]) -> Receipt:
     return Receipt(number, recipient, known, ChangeKind(kind), urgent, ReceiptState(state), *rest)
 
 
-_LOCK = "SELECT FROM propagation_cursor ORDER BY recipient FOR UPDATE"
+_LOCKS = (
+    "SELECT FROM propagation_cursor ORDER BY recipient FOR UPDATE",
+    "SELECT FROM propagation_subject WHERE person_id = ANY(%(people)s::bigint[]) ORDER BY subject FOR UPDATE",
+)
 _OF_THEM = "SELECT recipient, subject FROM propagation_subject WHERE person_id = ANY(%(people)s::bigint[])"
 # Nothing ever left for those of whom no attempt was made, or whose recipient is not told of erasures.
 _NOT_TOLD = f"({_OF_THEM} AND (attempt = 0 OR recipient <> ALL(%(recipients)s::text[])))"
@@ -350,7 +354,8 @@ async def erase_at_recipients(connection: Connection, erasure: Erasure) -> None:
         "request": erasure.request,
         "at": erasure.note.at_ms,
     }
-    await connection.execute(_LOCK)
+    for text in _LOCKS:
+        await connection.execute(text, given)
     for recipient, identifiers in erasure.recipients.items():
         if identifiers:
             await connection.execute(_FIND_BY, {**given, "recipient": recipient, "find_by": list(identifiers)})

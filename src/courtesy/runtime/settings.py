@@ -87,8 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     link_key: Annotated[
         Annotated[str, Meta(min_length=32)] | None,
         Meta(
-            description="Secret that signs links to the preference centre; the same for all hosts of one database. "
-            "Made in the data folder unless set."
+            description="Secret that signs links to the preference centre and names people for recipients; the same "
+            "for all hosts of one database. Made in the data folder unless set."
         ),
     ] = None
     log_format: Annotated[

@@ -22,7 +22,7 @@ from courtesy.channel.contract import Delivered, Failed, Retry, RetryCause, back
 from courtesy.channel.subjects import ReadBack, SubjectCalls
 from courtesy.consent.law import Laws, Policy
 from courtesy.consent.laws import LAWS
-from courtesy.engine.contract import Engine, PersonReading, StorageFull, Unavailable
+from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.propagation import (
     GONE,
     AttemptEnd,
@@ -36,7 +36,7 @@ from courtesy.runtime.feeding import Feeder
 from courtesy.runtime.recipient import Recipient, SubjectIds
 from courtesy.runtime.subject_state import VERSION, SubjectState, subject_state
 from courtesy.runtime.system_events import SourceReport, report
-from courtesy.runtime.telemetry import PROPAGATED, PROPAGATION_CALLS, PROPAGATION_SECONDS
+from courtesy.runtime.telemetry import PROPAGATED, PROPAGATION_CALLS, PROPAGATION_SECONDS, error_and_place
 
 CLAIM_MS = MINUTE_MS
 """How long an attempt may take before another may be made: more than its calls, which are three at most, are given."""
@@ -114,10 +114,14 @@ class Teller:
                 log.warning("feeding_waits", cause=error.message, hint=error.hint)
                 await _wait(stop)
                 continue
+            except Exception as error:  # noqa: BLE001 -- the outermost edge: nothing is told while nobody notices
+                log.error("feeding_broke", **error_and_place(error))
+                await _wait(stop)
+                continue
             if not fed:
-                await self._engine.wait_for_records(int(IDLE_S * 1_000))
                 # Appends come by the hundred a second; choices among them do not.
                 await asyncio.sleep(BREATH_S)
+                await self._engine.wait_for_records(int(IDLE_S * 1_000))
 
     async def _serve(self, name: str, stop: asyncio.Event) -> None:
         kick = self._kicks.setdefault(name, asyncio.Event())
@@ -126,7 +130,7 @@ class Teller:
             try:
                 if not await self.tell_once(name):
                     await _wait(kick)
-            except (Unavailable, StorageFull) as error:
+            except CourtesyError as error:
                 log.warning("telling_waits", recipient=name, cause=error.message)
                 await _wait(stop)
 
@@ -175,9 +179,11 @@ class Teller:
             settled = await self._engine.end_attempt(ended)
             if settled:
                 await self._tell_of(name, ended.end, settled, ended.error)
-        except (Unavailable, StorageFull) as error:
+        except CourtesyError as error:
             # Not settled: the claim runs out, and what is so then is told again.
             log.warning("attempt_not_settled", recipient=name, cause=error.message)
+        except Exception as error:  # noqa: BLE001 -- the outermost edge: what one attempt breaks on, another may not
+            log.error("attempt_broke", recipient=name, **error_and_place(error))
         finally:
             self._busy[name] -= 1
             self._kick(name)
