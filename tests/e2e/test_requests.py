@@ -134,3 +134,31 @@ def test_who_was_erased_is_told_so(server: Server) -> None:
     found = server.get(f"{person_path('email', 'ghost@example.com')}/requests")["requests"]
     assert [each["request"] for each in found] == [done["request"]]
     assert {line["what"] for line in done["log"]} == {"received", "fulfilled"}
+
+
+def test_an_officer_handles_a_request_on_the_command_line(server: Server) -> None:
+    """Taken in, confirmed, put off, listed, refused and looked at, while the server runs."""
+    customer(server, "writer")
+    data = ("--data", str(server.data))
+
+    def officer(*words: str) -> Any:
+        done = run("request", *words, *data)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    details = json.dumps({"traits": {"size": 44}, "note": "it pinches"})
+    opened = json.loads(
+        officer("open", "rectification", "email", "writer@example.com", "--details", details, "--unconfirmed")
+    )
+    name = opened["request"]
+    assert (opened["state"], opened["law"], opened["details"]["note"]) == ("confirming", "gdpr", "it pinches")
+    assert json.loads(officer("confirm", name, "--note", "called back"))["state"] == "open"
+    later = json.loads(officer("extend", name, "--reason", "on holiday"))["due"]
+    assert f"{name}\trectification\topen\t{later}\n" in officer("list", "--pending", "--kind", "rectification")
+    officer("refuse", name, "--reason", "the size was right")
+    shown = json.loads(officer("show", name))
+    assert (shown["state"], shown["told"]) == ("refused", "nobody")
+    assert [line["note"] for line in shown["log"]] == ["", "called back", "on holiday", "the size was right"]
+    wrong = run("request", "fulfil", name, *data)
+    assert wrong.returncode == 65  # EX_DATAERR
+    assert "is refused" in wrong.stderr

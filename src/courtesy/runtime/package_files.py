@@ -12,8 +12,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from courtesy.consent.sheet import defused
 from courtesy.runtime.package import ACCESS_FORMAT
 from courtesy.runtime.package_page import page
@@ -63,4 +61,4 @@ def _table(rows: Sequence[Document]) -> bytes:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
