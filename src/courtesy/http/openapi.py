@@ -38,6 +38,7 @@ _TAGS = {
     "consent": "What people allow and refuse, and whether they may be used for something.",
     "ledger": "What shows to strangers that no choice was altered, added or dropped.",
     "permits": "Asking before a message leaves, and showing afterwards that it was asked.",
+    "questions": "Asking people one question at a time, and taking the answer.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
     "imports": "Files that were imported, and taking them back.",
