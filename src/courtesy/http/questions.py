@@ -145,7 +145,7 @@ def _position(told: int | None) -> Position | None:
     return None if told is None else Position(told)
 
 
-async def look(asked: Asked[LookQuery, None]) -> LookView:
+async def look_at_questions(asked: Asked[LookQuery, None]) -> LookView:
     """What would be asked."""
     query = asked.query
     visit = Visit(query.channel, query.session or "", (), _position(query.after))
@@ -154,7 +154,7 @@ async def look(asked: Asked[LookQuery, None]) -> LookView:
     return LookView(str(found.person), chosen, _candidates(found), str(found.position))
 
 
-async def next_question(asked: Asked[NoQuery, AskBody]) -> AskView:
+async def ask_question(asked: Asked[NoQuery, AskBody]) -> AskView:
     """The question to ask."""
     body = asked.body
     locales = () if body.locale is None else (body.locale,)
@@ -169,7 +169,7 @@ async def next_question(asked: Asked[NoQuery, AskBody]) -> AskView:
     return AskView(person, offer.shown, offer.token, to_iso(offer.expires_ms), candidates, position)
 
 
-async def answer(asked: Asked[NoQuery, AnswerBody]) -> TakenView:
+async def answer_question(asked: Asked[NoQuery, AnswerBody]) -> TakenView:
     """Take an answer, or "not now"."""
     body, questions = asked.body, asked.app.questions
     if (body.answer is UNSET) is not body.not_now:
@@ -264,7 +264,7 @@ OPERATIONS = (
         "/v1/people/{kind}/{value}/question",
         "questions",
         "See which question a person would be asked, and why no other.",
-        look,
+        look_at_questions,
         doc="It asks nothing.",
         scope=Scope.READ,
         query=LookQuery,
@@ -277,7 +277,7 @@ OPERATIONS = (
         "/v1/people/{kind}/{value}/question",
         "questions",
         "Ask for the one question, if any, that is worth asking a person now.",
-        next_question,
+        ask_question,
         doc="It counts as asked, so show it. In the same session the same question is told again until it is answered.",
         scope=Scope.DECIDE,
         body=AskBody,
@@ -290,7 +290,7 @@ OPERATIONS = (
         "/v1/answers",
         "questions",
         "Answer a question, or put it off.",
-        answer,
+        answer_question,
         doc="The token says who was asked what, so no key is needed. The first answer counts, once.",
         body=AnswerBody,
         answer=TakenView,

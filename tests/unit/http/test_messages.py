@@ -94,3 +94,13 @@ async def test_what_cannot_be_stored_is_said() -> None:
         assert (await world.post(f"{PHONE}/messages", body, headers=reading)).status_code == 403
         await world.change("PUT", "/v1/sources/shop", {"paused": True})
         assert (await world.post(f"{PHONE}/messages", body)).status_code == 409
+
+
+async def test_what_only_sounds_like_a_refusal_is_one_until_they_say_otherwise() -> None:
+    """Though no words decide; and what is not like one changes nothing."""
+    async with serving() as world:
+        found = await write(world, "My inbox is full enough without you")
+        assert (found["meaning"], found["ask"], found["words"]) == ("unsure", True, "")
+        assert await why(world) == "refused"
+        found = await write(world, "What time do you close today?", "m2")
+        assert (found["meaning"], found["choices"]) == ("nothing", [])
