@@ -73,7 +73,11 @@ class Consents:
         at_ms = now_of(standing, self._clock.now_ms()) if question.at_ms is None else question.at_ms
         if question.known_ms is not None:
             people = await self._people.then(kind, value, question.known_ms)
-            standing = standing_of(await self._ledger.of(people, question.known_ms))
+            standing = standing_of(await self._ledger.of(people, question.known_ms), at_ms)
+        elif question.at_ms is not None:
+            # The state keeps what still counts, and not all that ever did.
+            everybody = await self._people.everyone(kind, value)
+            standing = standing_of(await self._ledger.of(everybody), at_ms)
         place = question.jurisdiction or place_of(state)
         minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
