@@ -70,9 +70,11 @@ class Consents:
         """
         if question.purpose == ANY:
             raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
+        read: list[Read] | None
         if question.known_ms is None:
             state = await self._people.state(kind, value, after)
-            standing = state.standing or Standing()
+            # The state keeps what still counts, and not all that ever did.
+            read = None if question.at_ms is None else await self._ledger.of(await self._people.everyone(kind, value))
         else:
             state, read = await asyncio.gather(
                 self._people.state(kind, value, after),
@@ -80,10 +82,10 @@ class Consents:
             )
             if read is None:
                 raise unknown_then(kind, value, question.known_ms)
-            standing = standing_of(read)
-        # Never before what is known by now, wherever a clock was set.
-        now_ms = now_of(state.standing or Standing(), self._clock.now_ms())
-        at_ms = now_ms if question.at_ms is None else question.at_ms
+        standing = state.standing or Standing()
+        at_ms = now_of(standing, self._clock.now_ms()) if question.at_ms is None else question.at_ms
+        if read is not None:
+            standing = standing_of(read, at_ms)
         place = question.jurisdiction or place_of(state)
         minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)

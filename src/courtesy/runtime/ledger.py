@@ -254,13 +254,19 @@ def counting(read: Sequence[Read]) -> list[Read]:
     ]
 
 
+def _counts_at(choice: Choice, at_ms: int) -> bool:
+    """Whether it may count at an instant: it had begun, and had not ended. What expired stays so."""
+    has_ended = choice.held_to is not None and choice.held_to <= at_ms and choice.action is not Action.EXPIRE
+    return choice.action is Action.CORRECT or (choice.held_from <= at_ms and not has_ended)
+
+
 def standing_of(read: Sequence[Read], at_ms: int | None = None) -> Standing:
-    """What entries come to, as the fold has it; or at a past instant, where what began later takes no room from what
-    had begun."""
+    """What entries come to, as the fold has it; or at an instant, where what began later or ended before takes no room
+    from what was in force."""
     standing = Standing()
     for told in (each.content for each in counting(read) if each.content is not None):
         choice = told.choice
-        if at_ms is not None and choice.held_from > at_ms and choice.action is not Action.CORRECT:
+        if at_ms is not None and not _counts_at(choice, at_ms):
             continue
         kept = Kept(
             choice.held_from, told.id, choice.action, choice.held_to, told.received, choice.basis,

@@ -141,11 +141,12 @@ class TakeBacks:
         while another is being taken back, or for somebody whose events are not all there any more.
         """
         progress, file = await self._find(fingerprint, source, by)
-        people = sorted(await self._history.people_in(file.spans))
         if dry:
-            return await self._told(file, source, len(people), 0, finished=False)
+            return await self._told(file, source, len(await self._history.people_in(file.spans)), 0, finished=False)
         if progress.taken_back_ms is None:
             await self._begin(file)
+        # From here on a repair that gives events to others leaves out those of the file.
+        people = sorted(await self._history.people_in(file.spans))
         told = await self._told(file, source, len(people), len(people), finished=True)
         for done in range(0, len(people), PEOPLE_AT_ONCE):
             if people_max is not None and done >= people_max:
