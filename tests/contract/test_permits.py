@@ -12,15 +12,17 @@ import msgspec
 import pytest
 
 from courtesy.base.ids import PersonId, Position
-from courtesy.base.time import HOUR_MS, MINUTE_MS, ManualClock
+from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.consent.standing import Standing, State, verdict
 from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, PermitFilter, Place, Send, SendAudit, SendFault
 from courtesy.event.accept import Draft, SourcePolicy, accept
+from courtesy.event.choice import ANY, Basis, Scope
 from courtesy.runtime.audit import Audit, Told
 from courtesy.runtime.permits import UNSETTLED, Ask, Permits, Refusal, decide
-from tests.contract.builders import SHOP, Store, batch, record
+from tests.contract.builders import NOW_MS, SHOP, Store, batch, record
 from tests.contract.test_engine_repair import ANN, DEVICE, World, by_ann, login, seen, world_of
 from tests.contract.test_ledger import MAIL, chooses
 
@@ -511,3 +513,44 @@ async def test_a_send_that_is_told_again_after_a_merge_is_kept_once(engine: Engi
         await world.fold()
         assert {each.person for each in await audit.tell(told)} <= {each.person for each in first}
         assert (await audit.sends(0, LATER, 10)).send_count == 2
+
+
+QUESTIONS = [Scope("marketing", channel, topic) for channel in ("email", "sms") for topic in ("hats", ANY)]
+
+
+def _verdicts(standing: Standing | None) -> list[State]:
+    return [verdict(standing or Standing(), each, LATER, frozenset(Basis), {}).state for each in QUESTIONS]
+
+
+def _says(random: Random, message_id: str, **who: Any) -> dict[str, Any]:
+    """Somebody says yes or no to something, at an instant of the last day."""
+    choice = {
+        "action": random.choice(("grant", "grant", "withdraw", "object")),
+        "purpose": random.choice(("marketing", ANY)),
+        "channel": random.choice(("email", "sms", ANY)),
+        "topic": random.choice(("hats", ANY)),
+        "heldFrom": NOW_MS - random.randrange(DAY_MS),
+    }
+    return {"messageId": message_id, "type": "consent", "choices": [choice], **who}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_merging_keeps_the_stricter_and_unmerging_gives_both_back(
+    engine: Engine, clock: ManualClock, seed: int
+) -> None:
+    """Whatever two people said: as one they are refused what either had refused, and apart each is who they were."""
+    random = Random(seed)
+    async with world_of(engine, clock) as world:
+        await world.store(by_ann("a0"), by_ann("b0", userId="bob"))
+        told = [_says(random, f"c{n}", userId=random.choice(("ann", "bob"))) for n in range(12)]
+        await world.store(*told)
+        before = [(await world.state(each)).standing for each in (ANN, BOB)]
+        await world.repairs.merge(ANN, BOB, "eve", "", dry=False)
+        await world.fold()
+        as_one = _verdicts((await world.state(ANN)).standing)
+        for one, ann, bob in zip(as_one, *map(_verdicts, before), strict=True):
+            expected = State.REFUSED if State.REFUSED in (ann, bob) else State.GRANTED
+            assert one is (expected if {ann, bob} != {State.UNKNOWN} else State.UNKNOWN)
+        await world.repairs.unmerge(ANN, BOB, "eve", "", dry=False)
+        await world.fold()
+        assert [(await world.state(each)).standing for each in (ANN, BOB)] == before

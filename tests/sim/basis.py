@@ -144,10 +144,13 @@ def _said(history: History, filed: Filed) -> Iterator[Said]:
     raw = history.sent[record.key].raw
     if b'"choices"' not in raw:
         return
+    fact = _fact(filed)
+    # What was broken may have been mended to something else.
+    if fact["type"] != "consent":
+        return
     knew = frozenset(history.part_of(history.root_of(record.person, record.position), record.position))
-    at_ms = _fact(filed)["at"]
     for ordinal, told in enumerate(msgspec.json.decode(raw)["choices"]):
-        yield Said(filed, choice_id(record.key, ordinal), told, told.get("heldFrom", at_ms), knew)
+        yield Said(filed, choice_id(record.key, ordinal), told, told.get("heldFrom", fact["at"]), knew)
 
 
 def _fact(filed: Filed) -> dict[str, Any]:

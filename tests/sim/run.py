@@ -30,7 +30,7 @@ from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History as Past
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.people import People
-from courtesy.runtime.permits import Ask, Permits
+from courtesy.runtime.permits import NOBODY, Ask, Permits
 from tests.sim.calls import Chooser, draw_habits
 from tests.sim.checkers import Rest, judge
 from tests.sim.clients import Client
@@ -248,6 +248,8 @@ class _Run:
         return [
             Probe(*each, now_ms, isinstance(answer, Permit), "" if isinstance(answer, Permit) else answer.why)
             for each, answer in zip(asked, answers, strict=True)
+            # Of whom every identifier went to others nobody can be written to.
+            if isinstance(answer, Permit) or answer.why != NOBODY
         ]
 
     async def _gather(self, system: System) -> Rest:
