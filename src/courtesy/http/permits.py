@@ -272,7 +272,7 @@ class SinceView(msgspec.Struct, frozen=True):
     choices: list[ShownView]
 
 
-class RecipientView(msgspec.Struct, frozen=True):
+class ReceivedView(msgspec.Struct, frozen=True):
     """A message that left, with its permit as `basis`. `finding` says what asking again comes to: `lawful`;
     `lawful_then`, by what was known, though not by what came in since; `differs`, when the ledger does not bear the
     permit out; `forgotten`, when somebody is. It is null where the message has no permit of its own: see `fault`."""
@@ -290,11 +290,11 @@ class RecipientView(msgspec.Struct, frozen=True):
     since: SinceView | None
 
 
-class RecipientPage(msgspec.Struct, frozen=True):
+class ReceivedPage(msgspec.Struct, frozen=True):
     """Who received what, in order of when it left. `forgotten`: how many of them are. `next` leads to more; null at the
     end."""
 
-    recipients: list[RecipientView]
+    recipients: list[ReceivedView]
     forgotten: int
     next: str | None
 
@@ -492,9 +492,9 @@ OPERATIONS = (
         " it was when its permit was issued, and by all that is known today.",
         scope=Scope.ADMIN,
         query=RecipientsQuery,
-        answer=RecipientPage,
+        answer=ReceivedPage,
         answered={
-            JSON: {"schema": {"$ref": "#/components/schemas/RecipientPage"}},
+            JSON: {"schema": {"$ref": "#/components/schemas/ReceivedPage"}},
             **{each: {"schema": {"type": "string"}} for each in (CSV, JSONL)},
         },
     ),

@@ -164,7 +164,7 @@ async def read_request(asked: Asked[NoQuery, None]) -> dict[str, Any]:
     return await _shown(asked, await asked.app.requests.get(number_of(asked.path["number"])))
 
 
-async def confirm(asked: Asked[NoQuery, NoteBody]) -> dict[str, Any]:
+async def confirm_request(asked: Asked[NoQuery, NoteBody]) -> dict[str, Any]:
     """It is them."""
     return await _shown(
         asked, await asked.app.requests.confirm(number_of(asked.path["number"]), asked.by, asked.body.note)
@@ -268,7 +268,7 @@ OPERATIONS = (
         codes=(Code.NOT_FOUND,),
         path_docs=REQUEST_PATH,
     ),
-    _step("confirm", "Note that it is sure who asked.", confirm, NoteBody),
+    _step("confirm", "Note that it is sure who asked.", confirm_request, NoteBody),
     _step(
         "fulfil",
         "Do what was asked, and note that it is done.",

@@ -15,8 +15,8 @@ from courtesy.http.permits import (
     PermitPage,
     PermitsView,
     RecheckView,
-    RecipientPage,
-    RecipientView,
+    ReceivedPage,
+    ReceivedView,
     SendsView,
     ToldView,
 )
@@ -239,11 +239,11 @@ async def test_who_decides_may_ask_and_tell_but_not_audit() -> None:
 NOTICE = sha256(b"We write about hats.").hexdigest()
 
 
-async def received(world: World, query: str = "") -> RecipientPage:
+async def received(world: World, query: str = "") -> ReceivedPage:
     """Who received what."""
     answer = await world.get(f"/v1/audit/recipients{query}")
     assert answer.status_code == 200, answer.text
-    return msgspec.json.decode(answer.content, type=RecipientPage)
+    return msgspec.json.decode(answer.content, type=ReceivedPage)
 
 
 async def campaign(world: World) -> None:
@@ -301,7 +301,7 @@ async def test_recipients_come_as_lines_and_as_a_table() -> None:
     async with serving() as world:
         await campaign(world)
         lines = await world.get("/v1/audit/recipients?format=jsonl&limit=2")
-        rows = [msgspec.json.decode(line, type=RecipientView) for line in lines.text.splitlines()]
+        rows = [msgspec.json.decode(line, type=ReceivedView) for line in lines.text.splitlines()]
         assert rows == (await received(world)).recipients[:2]
         table = await world.get(f"/v1/audit/recipients?format=csv&after={lines.headers['courtesy-next']}")
         assert "courtesy-next" not in table.headers
