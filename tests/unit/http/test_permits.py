@@ -14,9 +14,9 @@ from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, to_iso
 from courtesy.http.permits import (
     PermitPage,
     PermitsView,
-    RecheckView,
     ReceivedPage,
     ReceivedView,
+    RecheckView,
     SendsView,
     ToldView,
 )
