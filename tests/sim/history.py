@@ -132,6 +132,8 @@ class History:
         self._together: dict[PersonId, PersonId] = {}
         self._cut_s: dict[PersonId, float] = {}
         self._new: dict[str, tuple[Position, int]] = {}
+        self.set_apart: set[str] = set()
+        """Identifiers that turned out to be shared, and are nobody's any more."""
         self._learnt: list[tuple[Position, int, set[PersonId] | None]] = []
         self._carried: dict[Position, tuple[str, ...]] = {}
         self._groups: dict[Position, tuple[str, ...]] = {}
@@ -244,7 +246,9 @@ class History:
         if repair is not None:
             people |= {repair.note.person, *repair.owners.values(), *repair.roots}
             now_ms = repair.note.at_ms
-        if any(owner.shared for owner, _ in changes.owners.values()):
+        shared = {key for key, (owner, _) in changes.owners.items() if owner.shared}
+        self.set_apart |= shared
+        if shared:
             # What is set apart may have been anybody's.
             self._learnt.append((at, now_ms, None))
         elif people:

@@ -88,7 +88,8 @@ def _is_rightful(rest: Rest, left: Left) -> bool | None:
     if any(
         each.permit.person is not None and history.root_of(each.permit.person, left.head) == left.person for each in own
     ):
-        return None if _is_unclear(history) else True
+        # To whom a shared identifier belonged once is told by the instants of a clock.
+        return None if _is_unclear(history) or (history.clock_was_set and left.key in history.set_apart) else True
     return None if left.person is not None and history.ever_with(left.person) in people else False
 
 
