@@ -83,6 +83,48 @@ async def test_who_was_erased_is_in_no_backup(databases: Databases, clock: Manua
             assert {name: await views(world, name) for name in OTHERS} == before
 
 
+ASKED_AND_TOLD = (
+    "INSERT INTO request (kind, state, person_id, identifier, hashes, sameness, details, law, source, received, due)"
+    " SELECT 'access', 'fulfilled', person_id, identifier, '{}', 'same', 'zzdetails', 'gdpr', '12', 1, 2"
+    " FROM identifier WHERE identifier = ANY(%(names)s)",
+    "INSERT INTO request_log (request, at, made_by, what, note)"
+    " SELECT number, 1, 'eve', 'opened', 'zznote' FROM request",
+    "INSERT INTO propagation_subject (recipient, subject, person_id, find_by, urgent)"
+    " SELECT 'crm', sha256(identifier::bytea), person_id, ARRAY[identifier], false"
+    " FROM identifier WHERE identifier = ANY(%(names)s)",
+    "INSERT INTO propagation (recipient, subject, kind, urgent, version, request, queued, since, error, read_back)"
+    " SELECT recipient, subject, 'consent', false, 1, '', 1, 1, 'zzerror', 'zzread' FROM propagation_subject",
+)
+
+
+async def test_requests_and_receipts_stay_without_who_was_erased(
+    databases: Databases, clock: ManualClock, tmp_path: Path
+) -> None:
+    """What was asked and told is evidence; who, and what they wrote, is there of the others alone."""
+    data, other, bob = tmp_path / "data", tmp_path / "other", f"user_id:zz{OTHERS[0]}-user"
+    with databases.fresh() as url, databases.bare() as empty:
+        async with shop(url, data, clock) as world:
+            await fill(world)
+            with psycopg.connect(url) as connection:
+                for text in ASKED_AND_TOLD:
+                    connection.execute(text, {"names": ["user_id:zzann-user", bob]})
+            await backed_up(url, data, clock)
+            await world.erase("ann")
+            await asyncio.to_thread(refresh_keys, url, data.with_suffix(".keys"), clock)
+        await put_back(empty, other, clock, of=data, register=data / "erasures.jsonl")
+        with psycopg.connect(empty) as connection:
+            asked = connection.execute(
+                "SELECT identifier, details FROM request ORDER BY identifier NULLS LAST"
+            ).fetchall()
+            assert asked == [(bob, b"zzdetails"), (None, b"{}")]
+            notes = connection.execute("SELECT note FROM request_log ORDER BY note").fetchall()
+            assert notes == [("",), ("zznote",)]
+            found = connection.execute("SELECT find_by FROM propagation_subject ORDER BY find_by").fetchall()
+            assert found == [([],), ([bob],)]
+            receipts = connection.execute("SELECT error, read_back FROM propagation ORDER BY error").fetchall()
+            assert receipts == [("", ""), ("zzerror", "zzread")]
+
+
 async def test_keys_from_before_an_erasure_bring_nobody_back(
     databases: Databases, clock: ManualClock, tmp_path: Path
 ) -> None:
