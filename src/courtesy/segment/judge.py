@@ -183,7 +183,7 @@ class Judge:
         if step.absent:
             assert step.within is not None, "checked: an absent step says within what"
             is_over = self.moment.moved(before.at_ms, step.within) < self.moment.now_ms
-            return () if is_over and not any(True for _ in candidates) else None
+            return self._steps(before, others) if is_over and not any(True for _ in candidates) else None
         for each in candidates:
             rest = self._steps(each, others)
             if rest is not None:

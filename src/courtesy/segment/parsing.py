@@ -410,6 +410,8 @@ class _Parser:
                 without.append(self._event_with_filter())
                 while self._take(","):
                     without.append(self._event_with_filter())
+            elif absent and within is None:
+                self._fail("within", what='"within" and how long it is waited for')
             else:
                 return Step(event, within, after, tuple(without), absent)
 

@@ -199,6 +199,8 @@ ORDERS = Past(
         ('did "View" then not "Return" within 2 days', True),
         ('did "View" then not "Order" within 2 days', True),
         ('did "View" then not "Order" within 15 days', False),
+        ('did "View" then not "Return" within 2 days then "Order"', True),
+        ('did "View" then not "Return" within 2 days then "Return"', False),
         ('did "Order" today then not "Return" within 2 hours', False),
         ('did "Order" at least 50 % less often in the last 1 months than before', False),
         ('did "Order" at least 100 % more often in the last 2 months than before', True),

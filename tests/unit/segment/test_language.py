@@ -152,6 +152,7 @@ def test_and_binds_closer_than_or() -> None:
     [
         ('did "A" in the last 3 dayz', "line 1, column 23", "weeks, months or years, got dayz", "did you mean"),
         ('did "A" wher total > 5', "line 1, column 9", '"or" or the end, got wher', "did you mean 'where'?"),
+        ('did "A" then not "B"', "line 1, column 21", '"within" and how long it is waited for', ""),
         ("a is 1 AND b is 2", "line 1, column 8", '"or" or the end, got AND', "did you mean 'and'?"),
         ('did "A', "line 1, column 5", 'expected a closing "', "every quoted text needs one"),
         ("a is\n  1 and\n  b is", "line 3, column 7", "expected a value, got the end", ""),
