@@ -8,9 +8,13 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.segment import tree
-from courtesy.segment.tree import Segment
+from courtesy.segment.moment import EXACT_MS
+from courtesy.segment.tree import Segment, Whose
 
 DEPTH_MAX = 50
+INEXACT = "expected minutes, hours, days or weeks, got months or years,"
+OF_EVENTS = frozenset({Whose.PERSON, Whose.CONTEXT, Whose.SOURCE})
+OF_PEOPLE = frozenset({Whose.PERSON, Whose.GROUP, Whose.SCORE})
 
 
 def read_tree(content: bytes) -> Segment:
@@ -27,6 +31,9 @@ def read_tree(content: bytes) -> Segment:
 def wrong_with(segment: Segment) -> Iterator[str]:
     """What makes no sense in a segment."""
     yield from _wrong(segment.expression, 0, has_param=segment.each is not None)
+    for each in tree.conditions(segment.expression):
+        if isinstance(each, tree.Field) and each.whose not in OF_PEOPLE:
+            yield f"a field of the {each.whose} is only for filters of events"
 
 
 def _wrong(node: object, depth: int, *, has_param: bool) -> Iterator[str]:
@@ -52,22 +59,26 @@ def _wrong(node: object, depth: int, *, has_param: bool) -> Iterator[str]:
             yield "expected `when` or `has` of an occurrence"
         case tree.Step(_, None) if node.absent:
             yield "expected `within` of a step that is absent"
+        case tree.Step() if any(span is not None and span.unit not in EXACT_MS for span in (node.within, node.after)):
+            yield f"{INEXACT} of a step"
+        case tree.Change() if node.span.unit not in EXACT_MS:
+            yield f"{INEXACT} of a change"
         case tree.Event(_, where) if where is not None:
             yield from _wrong_filter(where)
         case tree.Elements():
-            yield from _wrong_filter(node.filter)
+            yield from _wrong_filter(node.filter, frozenset({Whose.PERSON}))
         case _:
             pass
     for child in _parts(node):
         yield from _wrong(child, depth + 1, has_param=has_param)
 
 
-def _wrong_filter(node: tree.Filter) -> Iterator[str]:
+def _wrong_filter(node: tree.Filter, may_be: frozenset[Whose] = OF_EVENTS) -> Iterator[str]:
     for each in tree.conditions(node):
         if not isinstance(each, tree.Field):
             yield f"expected only fields in a filter, got a condition of the type {each.__struct_config__.tag}"
-        elif each.whose is not tree.Whose.PERSON:
-            yield f"a filter has no field of the {each.whose}"
+        elif each.whose not in may_be:
+            yield f"a filter has no field of the {each.whose} here"
 
 
 def _parts(node: object) -> Iterator[object]:

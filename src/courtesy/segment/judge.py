@@ -16,8 +16,8 @@ from courtesy.consent.standing import Kept, Standing, State, scope_key, verdict
 from courtesy.event.choice import ANY, Action, Basis, Scope
 from courtesy.segment import tree
 from courtesy.segment.moment import Moment, Span
-from courtesy.segment.tree import Compare, Event, Expression, Function, Measure, Range, Step, Value
-from courtesy.segment.values import found_at, holds, passes
+from courtesy.segment.tree import Compare, Event, Expression, Function, Measure, Range, Step, Value, Whose
+from courtesy.segment.values import Roots, found_at, holds, lower, passes
 
 AT_ANY_HOUR = frozenset({Why.GRANTED, Why.NOT_REFUSED, Why.NEEDED, Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
@@ -30,7 +30,14 @@ class Happened:
     tie: int
     name: str = field(compare=False)
     message_id: str = field(compare=False)
-    properties: Mapping[str, Anything] = field(compare=False)
+    properties: Mapping[str, Anything] = field(compare=False, default_factory=dict)
+    context: Mapping[str, Anything] = field(compare=False, default_factory=dict)
+    source: Mapping[str, Anything] = field(compare=False, default_factory=dict)
+
+    @property
+    def roots(self) -> Roots:
+        """What the fields of a filter are found in. `source` has its `name` and `party`."""
+        return {Whose.PERSON: self.properties, Whose.CONTEXT: self.context, Whose.SOURCE: self.source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +144,8 @@ class Judge:
         return [
             each
             for each in self.past.events
-            if each.name == event.name and each.at_ms <= self.moment.now_ms and span.has(each.at_ms)
-            and (event.where is None or holds(event.where, each.properties, self.moment, self.that))
+            if event.name in (each.name, tree.ANYTHING) and each.at_ms <= self.moment.now_ms and span.has(each.at_ms)
+            and (event.where is None or holds(event.where, each.roots, self.moment, self.that))
         ]  # fmt: skip
 
     def measured(self, measure: Measure) -> tuple[float | None, list[Happened]]:
@@ -146,8 +153,8 @@ class Judge:
         found = self._matching(measure.event, self.moment.span_of(measure.window))
         told = [(each, found_at(each.properties, measure.path)) for each in found]
         if measure.function is Function.DIFFERENT:
-            there = [(each, value) for each, value in told if value is not None]
-            return len({_comparable(value) for _, value in there}), [each for each, _ in there]
+            there = [(each, value) for each, value in told if isinstance(value, str | int | float)]
+            return len({comparable(value) for _, value in there}), [each for each, _ in there]
         numbered = [(each, value) for each, value in told if isinstance(value, int | float) and value is not True
                     and value is not False]  # fmt: skip
         return _function(measure.function, [value for _, value in numbered]), [each for each, _ in numbered]
@@ -163,8 +170,8 @@ class Judge:
             case tree.Within(window):
                 in_time = self.moment.span_of(window).has(one.at_ms)
             case tree.Ago(span):
-                in_time = one.at_ms < self.moment.ago(span)
-        has = node.has is None or holds(node.has, one.properties, self.moment, self.that)
+                in_time = one.at_ms <= self.moment.began(span)
+        has = node.has is None or holds(node.has, one.roots, self.moment, self.that)
         return Judged(node, in_time and has, (one,))
 
     def _course(self, node: tree.Sequence) -> tuple[Happened, ...] | None:
@@ -201,9 +208,10 @@ class Judge:
                 yield each
 
     def _change(self, node: tree.Change) -> Judged:
-        ago = self.moment.ago(node.span)
+        ago = self.moment.began(node.span)
         now = self._matching(node.event, Span(ago, self.moment.now_ms))
-        before = self._matching(node.event, Span(self.moment.moved(ago, node.span, -1), ago))
+        twice = tree.Duration(2 * node.span.count, node.span.unit)
+        before = self._matching(node.event, Span(self.moment.began(twice), ago))
         if not before:
             return Judged(node, False, tuple(now))
         # In whole numbers, so that a half is a half.
@@ -246,13 +254,11 @@ def _fits(test: Compare | Range, amount: float) -> bool:
             return amount >= number
 
 
-def _comparable(value: Anything) -> tuple[str, str]:
+def comparable(value: str | float) -> tuple[str, str]:
     """Equal for values that are the same: text without regard to case, numbers as numbers."""
     if isinstance(value, str):
-        return "text", value.casefold()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return "number", repr(float(value))
-    return "other", repr(value)
+        return "text", lower(value)
+    return ("truth", str(value)) if isinstance(value, bool) else ("number", repr(float(value)))
 
 
 def _function(function: Function, values: Sequence[float]) -> float | None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
-from courtesy.base.time import EARLIEST_MS, HOUR_MS, LATEST_MS, MINUTE_MS
+from courtesy.base.time import DAY_MS, EARLIEST_MS, HOUR_MS, LATEST_MS, MINUTE_MS
 from courtesy.segment.tree import Current, Days, Duration, Period, Previous, Sliding, Unit, Window
 
-DAY_UNITS = {Unit.DAY: 1, Unit.WEEK: 7}
+EXACT_MS = {Unit.MINUTE: MINUTE_MS, Unit.HOUR: HOUR_MS, Unit.DAY: DAY_MS, Unit.WEEK: 7 * DAY_MS}
+"""Units that are as long everywhere and always."""
+
 MONTH_UNITS = {Unit.MONTH: 1, Unit.YEAR: 12}
 MONTHS_OF_PERIOD = {Period.MONTH: 1, Period.QUARTER: 3, Period.YEAR: 12}
 
 FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 28)
 """Of what can be told in any time zone."""
+
+MIDNIGHT = time()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -46,36 +51,57 @@ class Moment:
 
     def day_begins(self, day: date) -> int:
         """When a day begins. One on which midnight is left out begins when the clock has moved on."""
-        return (datetime(day.year, day.month, day.day, tzinfo=self.zone) - _EPOCH) // _MS
+        return self._shows(datetime.combine(day, MIDNIGHT))
 
-    def moved(self, at_ms: int, span: Duration, sign: int = 1) -> int:
-        """An instant `span` later, or earlier with a `sign` of -1.
+    def moved(self, at_ms: int, span: Duration) -> int:
+        """The instant `span` later. A later instant is never moved to an earlier one than an earlier instant is.
 
-        Minutes and hours are what they are. Days, weeks, months and years keep the time on the wall clock, and a month
-        or year that has no such day takes its last.
+        A month or year later it is the same day and the same time on the wall clock. Where there is no such day or
+        time, it is when the calendar or the clock has moved on: a month after 31 January is the beginning of 1 March.
         """
-        if span.unit is Unit.MINUTE:
-            return at_ms + sign * span.count * MINUTE_MS
-        if span.unit is Unit.HOUR:
-            return at_ms + sign * span.count * HOUR_MS
+        if span.unit in EXACT_MS:
+            return min(at_ms + span.count * EXACT_MS[span.unit], LATEST_MS)
         local = self.local(at_ms)
-        try:
-            day = self._day_moved(local.date(), span, sign)
-        except (OverflowError, ValueError):
-            return LATEST_MS if sign > 0 else EARLIEST_MS
-        there = datetime.combine(day, local.time(), tzinfo=self.zone).replace(fold=local.fold)
-        return (there - _EPOCH) // _MS
+        months = local.year * 12 + local.month - 1 + span.count * MONTH_UNITS[span.unit]
+        year, month = months // 12, months % 12 + 1
+        if year > LAST_DAY.year:
+            return LATEST_MS
+        if local.day > monthrange(year, month)[1]:
+            return self.day_begins(date(year, month, monthrange(year, month)[1]) + timedelta(days=1))
+        clock = self._end_of_first_passage(at_ms).time() if local.fold else local.time()
+        return self._shows(datetime.combine(date(year, month, local.day), clock))
 
-    def _day_moved(self, day: date, span: Duration, sign: int) -> date:
-        if span.unit in DAY_UNITS:
-            return day + timedelta(days=sign * span.count * DAY_UNITS[span.unit])
-        months = day.year * 12 + day.month - 1 + sign * span.count * MONTH_UNITS[span.unit]
-        year, month = divmod(months, 12)
-        return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    def began(self, span: Duration) -> int:
+        """The last instant at which something that happened then is `span` ago; what came later is not yet."""
+        if span.unit in EXACT_MS:
+            return max(self.now_ms - span.count * EXACT_MS[span.unit], EARLIEST_MS)
+        lowest = self.now_ms - (31 * span.count * MONTH_UNITS[span.unit] + 3) * DAY_MS
+        return _first(lambda at_ms: self.moved(at_ms, span) > self.now_ms, lowest, self.now_ms) - 1
 
-    def ago(self, span: Duration) -> int:
-        """The instant `span` before now."""
-        return self.moved(self.now_ms, span, -1)
+    def reaches(self, at_ms: int, span: Duration) -> int:
+        """The first instant from which `span` later is at least `at_ms`."""
+        if span.unit in EXACT_MS:
+            return max(at_ms - span.count * EXACT_MS[span.unit], EARLIEST_MS)
+        lowest = at_ms - (31 * span.count * MONTH_UNITS[span.unit] + 3) * DAY_MS
+        return _first(lambda now_ms: self.moved(now_ms, span) >= at_ms, lowest, at_ms)
+
+    def _shows(self, clock: datetime) -> int:
+        """The first instant at which the clock on the wall shows a time, or has gone beyond it."""
+        first, second = ((clock.replace(tzinfo=self.zone, fold=fold) - _EPOCH) // _MS for fold in (0, 1))
+        # A time that is left out is told later by the clock from before than by the one from after.
+        return first if first <= second else self._turn(second, first)
+
+    def _end_of_first_passage(self, at_ms: int) -> datetime:
+        """What the clock would show, had it not been set back just before."""
+        local = self.local(at_ms)
+        first_ms = (local.replace(fold=0) - _EPOCH) // _MS
+        turn_ms = self._turn(first_ms, at_ms)
+        return local.replace(tzinfo=None) + (turn_ms - first_ms) * _MS
+
+    def _turn(self, before_ms: int, after_ms: int) -> int:
+        """The first instant after one and up to another at which the clock is set otherwise than at the first."""
+        offset = self.local(before_ms).utcoffset()
+        return _first(lambda at_ms: self.local(at_ms).utcoffset() != offset, before_ms, after_ms)
 
     def span_of(self, window: Window | None) -> Span:
         """From when to when a window reaches; None reaches from ever until now. What lies ahead is in none that is not
@@ -84,7 +110,7 @@ class Moment:
             case None:
                 return Span(EARLIEST_MS - 1, self.now_ms)
             case Sliding(span):
-                return Span(self.ago(span), self.now_ms)
+                return Span(self.began(span), self.now_ms)
             case Current(period):
                 first = period_begin(self.local(self.now_ms).date(), period)
                 return self._days(first, period_end(first, period))
@@ -96,6 +122,14 @@ class Moment:
 
     def _days(self, first: date, last: date) -> Span:
         return Span(self.day_begins(first) - 1, self.day_begins(last + timedelta(days=1)) - 1)
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The first number above `low` for which it holds; from there on it does, and at `high` at the latest."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def period_begin(day: date, period: Period) -> date:

@@ -9,6 +9,7 @@ from typing import NamedTuple, NoReturn
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.segment import tree
+from courtesy.segment.moment import EXACT_MS
 from courtesy.segment.tokens import Kind, Token, place_of, tokens_of
 from courtesy.segment.tree import (
     NAME_CHARS_MAX,
@@ -54,6 +55,7 @@ GOING_ON = ("and", "or", "where", "then", "in", "within", "without", "today", "y
 """What may have been meant by a word after a condition."""
 
 DAYS_WORDS = ("since", "until", "between", "on", "before", "after")
+OF_PERSONS, OF_EVENTS = (Whose.GROUP, Whose.SCORE), (Whose.CONTEXT, Whose.SOURCE)
 SIGNS = {sign.value: sign for sign in Sign}
 
 
@@ -67,6 +69,10 @@ class NameKind(StrEnum):
     PURPOSE = "purpose"
     CHANNEL = "channel"
     TOPIC = "topic"
+    GROUP = "group"
+    SCORE = "score"
+    CONTEXT = "context"
+    SOURCE = "source"
 
 
 class Mention(NamedTuple):
@@ -102,6 +108,8 @@ class _Parser:
         self._mentions: list[Mention] = []
         self._event = ""
         """The event or array whose fields are being read; empty for the person's own."""
+        self._others: tuple[Whose, ...] = OF_PERSONS
+        """Whose fields can be read beside those."""
 
     def whole(self) -> Parsed:
         each = self._each() if self._is("for") else None
@@ -256,6 +264,13 @@ class _Parser:
         count = self._whole("a number")
         return Duration(count, self._unit())
 
+    def _exact_duration(self) -> Duration:
+        token = self._now
+        span = self._duration()
+        if span.unit not in EXACT_MS:
+            self._bad(token, f"expected minutes, hours, days or weeks, got {span.unit}s", "a month is some 30 days")
+        return span
+
     def _unit(self) -> Unit:
         return UNITS[self._choose(UNITS, "minutes, hours, days, weeks, months or years")]
 
@@ -297,11 +312,11 @@ class _Parser:
 
     def _each(self) -> tree.Each:
         self._expect("for", "each")
+        place = len(self._mentions)
         path = self._path(NameKind.TRAIT)
-        event = self._name(NameKind.EVENT, "the name of an event") if self._take("of") else None
+        event = self._event_name() if self._take("of") else None
         if event is not None:
-            mention = self._mentions[-2]
-            self._mentions[-2] = mention._replace(kind=NameKind.PROPERTY, of=event)
+            self._mentions[place] = self._mentions[place]._replace(kind=NameKind.PROPERTY, of=event)
         self._expect(":")
         return tree.Each(path, event)
 
@@ -326,7 +341,7 @@ class _Parser:
     def _did(self) -> Expression:
         self._expect("did")
         absent = self._take("not")
-        event = self._name(NameKind.EVENT, "the name of an event")
+        event = self._event_name()
         times: tuple[int, int | None] | None = (0, 0) if absent else None
         window: Window | None = None
         where: Filter | None = None
@@ -375,7 +390,7 @@ class _Parser:
         self._expect("%")
         trend = tree.Trend(self._choose(("more", "less")))
         self._expect("often", "in", "the", "last")
-        span = self._duration()
+        span = self._exact_duration()
         self._expect("than", "before")
         return tree.Change(event, trend, percent, span)
 
@@ -402,10 +417,10 @@ class _Parser:
         without: list[Event] = []
         while True:
             if after is None and self._take("at", "least"):
-                after = self._duration()
+                after = self._exact_duration()
                 self._expect("later")
             elif within is None and self._take("within"):
-                within = self._duration()
+                within = self._exact_duration()
             elif not without and self._take("without"):
                 without.append(self._event_with_filter())
                 while self._take(","):
@@ -415,13 +430,17 @@ class _Parser:
             else:
                 return Step(event, within, after, tuple(without), absent)
 
+    def _event_name(self) -> str:
+        return tree.ANYTHING if self._take("anything") else self._name(NameKind.EVENT, "the name of an event")
+
     def _event_with_filter(self) -> Event:
-        name = self._name(NameKind.EVENT, "the name of an event")
+        name = self._event_name()
         return Event(name, self._where(name) if self._take("where") else None)
 
-    def _where(self, event: str) -> Filter:
-        """One condition on the properties of an event, or several in parentheses."""
-        outer, self._event = self._event, event
+    def _where(self, event: str, others: tuple[Whose, ...] = OF_EVENTS) -> Filter:
+        """One condition on an event, or on an element (which has no `others`), or several in parentheses."""
+        outer = self._event, self._others
+        self._event, self._others = event, others
         try:
             if self._take("("):
                 found = self._any(self._field)
@@ -429,7 +448,7 @@ class _Parser:
             else:
                 found = self._one(self._field)
         finally:
-            self._event = outer
+            self._event, self._others = outer
         return tree.filter_of(found)
 
     def _occurrence(self) -> tree.Occurrence:
@@ -466,7 +485,7 @@ class _Parser:
         place = len(self._mentions)
         path = self._path(NameKind.PROPERTY)
         self._expect("of")
-        event = self._name(NameKind.EVENT, "the name of an event")
+        event = self._event_name()
         self._mentions[place] = self._mentions[place]._replace(of=event)
         window: Window | None = None
         where: Filter | None = None
@@ -540,16 +559,15 @@ class _Parser:
         if (quantity := self._quantity()) is not None:
             return self._elements(*quantity)
         whose = self._whose()
-        path = self._path()
+        path = self._path(None if whose is Whose.PERSON else NameKind(whose.value))
         negated, test = self._test()
         field = Field(path, test, whose)
         return Not(field) if negated else field
 
     def _whose(self) -> Whose:
-        if self._event == "":
-            for whose in (Whose.GROUP, Whose.SCORE):
-                if self._take(whose.value):
-                    return whose
+        for whose in self._others:
+            if self._take(whose.value):
+                return whose
         return Whose.PERSON
 
     def _quantity(self) -> tuple[Quantity, int] | None:
@@ -564,11 +582,11 @@ class _Parser:
 
     def _elements(self, quantity: Quantity, count: int) -> Field:
         whose = self._whose()
-        path = self._path()
+        path = self._path(None if whose is Whose.PERSON else NameKind(whose.value))
         self._choose(("has", "have"))
         self._expect("(")
         self._at -= 1
-        return Field(path, Elements(quantity, self._where(path), count), whose)
+        return Field(path, Elements(quantity, self._where(path, ()), count), whose)
 
     def _test(self) -> tuple[bool, Test]:
         """What is asked of a value, and whether it is not to hold."""

@@ -39,7 +39,7 @@ from courtesy.segment.tree import (
     Whose,
     Window,
 )
-from courtesy.segment.words import FUNCTIONS, MATCHES, quoted, written_path, written_value
+from courtesy.segment.words import FUNCTIONS, MATCHES, quoted, written_event, written_path, written_value
 
 _FUNCTION_WORDS = dict(FUNCTIONS.values())
 
@@ -49,7 +49,7 @@ def write(segment: Segment) -> str:
     body = _expression(segment.expression)
     if segment.each is None:
         return body
-    event = "" if segment.each.event is None else f" of {quoted(segment.each.event)}"
+    event = "" if segment.each.event is None else f" of {written_event(segment.each.event)}"
     return f"for each {written_path(segment.each.path)}{event}: {body}"
 
 
@@ -119,7 +119,7 @@ def _times(least: int, most: int | None) -> str:
 
 def _event(event: Event, *between: str) -> str:
     where = "" if event.where is None else f"where {_where(event.where)}"
-    return " ".join(filter(None, [quoted(event.name), *between, where]))
+    return " ".join(filter(None, [written_event(event.name), *between, where]))
 
 
 def _where(node: Filter) -> str:
@@ -128,7 +128,7 @@ def _where(node: Filter) -> str:
 
 def _measure(node: Measure) -> str:
     where = "" if node.event.where is None else f"where ({_expression(node.event.where)})"
-    of = f"{_FUNCTION_WORDS[node.function]} {written_path(node.path)} of {quoted(node.event.name)}"
+    of = f"{_FUNCTION_WORDS[node.function]} {written_path(node.path)} of {written_event(node.event.name)}"
     return " ".join(filter(None, [of, _window(node.window), where]))
 
 
@@ -136,7 +136,7 @@ def _occurrence(node: Occurrence) -> str:
     when = "" if node.when is None else f"was {_test(node.when).removeprefix('is ')}"
     has = "" if node.has is None else f"has ({_expression(node.has)})"
     where = "" if node.event.where is None else f"where ({_expression(node.event.where)})"
-    return " ".join(filter(None, [node.which.value, quoted(node.event.name), where, when, has]))
+    return " ".join(filter(None, [node.which.value, written_event(node.event.name), where, when, has]))
 
 
 def _step(step: Step) -> str:
@@ -144,7 +144,7 @@ def _step(step: Step) -> str:
     after = "" if step.after is None else f"at least {_duration(step.after)} later"
     within = "" if step.within is None else f"within {_duration(step.within)}"
     without = f"without {', '.join(map(_event, step.without))}" if step.without else ""
-    name = ("not " if step.absent else "") + quoted(step.event.name)
+    name = ("not " if step.absent else "") + written_event(step.event.name)
     return " ".join(filter(None, [name, where, after, within, without]))
 
 

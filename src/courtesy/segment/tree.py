@@ -1,7 +1,7 @@
-"""The expression tree of a segment, version 1: what is stored, sent and judged. `text.py` reads it aloud.
+"""The expression tree of a segment, version 1: what is stored, sent and judged. `printing.py` reads it aloud.
 
-Durations and calendar windows are of the person's time zone. A path is dotted, as traits are: `address.country`; a dot
-or backslash within a name is escaped by a backslash.
+Days, weeks and months of the calendar are those of the person's time zone. A path is dotted, as traits are:
+`address.country`; a dot or backslash within a name is escaped by a backslash.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Value = str | bool | int | float | Param
 
 
 class Unit(StrEnum):
-    """Of durations. A month or year ends on the same day of the month, or on its last if there is none."""
+    """Of durations. A day is 24 hours and a week seven of them. Months and years are those of the person's calendar."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -64,7 +64,7 @@ class Duration(_Node, frozen=True):
 
 
 class Sliding(_Node, frozen=True, tag="last"):
-    """In the last `span`: since that long ago, that instant left out, until now."""
+    """In the last `span`: `span` has not passed since then. So it holds from the instant itself until `span` later."""
 
     span: Duration
 
@@ -154,7 +154,7 @@ class Coming(_Node, frozen=True, tag="coming"):
 
 
 class Ago(_Node, frozen=True, tag="ago"):
-    """It is a day or an instant, and more than `span` ago."""
+    """It is a day or an instant, and `span` has passed since then."""
 
     span: Duration
 
@@ -206,11 +206,15 @@ of the elements fits."""
 
 
 class Whose(StrEnum):
-    """Whose field it is: the person's (a trait), that of one of their groups, or a score."""
+    """Whose field it is: the person's (a trait), that of one of their groups, or a score. In the filter of an event:
+    PERSON is a property, CONTEXT is of the context that came with it (`device.type`, `os.name`, `location.country`, …),
+    SOURCE of where it came from (`name`, `party`)."""
 
     PERSON = "person"
     GROUP = "group"
     SCORE = "score"
+    CONTEXT = "context"
+    SOURCE = "source"
 
 
 class Field(_Node, frozen=True, tag="field"):
@@ -221,8 +225,12 @@ class Field(_Node, frozen=True, tag="field"):
     whose: Whose = Whose.PERSON
 
 
+ANYTHING = "*"
+"""The name that stands for all that a person does."""
+
+
 class Event(_Node, frozen=True):
-    """Events of a name, those that pass a filter if there is one."""
+    """Events of a name (`*`: of any), those that pass a filter if there is one."""
 
     name: Name
     where: Filter | None = None
@@ -250,7 +258,8 @@ class Function(StrEnum):
 class Measure(_Node, frozen=True, tag="measure"):
     """One number of a person: a function of a property of their events in the window, or ever.
 
-    Only DIFFERENT counts values that are no numbers. Of no values at all SUM and DIFFERENT are 0, the others nothing.
+    DIFFERENT counts texts, numbers, true and false; the others numbers alone. Of no values at all SUM and DIFFERENT
+    are 0, the others nothing.
     """
 
     function: Function
@@ -285,7 +294,7 @@ class Occurrence(_Node, frozen=True, tag="occurrence"):
 
 class Step(_Node, frozen=True):
     """A further step of a sequence: an event after the one before it, at least `after` and at most `within` later, and
-    none of `without` between the two. `absent`: there is none, and the time for it is over."""
+    none of `without` between the two. `absent`: there is none, and the time for it is over. No months or years."""
 
     event: Event
     within: Duration | None = None
@@ -311,7 +320,7 @@ class Trend(StrEnum):
 
 class Change(_Node, frozen=True, tag="change"):
     """They did it so much more or less often in the last `span` than in the span before it, in which they did it at
-    least once. 50 less: at most half as often. 100 more: at least twice as often."""
+    least once. 50 less: at most half as often. 100 more: at least twice as often. No months or years."""
 
     event: Event
     trend: Trend

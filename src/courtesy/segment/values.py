@@ -21,6 +21,13 @@ EARTH_KM = 6_371.0088
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
+def lower(text: str) -> str:
+    """Each character as its simple lower case (UnicodeData.txt), as databases do it: no character becomes two."""
+    if text.isascii():
+        return text.lower()
+    return "".join(each if len(each) == 1 else each[0] for each in map(str.lower, text))
+
+
 def found_at(root: Mapping[str, Anything], path: str) -> Anything:
     """The value under a dotted path of a nested object; None when there is none."""
     node: Anything = root
@@ -31,8 +38,13 @@ def found_at(root: Mapping[str, Anything], path: str) -> Anything:
     return node
 
 
-def holds(filter_: Filter, of: Mapping[str, Anything], moment: Moment, that: Value | None = None) -> bool:
-    """Whether a filter holds for the properties of an event, or for an element. `that`: what `Param` stands for."""
+Roots = Mapping[Whose, Mapping[str, Anything]]
+"""What the fields of a filter are found in, by whose they are: of an event its properties (PERSON), context and source,
+of an element of an array (PERSON) itself."""
+
+
+def holds(filter_: Filter, of: Roots, moment: Moment, that: Value | None = None) -> bool:
+    """Whether a filter holds for an event or an element. `that`: what `Param` stands for."""
     match filter_:
         case tree.All(parts):
             return all(holds(tree.filter_of(each), of, moment, that) for each in parts)
@@ -40,10 +52,8 @@ def holds(filter_: Filter, of: Mapping[str, Anything], moment: Moment, that: Val
             return any(holds(tree.filter_of(each), of, moment, that) for each in parts)
         case tree.Not(part):
             return not holds(tree.filter_of(part), of, moment, that)
-        case Field(path, test, Whose.PERSON):
-            return passes(test, found_at(of, path), moment, that)
-        case Field():
-            return False
+        case Field(path, test, whose):
+            return whose in of and passes(test, found_at(of[whose], path), moment, that)
 
 
 def passes(test: Test, value: Anything, moment: Moment, that: Value | None = None) -> bool:
@@ -85,7 +95,7 @@ def _passes_in_time(test: Test, value: Anything, moment: Moment) -> bool:
         case tree.Coming(span):
             return moment.now_ms <= at_ms <= moment.moved(moment.now_ms, span)
         case tree.Ago(span):
-            return at_ms < moment.ago(span)
+            return at_ms <= moment.began(span)
         case tree.Ahead(span):
             return at_ms > moment.moved(moment.now_ms, span)
         case _:
@@ -102,7 +112,7 @@ def _meant(values: tuple[Value, ...], that: Value | None) -> Iterator[Value | No
 
 def _equals(value: Anything, wanted: Value | None) -> bool:
     if isinstance(value, str) and isinstance(wanted, str):
-        return value.casefold() == wanted.casefold()
+        return lower(value) == lower(wanted)
     if _is_number(value) and _is_number(wanted):
         return bool(value == wanted)
     return isinstance(value, bool) and value is wanted
@@ -125,7 +135,7 @@ def _compares(value: float, sign: Sign, number: float) -> bool:
 
 
 def _reads(match: Match, value: str, text: str) -> bool:
-    value, wanted = value.casefold(), text.casefold()
+    value, wanted = lower(value), lower(text)
     match match:
         case Match.CONTAINS:
             return wanted in value
@@ -149,7 +159,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _has_elements(test: Elements, value: list[Anything], moment: Moment, that: Value | None) -> bool:
-    fit = sum(isinstance(each, Mapping) and holds(test.filter, each, moment, that) for each in value)
+    fit = sum(isinstance(each, Mapping) and holds(test.filter, {Whose.PERSON: each}, moment, that) for each in value)
     match test.quantity:
         case Quantity.ANY:
             return fit > 0

@@ -4,13 +4,13 @@ for them."""
 from __future__ import annotations
 
 from courtesy.segment.tokens import BARE_WORD
-from courtesy.segment.tree import Function, Match, Period, Stance, Unit
+from courtesy.segment.tree import ANYTHING, Function, Match, Period, Stance, Unit
 
 BEGINNINGS = frozenset(
     "did not in any all none at first last sum average smallest largest number allows granted refused wishes group"
-    " score for each".split()
+    " score context source anything for each".split()
 )
-"""Words that begin a condition: a trait of this name is written in quotes."""
+"""Words that begin a condition, a field or an event: a trait or property of this name is written in quotes."""
 
 KEYWORDS = BEGINNINGS | frozenset(
     "about absent ago after and before between bottom by comes contain contains different does end ends every exactly"
@@ -38,6 +38,11 @@ MATCHES = {
     Match.ENDS: ("ends with", "does not end with"),
     Match.LIKE: ("looks like", "does not look like"),
 }
+
+
+def written_event(name: str) -> str:
+    """The name of an event as it is written, in quotes; `anything` for all of them."""
+    return "anything" if name == ANYTHING else quoted(name)
 
 
 def quoted(text: str) -> str:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from courtesy.segment import tree
+from courtesy.segment.checking import OF_EVENTS, OF_PEOPLE
+from courtesy.segment.moment import EXACT_MS
 from courtesy.segment.parsing import NUMBER_MAX
 from courtesy.segment.tree import Period, Sign, Unit
 
@@ -17,6 +19,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 )
 numbers = st.integers(-NUMBER_MAX, NUMBER_MAX) | st.floats(-1e9, 1e9)
 durations = st.builds(tree.Duration, st.integers(1, 1_000), st.sampled_from(Unit))
+exact_durations = st.builds(tree.Duration, st.integers(1, 1_000), st.sampled_from(list(EXACT_MS)))
 days = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 percents = st.floats(0.001, 100) | st.integers(1, 100).map(float)
 
@@ -71,6 +74,7 @@ def _joined(one: SearchStrategy[Anything]) -> SearchStrategy[Anything]:
 
 def _filters(has_param: bool) -> SearchStrategy[tree.Filter]:
     field = st.builds(tree.Field, texts, _tests(has_param))
+    of_event = st.builds(tree.Field, texts, _tests(has_param), st.sampled_from(sorted(OF_EVENTS)))
     elements = st.builds(
         lambda quantity, filter_, count: tree.Elements(
             quantity, filter_, count if quantity is tree.Quantity.AT_LEAST else 1
@@ -79,7 +83,7 @@ def _filters(has_param: bool) -> SearchStrategy[tree.Filter]:
         _joined(field),
         st.integers(1, 5),
     )
-    found: SearchStrategy[tree.Filter] = _joined(field | st.builds(tree.Field, texts, elements))
+    found: SearchStrategy[tree.Filter] = _joined(of_event | st.builds(tree.Field, texts, elements))
     return found
 
 
@@ -88,7 +92,7 @@ def _steps(events: SearchStrategy[tree.Event]) -> SearchStrategy[tree.Step]:
         found = tree.Step(*given)
         return found if found.within is not None else tree.Step(*given[:-1])
 
-    maybe = st.none() | durations
+    maybe = st.none() | exact_durations
     return st.builds(step, events, maybe, maybe, st.lists(events, max_size=2).map(tuple), st.booleans())
 
 
@@ -99,12 +103,17 @@ def _times(pair: tuple[int, int | None]) -> tuple[int, int | None]:
 
 def _conditions(has_param: bool) -> SearchStrategy[Anything]:
     filters = _filters(has_param)
-    events = st.builds(tree.Event, texts, st.none() | filters)
+    events = st.builds(tree.Event, texts | st.just(tree.ANYTHING), st.none() | filters)
     fields = st.builds(
         tree.Field,
         texts,
-        _tests(has_param) | st.builds(tree.Elements, st.sampled_from(list(tree.Quantity)[:3]), filters),
-        st.sampled_from(tree.Whose),
+        _tests(has_param)
+        | st.builds(
+            tree.Elements,
+            st.sampled_from(list(tree.Quantity)[:3]),
+            _joined(st.builds(tree.Field, texts, _tests(has_param))),
+        ),
+        st.sampled_from(sorted(OF_PEOPLE)),
     )
     maybe_window = st.none() | windows
     measures = st.builds(tree.Measure, st.sampled_from(tree.Function), texts, events, maybe_window)
@@ -119,7 +128,7 @@ def _conditions(has_param: bool) -> SearchStrategy[Anything]:
         | st.builds(tree.Occurrence, st.sampled_from(tree.Which), events, when, st.none() | filters)
         | st.builds(tree.Occurrence, st.sampled_from(tree.Which), events, st.none(), filters)
         | st.builds(tree.Sequence, events, steps, maybe_window)
-        | st.builds(tree.Change, events, st.sampled_from(tree.Trend), percents, durations)
+        | st.builds(tree.Change, events, st.sampled_from(tree.Trend), percents, exact_durations)
         | st.builds(tree.Consent, st.sampled_from(tree.Stance), *scope)
         | st.builds(
             lambda purpose, channel, topic, test: tree.Preference(purpose, test, channel, topic),
