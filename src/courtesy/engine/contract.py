@@ -34,6 +34,7 @@ from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.request import RequestStore
+from courtesy.engine.segment import MembershipChange
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -307,6 +308,7 @@ class FoldCommit:
     effects: Sequence[NewEffect] = ()
     forwards: Sequence[NewRecord] = ()
     poisoned: Sequence[Poisoned] = ()
+    memberships: Sequence[MembershipChange] = ()
     now_ms: int = 0
 
 

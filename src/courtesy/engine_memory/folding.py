@@ -159,5 +159,6 @@ def copied(commit: FoldCommit, partition_count: int) -> FoldCommit:
         [effect._replace(key=bytes(effect.key), body=bytes(effect.body)) for effect in commit.effects],
         tuple(commit.forwards),
         tuple(commit.poisoned),
+        tuple(commit.memberships),
         commit.now_ms,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from courtesy.base.time import DAY_MS, EARLIEST_MS, HOUR_MS, LATEST_MS, MINUTE_MS
 from courtesy.segment.tree import Current, Days, Duration, Period, Previous, Sliding, Unit, Window
@@ -24,6 +26,23 @@ MIDNIGHT = time()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+
+
+ZONE_TRAIT = "timezone"
+
+
+@lru_cache(maxsize=1_024)
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return None
+
+
+def zone_of(traits: Mapping[str, Any], default: tzinfo = UTC) -> tzinfo:
+    """The time zone that somebody's traits tell by its IANA name, or the default when they tell none that there is."""
+    name = traits.get(ZONE_TRAIT)
+    return (_zone(name) or default) if isinstance(name, str) else default
 
 
 class Span(NamedTuple):
