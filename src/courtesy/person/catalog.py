@@ -7,6 +7,7 @@ from functools import cached_property
 import msgspec
 
 from courtesy.base.time import DAY_MS
+from courtesy.segment.definition import SegmentDefinition
 
 DELAY_MS_MAX = 365 * DAY_MS
 EVERY_EVENT = "*"
@@ -31,10 +32,11 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalog(msgspec.Struct, frozen=True, dict=True):
-    """All definitions of one version."""
+    """All definitions of one version. Of the segments each comes after those that it stands on; none is archived."""
 
     version: int = 0
     subscriptions: tuple[Subscription, ...] = ()
+    segments: tuple[SegmentDefinition, ...] = ()
 
     @cached_property
     def _starting(self) -> dict[str, tuple[Subscription, ...]]:

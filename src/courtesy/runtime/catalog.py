@@ -44,6 +44,7 @@ from courtesy.schema.event_schema import (
     compile_schema,
     subject,
 )
+from courtesy.segment.definition import SegmentBody, SegmentDefinition, in_order
 from courtesy.standard.country import country_of
 
 REFRESH_MS = 1_000
@@ -61,6 +62,7 @@ SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
 RECIPIENT = "recipient"
+SEGMENT = "segment"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -172,6 +174,7 @@ class Definitions:
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
+    segments: dict[str, SegmentBody] = field(default_factory=dict)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -225,12 +228,27 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.question_caps = msgspec.json.decode(each.body, type=Caps)
         elif each.kind == RECIPIENT:
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
+        elif each.kind == SEGMENT:
+            out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
-    out.catalog = Catalog(version, tuple(on))
+    out.catalog = Catalog(version, tuple(on), tuple(_segments_in_force(out)))
     return out
+
+
+def _segments_in_force(found: Definitions) -> Iterable[SegmentDefinition]:
+    """The segments that people are in, in order; what stands on one that is not there is nobody's."""
+    told = {name: found.revisions[SEGMENT, name] for name, body in found.segments.items() if not body.archived}
+    some = [
+        SegmentDefinition(each.number, name, each.revision, found.segments[name].segment) for name, each in told.items()
+    ]
+    ordered = list(in_order(some))
+    if len(ordered) < len(some):
+        left_out = sorted(told.keys() - {each.name for each in ordered})
+        log.error("segments_unusable", names=left_out, cause="each stands on one that is not there, or on itself")
+    return ordered
 
 
 def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
@@ -439,6 +457,15 @@ class CatalogCache:
     async def remove_recipient(self, name: str, by: str) -> None:
         """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(RECIPIENT, name, by)
+
+    async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
+        """Create or change a segment, which must be sound. One that is as it was makes no revision."""
+        if self._definitions.segments.get(name) != body:
+            await self._define(SEGMENT, name, msgspec.json.encode(body), by)
+
+    async def remove_segment(self, name: str, by: str) -> None:
+        """Remove a segment; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(SEGMENT, name, by)
 
     async def recipients(self) -> Mapping[str, Recipient]:
         """All recipients by name, by all that was defined before the call."""
