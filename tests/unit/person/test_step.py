@@ -141,7 +141,10 @@ def test_what_starts_nothing(given: Fact) -> None:
 def test_a_group_call_starts_nothing_for_the_group() -> None:
     """It is a fact about the group; what its sender did starts at the sender."""
     given = occurred(fact("m1", None, type=EventType.GROUP, group="acme"))
-    assert step(PersonState(ANN), GroupOccurred(*given[:3]), _catalog(Subscription("all", URL, ("*",))), NOON_MS) is NOTHING
+    assert (
+        step(PersonState(ANN), GroupOccurred(*given[:3]), _catalog(Subscription("all", URL, ("*",))), NOON_MS)
+        is NOTHING
+    )
 
 
 def test_a_page_view_is_an_event_like_any_other() -> None:
