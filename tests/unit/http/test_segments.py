@@ -93,7 +93,7 @@ async def test_misspelt_names_are_remarked_on_with_what_really_came() -> None:
     """Of events, properties, traits and their values, of anything that came in; with the place. What came is fine."""
     async with serving() as world:
         items = [{"sku": "A-1"}]
-        ordered = {"event": "Order Completed", "properties": {"total": 5, "colour": "red", "items": items}}
+        ordered: dict[str, Any] = {"event": "Order Completed", "properties": {"total": 5, "colour": "red", "items": items}}
         traits = {"country": "Germany", "address": {"city": "Bonn"}, "scores": {"churn": 0.5}}
         calls = (
             track("m1", **ordered, context={"device": {"type": "mobile"}}),
