@@ -175,6 +175,7 @@ class Definitions:
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
+    segments_in_force: tuple[SegmentDefinition, ...] = ()
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -234,12 +235,14 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
-    out.catalog = Catalog(version, tuple(on), tuple(_segments_in_force(out)))
+    out.segments_in_force = tuple(_segments_in_force(out))
+    out.catalog = Catalog(version, tuple(on))
     return out
 
 
 def _segments_in_force(found: Definitions) -> Iterable[SegmentDefinition]:
-    """The segments that people are in, in order; what stands on one that is not there is nobody's."""
+    """The segments that people are in, each after those that it stands on; what stands on one that is not there is
+    nobody's."""
     told = {name: found.revisions[SEGMENT, name] for name, body in found.segments.items() if not body.archived}
     some = [
         SegmentDefinition(each.number, name, each.revision, found.segments[name].segment) for name, each in told.items()

@@ -16,7 +16,7 @@ import msgspec
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
 from courtesy.engine.contract import Engine
-from courtesy.event.event import Event, EventType, Party
+from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, Event, EventType, Party
 from courtesy.person.record import Record
 from courtesy.quality.day import decode_day
 from courtesy.runtime.catalog import CatalogCache
@@ -40,6 +40,9 @@ _EVENT = msgspec.json.Decoder(Event)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _NAMES = {EventType.PAGE: "Page Viewed", EventType.SCREEN: "Screen Viewed"}
 """Of the calls that are called by their type elsewhere."""
+
+_DONE = (EventType.TRACK, EventType.SYSTEM, *_NAMES)
+"""The calls that tell of something done."""
 
 
 class NamesSeen:
@@ -83,7 +86,6 @@ class NamesSeen:
             About(NameKind.CHANNEL): {each.name for each in centre.channels},
             About(NameKind.TOPIC): {each.name for each in centre.topics},
             About(NameKind.SOURCE): {"name", "party"},
-            About(NameKind.EVENT): {"Segment Entered", "Segment Left"},
         }
 
 
@@ -132,7 +134,7 @@ class _Found:
         if isinstance(scores, dict):
             self._add(About(NameKind.SCORE), scores)
         name = _NAMES.get(event.type, event.name)
-        if event.type in (EventType.TRACK, EventType.SYSTEM, *_NAMES) and name is not None:
+        if event.type in _DONE and name is not None and name not in (SEGMENT_ENTERED, SEGMENT_LEFT):
             self._name(About(NameKind.EVENT), name)
             self._add(About(NameKind.PROPERTY, name), properties)
         for choice in event.choices:

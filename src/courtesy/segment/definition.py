@@ -26,7 +26,7 @@ class SegmentBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SegmentDefinition(msgspec.Struct, frozen=True):
-    """A segment in force, as the fold needs it. `number` is its own for good, whatever becomes of its name; `revision`
+    """A segment in force, as who watches over it needs it. `number` is its own for good, whatever becomes of its name; `revision`
     rises with each change."""
 
     number: int
