@@ -26,8 +26,8 @@ class SegmentBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SegmentDefinition(msgspec.Struct, frozen=True):
-    """A segment in force, as who watches over it needs it. `number` is its own for good, whatever becomes of its name; `revision`
-    rises with each change."""
+    """A segment in force, as who watches over it needs it. `number` is its own for good, whatever becomes of its name;
+    `revision` rises with each change."""
 
     number: int
     name: str
