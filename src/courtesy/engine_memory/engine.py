@@ -548,8 +548,11 @@ class MemoryEngine:
     async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
         return self._disk.segments.of(people)
 
-    async def segment_sizes(self) -> dict[int, SegmentSize]:
-        return self._disk.segments.sizes()
+    async def segment_sizes(self, segments: Collection[int]) -> dict[int, SegmentSize]:
+        return {segment: self._disk.segments.size(segment) for segment in segments}
+
+    async def identifiers_of(self, people: Collection[PersonId]) -> dict[PersonId, list[str]]:
+        return {person: sorted(held) for person, held in self._disk.identity.held(people).items() if held}
 
     async def members(
         self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int
@@ -558,6 +561,9 @@ class MemoryEngine:
 
     async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
         return self._disk.segments.since(segment, from_ms, limit)
+
+    async def entered_count(self, segment: int, from_ms: int) -> int:
+        return sum(each.entered_ms >= from_ms for each in self._disk.segments.members(segment))
 
     async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:
         return self._disk.segments.sample(segment, value, limit)

@@ -62,7 +62,7 @@ class SegmentBuilder:
 
     async def build_all(self) -> int:
         """Make every segment ready that is not; how many became so. Costs nothing while none does."""
-        waiting = [each for each in self._catalog.now.in_force if not self._is_done(each)]
+        waiting = [each for each in self._catalog.now.segments_in_force if not self._is_done(each)]
         if not waiting:
             return 0
         self._told = await self._engine.segment_states()
@@ -85,7 +85,7 @@ class SegmentBuilder:
         log.info("segment_ready", segment=segment.name, revision=segment.revision)
 
     async def _tell(self, segment: SegmentDefinition, stage: SegmentStage) -> None:
-        sizes = await self._engine.segment_sizes()
+        sizes = await self._engine.segment_sizes([segment.number])
         count = sizes[segment.number].people_count if segment.number in sizes else 0
         state = SegmentState(
             segment.number, segment.revision, stage, await self._engine.head(), self._clock.now_ms(), count
@@ -97,7 +97,7 @@ class SegmentBuilder:
 
     async def _count(self, segment: SegmentDefinition) -> None:
         """Have counted what nobody has counted yet of all that a segment asks for."""
-        done = patterns_in_force(each for each in self._catalog.now.in_force if each.ready is not None)
+        done = patterns_in_force(each for each in self._catalog.now.segments_in_force if each.ready is not None)
         missing = sorted(
             (since, key) for key, since in patterns_in_force([segment]).items() if key not in done
         )  # fmt: skip
