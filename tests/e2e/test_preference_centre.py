@@ -206,7 +206,7 @@ def test_one_question_is_asked_answered_and_answered_anew(shop: Server, node_mod
 
 
 def test_a_question_is_put_off_with_one_press(shop: Server, node_modules: Path) -> None:
-    """By the keyboard alone, with nothing chosen; in no language does axe find anything in it, nor among the answers."""
+    """By the keyboard alone, with nothing chosen; axe finds nothing in it in any language, nor in the answers."""
     customer(shop, "busy")
     email = {"text": {"en": "May we?"}, "answer": {"kind": "consent", "purpose": "research"}, "weight": 1}
     guess = {"text": {"en": "Which animals?"}, "answer": {"kind": "trait", "path": "pets"}}
