@@ -68,8 +68,8 @@ def days(count: int) -> Duration:
 
 
 def cuts(values: Numbers) -> list[float]:
-    """Numbers of few digits at quantiles of those there are, rising."""
-    there = values[~np.isnan(values)]
+    """Numbers of few digits at quantiles of those there are, rising. Zero is left out: it often is what most have."""
+    there = values[~np.isnan(values) & (values != 0)]
     if not there.size:
         return []
     found = np.quantile(there, QUANTILES)
@@ -86,7 +86,7 @@ def counted(event: Event, window: Sliding | None, counts: NDArray[np.int64]) -> 
     """By how often they did something in a window, or ever."""
     yield Condition(Did(event, 0, 0, window), counts == 0)
     there = counts[counts > 0]
-    often = {int(each) for each in np.quantile(there, QUANTILES)} if there.size else set()
+    often = {int(each) for each in cuts(there.astype(np.float64)) if each >= 1}
     for least in sorted({*FEW, *often}):
         yield Condition(Did(event, least, None, window), counts >= least)
 
@@ -105,10 +105,14 @@ def numbered(path: str, whose: Whose, values: Numbers) -> Iterator[Condition]:
 
 def _either_side(values: Numbers) -> Iterator[tuple[Sign, float | int, Truths]]:
     for cut in cuts(values):
-        whole = int(cut) if cut == int(cut) else cut
         # Who has none is on neither side: NaN is not at least anything, nor less.
-        yield Sign.AT_LEAST, whole, values >= cut
-        yield Sign.LESS, whole, values < cut
+        yield Sign.AT_LEAST, whole(cut), values >= cut
+        yield Sign.LESS, whole(cut), values < cut
+
+
+def whole(number: float) -> float | int:
+    """The same number, without a fraction if it has none."""
+    return int(number) if number == int(number) else number
 
 
 def valued(path: str, whose: Whose, value: Value, inside: Truths) -> Iterator[Condition]:

@@ -22,7 +22,10 @@ from courtesy.segment.discovery.chance import Z_95
 from courtesy.segment.discovery.people import Counts, Numbers, Part, Truths, Words, likeness, size
 
 SAME_LIKENESS = 0.8
-"""From here on two groups are nearly the same people."""
+"""From here on two groups are nearly the same people, and one of them is enough to go on from."""
+
+PROPOSED_LIKENESS = 0.6
+"""From here on one of two groups is enough to be proposed."""
 
 OUTSIDE_SHARE = 0.05
 """A group of which no more lies outside of another is a part of it."""
@@ -137,8 +140,9 @@ class _Search:
 
     def _like(self, members: Words, others: Sequence[Words], *, mirrored: bool) -> int | None:
         outside = self._part.everybody & ~members
+        least = PROPOSED_LIKENESS if mirrored else SAME_LIKENESS
         for number, other in enumerate(others):
-            if likeness(members, other) >= SAME_LIKENESS or (mirrored and likeness(outside, other) >= SAME_LIKENESS):
+            if likeness(members, other) >= least or (mirrored and likeness(outside, other) >= least):
                 return number
         return None
 
