@@ -109,11 +109,9 @@ def rows(connection: DuckDBPyConnection, query: str, **values: object) -> dict[s
 
 
 def _plain(column: NDArray[np.generic]) -> Column:
-    if not isinstance(column, np.ma.MaskedArray):
-        return column
-    if not np.ma.is_masked(column):
-        return np.asarray(column.data)
-    return np.asarray(column.astype(np.float64).filled(np.nan))
+    if np.ma.is_masked(column):
+        return np.ma.filled(column.astype(np.float64), np.nan)
+    return np.ma.getdata(column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Shown:
                 if len(value) <= TEXT_CHARS_MAX:
                     key = lower(value)
                     self.spelled[key] = min(self.spelled.get(key, value), value)
+            case _:
+                pass
 
 
 def shown(objects: Iterable[str], most: int) -> list[Shown]:

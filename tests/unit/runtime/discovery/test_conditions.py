@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from courtesy.base.time import DAY_MS
-from courtesy.consent.laws import LAWS
+from courtesy.consent.law import Laws
 from courtesy.event.event import EventType
 from courtesy.runtime.discovery_conditions import Source
 from courtesy.runtime.discovery_tables import tables
@@ -35,7 +35,7 @@ class Nobody:
 
 def _holds(node: tree.Expression, past: Past) -> bool:
     moment = Moment(NOW_MS, zone_of(past.traits))
-    return Judge(past, moment, LAWS, Nobody()).judge(node).holds
+    return Judge(past, moment, Laws(()), Nobody()).judge(node).holds
 
 
 def _conditions(log: Log, least_people: int = 2) -> tuple[list[int], list[Condition]]:
