@@ -62,6 +62,7 @@ from courtesy.engine.propagation import (
     Tally,
 )
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
+from courtesy.engine.segment import HourFlow, Member, SegmentSize, SegmentState, ValueSize
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -175,6 +176,7 @@ class MemoryEngine:
         forwards = disk.log.placed(commit.forwards)
         disk.folding.apply(commit)
         disk.outbox.put(commit.effects)
+        disk.segments.apply(commit.memberships)
         disk.add_records(forwards)
         if commit.effects:
             disk.tell_of_effects()
@@ -525,6 +527,43 @@ class MemoryEngine:
         self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
     ) -> Tried:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
+
+    # -- segments
+
+    async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
+        return self._disk.segments.of(people)
+
+    async def segment_sizes(self) -> dict[int, SegmentSize]:
+        return self._disk.segments.sizes()
+
+    async def members(
+        self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int
+    ) -> list[Member]:
+        return self._disk.segments.page(segment, value, after, limit)
+
+    async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
+        return self._disk.segments.since(segment, from_ms, limit)
+
+    async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:
+        return self._disk.segments.sample(segment, value, limit)
+
+    async def segment_values(self, segment: int, limit: int) -> list[ValueSize]:
+        return self._disk.segments.values(segment, limit)
+
+    async def segment_overlap(self, segments: Collection[int]) -> dict[frozenset[int], int]:
+        return self._disk.segments.overlap(segments)
+
+    async def segment_flows(self, segment: int, from_ms: int) -> list[HourFlow]:
+        return self._disk.segments.flows(segment, from_ms)
+
+    async def segment_states(self) -> dict[int, SegmentState]:
+        return dict(self._disk.segments.states)
+
+    async def set_segment_state(self, state: SegmentState) -> None:
+        self._disk.segments.states[state.segment] = state
+
+    async def forget_segment(self, segment: int) -> None:
+        self._disk.segments.forget(segment)
 
     # -- upkeep
 

@@ -28,6 +28,7 @@ from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
 from courtesy.engine_postgres.requests import Requests
+from courtesy.engine_postgres.segments import Segments
 from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
@@ -52,6 +53,7 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Segments,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

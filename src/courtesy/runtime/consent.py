@@ -19,15 +19,12 @@ from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
 from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
+from courtesy.person.place import place_told_by
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, nested_traits
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People, unknown_then
-from courtesy.standard.country import standard_country
-
-STATE_CHARS = 2
-"""Of a state of the United States, as it stands in addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +152,7 @@ def _answer_view(
 def place_of(state: PersonState) -> str:
     """Where somebody is, by their traits: a country, of the United States with the state; `*` when that is not
     known."""
-    traits = nested_traits(state.traits)
-    address = traits.get("address")
-    address = address if isinstance(address, dict) else {}
-    for told in (address.get("country"), traits.get("country")):
-        country = standard_country(told).form if isinstance(told, str) else None
-        if country is not None:
-            part = address.get("state")
-            if country == "US" and isinstance(part, str) and len(part) == STATE_CHARS and part.isalpha():
-                return f"{country}-{part.upper()}"
-            return country
-    return ANY
+    return place_told_by(nested_traits(state.traits))
 
 
 def local_minute_of(state: PersonState, at_ms: int) -> int | None:

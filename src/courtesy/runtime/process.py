@@ -62,7 +62,8 @@ async def fold(settings: Settings, url: str, stop: asyncio.Event) -> None:
     catalog = CatalogCache(engine, clock)
     try:
         await catalog.start()
-        await FoldWorker(engine, catalog.catalog, clock, f"{socket.gethostname()}-{os.getpid()}").run(stop)
+        name = f"{socket.gethostname()}-{os.getpid()}"
+        await FoldWorker(engine, catalog.catalog, clock, name, catalog.refresh).run(stop)
     finally:
         await catalog.stop()
         await engine.close()
