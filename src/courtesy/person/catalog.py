@@ -66,7 +66,7 @@ class Watch(Protocol):
 
 
 class Catalog(msgspec.Struct, frozen=True, dict=True):
-    """All definitions of one version."""
+    """All definitions of one version. `watch`: over the segments that there are; None when there are none."""
 
     version: int = 0
     subscriptions: tuple[Subscription, ...] = ()

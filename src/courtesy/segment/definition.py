@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from courtesy.base.ids import Position
 from courtesy.segment import tree
 from courtesy.segment.tokens import TEXT_CHARS_MAX
 from courtesy.segment.tree import Segment
@@ -15,24 +16,40 @@ from courtesy.segment.tree import Segment
 SAID_CHARS_MAX = 500
 
 
+Patterns = dict[str, tuple[str, Position]]
+"""What a segment asks of events: for each digest of a pattern the key under which it is kept, and the position of the
+log after which events are counted as they come. Those before are counted when the segment is made ready."""
+
+
 class SegmentBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is stored of a definition. The tree counts; `text` is what its author wrote, empty when that was the tree.
-    `said`: what it is for, for people to read. While it is `archived` nobody is in it."""
+    `said`: what it is for, for people to read. While it is `archived` nobody is in it. `patterns` are found when it is
+    defined; nobody writes them."""
 
     segment: Segment
     text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)] = ""
     said: Annotated[str, Meta(max_length=SAID_CHARS_MAX)] = ""
     archived: bool = False
+    patterns: Patterns = {}
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A revision of a segment is ready: all that it asks for is counted. `turn` rises with each that becomes so."""
+
+    revision: int
+    turn: int
 
 
 class SegmentDefinition(msgspec.Struct, frozen=True):
-    """A segment in force, as who watches over it needs it. `number` is its own for good, whatever becomes of its name;
-    `revision` rises with each change."""
+    """A segment in force, as the fold needs it. `number` is its own for good, whatever becomes of its name; `revision`
+    rises with each change. `ready`: the turn at which it became so, None while it is not and nobody is looked at."""
 
     number: int
     name: str
     revision: int
     tree: Segment
+    patterns: Patterns = {}
+    ready: int | None = None
 
 
 def stands_on(segment: Segment) -> frozenset[str]:

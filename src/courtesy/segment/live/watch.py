@@ -8,9 +8,11 @@ instant is exact.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from hashlib import blake2b
 from typing import Any as Anything
 
 import msgspec
@@ -19,12 +21,14 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import LATEST_MS
 from courtesy.consent.law import Laws
 from courtesy.event.event import Fact, done_name
+from courtesy.identity.rules import SOURCE_KIND
 from courtesy.person.catalog import Touched
 from courtesy.person.fold import kept_value
 from courtesy.person.marks import Crossing, Mark, Marks, add_different, add_item, add_number
 from courtesy.person.state import PersonState
 from courtesy.person.view import split_path
 from courtesy.segment import tree
+from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
 from courtesy.segment.each import one_form
 from courtesy.segment.judge import micros_of
 from courtesy.segment.live.look import Look, look_of
@@ -45,18 +49,6 @@ AT_NO_TIME = Moment(0, UTC)
 _CONTEXT = msgspec.json.Decoder(dict[str, Anything])
 
 
-class Watched(msgspec.Struct, frozen=True):
-    """A segment as it is watched. `patterns`: for each digest of what its conditions ask for, the number under which
-    that is kept, and the position of the log after which events are counted as they come (those before are counted when
-    it is made ready). `ready`: the position at which that was so; None while it is not, and nobody is looked at."""
-
-    number: int
-    name: str
-    segment: Segment
-    patterns: Mapping[str, tuple[str, Position]]
-    ready: Position | None = Position(0)
-
-
 @dataclass(frozen=True, slots=True)
 class _Pattern:
     """A pattern that events are held against."""
@@ -73,7 +65,7 @@ class _Segment:
     number: int
     key: str
     name: str
-    ready: Position
+    ready: int
     look: Look
     each: tree.Each | None
     each_pattern: str
@@ -84,7 +76,7 @@ class Watch:
 
     def __init__(
         self,
-        watched: Iterable[Watched] = (),
+        definitions: Iterable[SegmentDefinition] = (),
         *,
         laws: Laws,
         source_names: Mapping[SourceId, str] | None = None,
@@ -103,7 +95,7 @@ class Watch:
         self._of_trait: dict[str, list[int]] = {}
         self._of_choices: list[int] = []
         self._of_segment: dict[int, list[int]] = {}
-        for each in _in_order(watched):
+        for each in in_order(definitions):
             self._add(each)
         self._index = {segment.key: place for place, segment in enumerate(self._segments)}
         self._last_ready = max((segment.ready for segment in self._segments), default=-1)
@@ -112,8 +104,8 @@ class Watch:
 
     # -- making
 
-    def _add(self, watched: Watched) -> None:
-        for keep in keeps_of(watched.segment):
+    def _add(self, watched: SegmentDefinition) -> None:
+        for keep in keeps_of(watched.tree):
             number, since = watched.patterns[keep.digest]
             if number not in self._known:
                 self._note(_Pattern(number, since, keep))
@@ -121,14 +113,14 @@ class Watch:
             return
         place = len(self._segments)
         numbers = {each.name: each.number for each in self._segments}
-        joined = self._compiled(watched.segment.expression, watched.patterns, numbers, place)
-        of_each = None if watched.segment.each is None else each_pattern(watched.segment.each)
+        joined = self._compiled(watched.tree.expression, watched.patterns, numbers, place)
+        of_each = None if watched.tree.each is None else each_pattern(watched.tree.each)
         each_number = ""
         if of_each is not None:
             each_number = watched.patterns[of_each.keep.digest][0]
             self._of_pattern.setdefault(each_number, []).append(place)
-        elif watched.segment.each is not None:
-            self._of_trait.setdefault(split_path(watched.segment.each.path)[0], []).append(place)
+        elif watched.tree.each is not None:
+            self._of_trait.setdefault(split_path(watched.tree.each.path)[0], []).append(place)
         self._segments.append(
             _Segment(
                 watched.number,
@@ -136,7 +128,7 @@ class Watch:
                 watched.name,
                 watched.ready,
                 joined,
-                watched.segment.each,
+                watched.tree.each,
                 each_number,
             )
         )
@@ -285,6 +277,8 @@ class Watch:
         if marks is None:
             marks = state.marks = Marks()
         crossings: list[Crossing] = []
+        if not _is_somebody(state):
+            return crossings
         now_ms = max(at_ms, marks.now)
         while marks.due and (first_ms := min(marks.due.values())) <= now_ms:
             marks.now = first_ms
@@ -410,21 +404,20 @@ def keeps_of(segment: Segment) -> Iterator[Keep]:
         yield of_each.keep
 
 
-def _in_order(watched: Iterable[Watched]) -> Iterator[Watched]:
-    """Each after those that it stands on."""
-    waiting = {each.name: each for each in watched}
-    done: set[str] = set()
-    while waiting:
-        ready = [name for name, each in waiting.items() if not (_stands_on(each.segment) & waiting.keys()) - {name}]
-        if not ready:
-            return
-        for name in sorted(ready):
-            yield waiting.pop(name)
-        done.update(ready)
+def patterns_for(segment: Segment, since: Position, known: Iterable[SegmentDefinition]) -> Patterns:
+    """How the patterns of a segment are kept that is defined at a position: as others keep them already, or anew from
+    there on."""
+    shared = {digest: kept for each in known for digest, kept in each.patterns.items()}
+    found: Patterns = {}
+    for keep in keeps_of(segment):
+        found[keep.digest] = shared.get(keep.digest) or (_key(keep.digest, since), since)
+    return found
 
 
-def _stands_on(segment: Segment) -> frozenset[str]:
-    return frozenset(each.name for each in tree.conditions(segment.expression) if isinstance(each, tree.InSegment))
+def _key(digest: str, since: Position) -> str:
+    """A short name for what is counted from a position on."""
+    hashed = blake2b(f"{digest}/{since}".encode(), digest_size=8).digest()
+    return b64encode(hashed, altchars=b"-_").decode().rstrip("=")
 
 
 def _only(fixed: tree.Filter | None) -> tuple[str, tuple[tree.Value, ...]] | None:
@@ -463,6 +456,11 @@ def _trim(mark: Mark, keep: Keep, now_ms: int) -> None:
         gone -= 1
     if gone > 0:
         del items[:gone]
+
+
+def _is_somebody(state: PersonState) -> bool:
+    """Whether it is a person: groups carry no identifiers, and sources their own."""
+    return any(not key.startswith(f"{SOURCE_KIND}:") for key in state.identifiers)
 
 
 def _once(places: list[int], place: int) -> None:
