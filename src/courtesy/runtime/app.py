@@ -38,6 +38,7 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
@@ -72,6 +73,7 @@ class App:
     quality: Judge
     segments: Segments
     memberships: Memberships
+    reasons: Reasons
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
@@ -115,6 +117,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Judge(engine, catalog, clock, settings),
         segments,
         Memberships(engine, catalog, segments, people, clock),
+        Reasons(people, history, catalog, segments, clock),
     )
 
 

@@ -135,9 +135,7 @@ class History:
         """As `at`, but every record, in order: also what chapters tell is read."""
         return (await self._told(people, at_ms, knowing_today=knowing_today, opens_all=True)).records
 
-    async def _told(
-        self, people: Collection[PersonId], at_ms: int, *, knowing_today: bool, opens_all: bool
-    ) -> Told:
+    async def _told(self, people: Collection[PersonId], at_ms: int, *, knowing_today: bool, opens_all: bool) -> Told:
         instant = _Instant(at_ms, by_arrival=not knowing_today)
         moves = [move for move in await self._engine.moves(people) if knowing_today or move.at_ms <= at_ms]
         last = {move.position: move for move in moves}
