@@ -73,6 +73,7 @@ from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
+EVERY_RECORD = 2**62
 
 
 class MemoryEngine:
@@ -529,6 +530,20 @@ class MemoryEngine:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
 
     # -- segments
+
+    async def stored_people(self, after: PersonId | None, limit: int) -> list[PersonId]:
+        people = sorted(person for person in self._disk.folding.states if after is None or person > after)
+        return people[:limit]
+
+    async def restored_since(self, position: Position) -> set[PersonId]:
+        found = self._disk.log.all_after(position, EVERY_RECORD)
+        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+
+    async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
+        self._disk.folding.wake(people, timer, due_ms)
+
+    async def waiting_count(self, timer: str) -> int:
+        return self._disk.folding.waiting_count(timer)
 
     async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
         return self._disk.segments.of(people)

@@ -15,7 +15,7 @@ from courtesy.engine.segment import SegmentStage, SegmentState
 from courtesy.http.definitions import Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.runtime.app import App
-from courtesy.runtime.catalog import SEGMENT, SEGMENT_READY, Scope
+from courtesy.runtime.catalog import SEGMENT, Scope
 from courtesy.runtime.segments import Read, SegmentRevision
 from courtesy.segment.definition import SAID_CHARS_MAX, SegmentBody
 from courtesy.segment.printing import write
@@ -42,7 +42,7 @@ class NewSegment(Draft, frozen=True, forbid_unknown_fields=True):
 
 class StageView(msgspec.Struct, frozen=True):
     """How far the present revision is. `building`: its first members are being found. `live`: it has been exact since
-    `since`, from the position on, and had that many members then; null where that is not known."""
+    `since`, from the position on, and had that many members then."""
 
     stage: SegmentStage
     since: str | None
@@ -158,9 +158,6 @@ def _stage(app: App, name: str, states: Mapping[int, SegmentState]) -> StageView
     state = states.get(definition.number)
     if state is not None and state.revision == definition.revision:
         return StageView(state.stage, to_iso(state.at_ms), str(state.position), state.member_count)
-    if any(each.number == definition.number and each.ready is not None for each in app.catalog.now.in_force):
-        ready = app.catalog.now.revisions[SEGMENT_READY, name]
-        return StageView(SegmentStage.LIVE, to_iso(ready.changed_ms), None, None)
     return StageView(SegmentStage.BUILDING, None, None, None)
 
 

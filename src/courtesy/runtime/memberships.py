@@ -165,7 +165,7 @@ class Memberships:
     async def of_person(self, kind: str, value: str) -> list[Belonging]:
         """The segments that a person is in, by name. Raises CourtesyError(NOT_FOUND)."""
         people = await self._people.everyone(kind, value)
-        names = {each.number: each.name for each in self._catalog.now.in_force}
+        names = {each.number: each.name for each in self._catalog.now.segments_in_force}
         since: dict[tuple[int, str], int] = {}
         for member in await self._engine.segments_of(people):
             key = member.segment, member.value

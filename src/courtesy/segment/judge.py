@@ -19,6 +19,9 @@ from courtesy.segment.moment import Moment, Span
 from courtesy.segment.tree import Compare, Event, Expression, Function, Measure, Range, Step, Value, Whose
 from courtesy.segment.values import Roots, found_at, holds, lower, passes
 
+SCORES = "scores"
+"""The trait under which scores are."""
+
 MICROS = 1_000_000
 AT_ANY_HOUR = frozenset({Why.GRANTED, Why.NOT_REFUSED, Why.NEEDED, Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
@@ -109,8 +112,7 @@ class Judge:
             case tree.Field(path, test, tree.Whose.GROUP):
                 return any(passes(test, found_at(each, path), self.moment, self.that) for each in self.past.groups)
             case tree.Field(path, test, tree.Whose.SCORE):
-                scores = found_at(self.past.traits, "scores")
-                return isinstance(scores, Mapping) and passes(test, scores.get(path), self.moment, self.that)
+                return passes(test, found_at(self.past.traits, f"{SCORES}.{path}"), self.moment, self.that)
             case tree.Consent():
                 return self._stands(node)
             case tree.Preference(purpose, test, channel, topic):

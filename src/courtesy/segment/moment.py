@@ -80,15 +80,14 @@ class Moment:
         """
         if span.unit in EXACT_MS:
             return min(at_ms + span.count * EXACT_MS[span.unit], LATEST_MS)
-        local = self.local(at_ms)
+        local = self._shown_by(at_ms)
         months = local.year * 12 + local.month - 1 + span.count * MONTH_UNITS[span.unit]
         year, month = months // 12, months % 12 + 1
         if year > LAST_DAY.year:
             return LATEST_MS
         if local.day > monthrange(year, month)[1]:
             return self.day_begins(date(year, month, monthrange(year, month)[1]) + timedelta(days=1))
-        clock = self._end_of_first_passage(at_ms).time() if local.fold else local.time()
-        return self._shows(datetime.combine(date(year, month, local.day), clock))
+        return self._shows(datetime.combine(date(year, month, local.day), local.time()))
 
     def began(self, span: Duration) -> int:
         """The last instant at which something that happened then is `span` ago; what came later is not yet."""
@@ -110,9 +109,11 @@ class Moment:
         # A time that is left out is told later by the clock from before than by the one from after.
         return first if first <= second else self._turn(second, first)
 
-    def _end_of_first_passage(self, at_ms: int) -> datetime:
-        """What the clock would show, had it not been set back just before."""
+    def _shown_by(self, at_ms: int) -> datetime:
+        """What the clock on the wall has shown by an instant: where it was set back, the end of the first passage."""
         local = self.local(at_ms)
+        if not local.fold:
+            return local.replace(tzinfo=None)
         first_ms = (local.replace(fold=0) - _EPOCH) // _MS
         turn_ms = self._turn(first_ms, at_ms)
         return local.replace(tzinfo=None) + (turn_ms - first_ms) * _MS

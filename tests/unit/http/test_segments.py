@@ -48,7 +48,7 @@ async def test_a_segment_is_written_as_text_or_as_a_tree() -> None:
         assert (by_tree.stage.stage, by_tree.stage.since) == ("building", None)
         listed = msgspec.json.decode((await world.get("/v1/segments")).content, type=SegmentsView)
         assert [each.name for each in listed.segments] == ["Buyers", "Same"]
-        assert [each.name for each in world.app.catalog.now.in_force] == ["Buyers", "Same"]
+        assert [each.name for each in world.app.catalog.now.segments_in_force] == ["Buyers", "Same"]
 
 
 async def test_every_change_is_a_revision_and_no_change_is_none() -> None:
@@ -178,14 +178,14 @@ async def test_what_others_stand_on_can_not_be_removed_or_archived() -> None:
         for name in ("B", "Buyers"):
             answer = await world.change("POST", f"/v1/segments/{name}/archive")
             assert (answer.json()["archived"], answer.json()["stage"]) == (True, None)
-        assert len(world.app.catalog.now.in_force) == 0
+        assert len(world.app.catalog.now.segments_in_force) == 0
         assert (await world.get("/v1/segments")).json() == {"segments": []}
         assert len((await world.get("/v1/segments?archived=true")).json()["segments"]) == 2
         assert (await refused(world, "POST", "/v1/segments/B/restore"))[0] == "invalid"
         assert (await refused(world, "DELETE", "/v1/segments/Buyers"))[0] == "conflict"
         for name in ("Buyers", "B"):
             assert (await world.change("POST", f"/v1/segments/{name}/restore")).json()["archived"] is False
-        assert [each.name for each in world.app.catalog.now.in_force] == ["Buyers", "B"]
+        assert [each.name for each in world.app.catalog.now.segments_in_force] == ["Buyers", "B"]
 
 
 async def test_who_may_read_may_not_define() -> None:
