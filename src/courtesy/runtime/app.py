@@ -22,6 +22,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.lists import Lists
 from courtesy.runtime.memberships import Memberships
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.packages import Packages
@@ -74,6 +75,7 @@ class App:
     segments: Segments
     memberships: Memberships
     reasons: Reasons
+    lists: Lists
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
@@ -118,6 +120,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         segments,
         Memberships(engine, catalog, segments, people, clock),
         Reasons(people, history, catalog, segments, clock),
+        Lists(engine, catalog, ingest, segments, clock),
     )
 
 
