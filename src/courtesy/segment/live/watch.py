@@ -9,7 +9,7 @@ instant is exact.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
@@ -78,11 +78,14 @@ class Watch:
         self,
         definitions: Iterable[SegmentDefinition] = (),
         *,
+        only: Collection[str] | None = None,
         laws: Laws,
         source_names: Mapping[SourceId, str] | None = None,
         zone: tzinfo = UTC,
         cuts: Mapping[int, float] | None = None,
     ) -> None:
+        """`only`: the keys of the patterns that are counted, None for all."""
+        self._only = only
         self._laws = laws
         self._source_names = source_names or {}
         self._zone = zone
@@ -107,7 +110,7 @@ class Watch:
     def _add(self, watched: SegmentDefinition) -> None:
         for keep in keeps_of(watched.tree):
             number, since = watched.patterns[keep.digest]
-            if number not in self._known:
+            if number not in self._known and (self._only is None or number in self._only):
                 self._note(_Pattern(number, since, keep))
         if watched.ready is None:
             return
@@ -392,6 +395,26 @@ class Watch:
         else:
             del marks.inside[key]
         crossings.append(Crossing(segment.number, segment.name, value, found.holds, marks.now, cause, live))
+
+
+class Tally:
+    """Counts some of what a segment asks for, and looks at nobody."""
+
+    def __init__(
+        self, segment: SegmentDefinition, keys: Collection[str], source_names: Mapping[SourceId, str] | None = None
+    ) -> None:
+        self.keys = frozenset(keys)
+        unready = msgspec.structs.replace(segment, ready=None)
+        self._watch = Watch([unready], laws=Laws(()), source_names=source_names, only=self.keys)
+
+    def count(self, state: PersonState, fact: Fact, tie: int) -> None:
+        """Add an event to the marks of a state."""
+        self._watch.count(state, fact, tie, None)
+
+
+def patterns_in_force(segments: Iterable[SegmentDefinition]) -> dict[str, Position]:
+    """The keys of what segments ask for, each with the position from which on it is counted as it comes."""
+    return {key: since for each in segments for key, since in each.patterns.values()}
 
 
 def keeps_of(segment: Segment) -> Iterator[Keep]:
