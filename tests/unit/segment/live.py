@@ -20,8 +20,7 @@ from courtesy.engine_memory import MemoryEngine
 from courtesy.event.event import encode
 from courtesy.identity.resolve import Changes
 from courtesy.person.catalog import Catalog
-from courtesy.person.history import CatalogHistory, refold
-from courtesy.person.marks import Marks
+from courtesy.person.history import catalog_history, refold
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.runtime.fold import LEASE_MS, FoldWorker
 from courtesy.runtime.repair import restore
@@ -124,13 +123,11 @@ class Stage:
         """Have some people found anew from what belongs to each of them now."""
         roots = World(tuple(self._known)).roots
         records = await self._engine.history([PersonId(body) for body in BODIES])
-        catalogs = CatalogHistory([0], [self._catalog])
+        catalogs = catalog_history((), self._catalog.watch)
         now_ms = self._clock.now_ms()
         for person in sorted(people):
             own = [each for each in records if roots.get(self._bodies.get(each.key, -1), each.person) == person]
-            found = refold(person, own, catalogs, now_ms)
-            found.marks = Marks(marks=found.marks.marks) if found.marks is not None else None
-            await self._append(restore(found, now_ms))
+            await self._append(restore(refold(person, own, catalogs, now_ms), now_ms))
 
     async def _append(self, *records: NewRecord) -> Position:
         async with self._engine.appending() as append:

@@ -10,6 +10,7 @@ from hypothesis.strategies import DrawFn
 
 from courtesy.segment.tree import Segment
 from tests.unit.segment import histories, reference
+from tests.unit.segment.by_sql import by_sql
 from tests.unit.segment.executions import by_judge
 from tests.unit.segment.facts import World
 from tests.unit.segment.live import played
@@ -31,6 +32,15 @@ def questions(draw: DrawFn) -> tuple[World, dict[str, Segment], int]:
 def test_whoever_is_judged_is_judged_as_the_reference_does(question: tuple[World, dict[str, Segment], int]) -> None:
     """Execution (c): the judge of one whole history, which tells the reasons."""
     assert by_judge(*question) == reference.members(*question)
+
+
+@settings(max_examples=EXAMPLES // 3)
+@given(questions())
+def test_whoever_is_asked_for_by_sql_is_who_the_reference_finds(
+    question: tuple[World, dict[str, Segment], int],
+) -> None:
+    """Execution (b): SQL over the lake, which finds the first members of a new segment."""
+    assert by_sql(*question) == reference.members(*question)
 
 
 @st.composite

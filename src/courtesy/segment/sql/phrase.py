@@ -107,7 +107,9 @@ def named(phrase: Phrase, name: str) -> Phrase:
 
 def select(columns: Iterable[Phrase], source: Any, where: Phrase | None = None) -> exp.Select:
     """A SELECT of columns from a relation, by its name, or from a subquery."""
-    found = exp.select(*(each.copy() for each in columns)).from_(relation(source) if isinstance(source, str) else source)
+    found = exp.select(*(each.copy() for each in columns)).from_(
+        relation(source) if isinstance(source, str) else source
+    )
     return found if where is None or where == TRUE else found.where(where.copy())
 
 

@@ -210,7 +210,9 @@ class Scan:
             return column("payload", "event")
         parts = [behaves(self._names_read)] if self._names_read else []
         is_read = either([*parts, sql(HAS_TRAITS[self._kind])] if self._reads_traits else parts)
-        return column("payload", "event") if is_read == TRUE else sql("CASE WHEN :it THEN event.payload END", it=is_read)
+        return (
+            column("payload", "event") if is_read == TRUE else sql("CASE WHEN :it THEN event.payload END", it=is_read)
+        )
 
 
 def _around(a: Span, b: Span) -> Span:

@@ -154,11 +154,15 @@ class Statement:
         if not self.bounds.are_told:
             return []
         scan = Scan(self.question, "scanned_for_zones")
-        features = Features("zones_told", Rows("rows_of_zones", scan, Bounds(self.question.now_ms, self.question.zones)))
+        features = Features(
+            "zones_told", Rows("rows_of_zones", scan, Bounds(self.question.now_ms, self.question.zones))
+        )
         zone = features.trait((ZONE_TRAIT,))
         bounds = [column(name, "told") for name in self.bounds.columns()]
         zoned = exp.select(column("person", features.name), *bounds).from_(relation(features.name))
-        zoned = zoned.join(self.bounds.table().subquery("told"), on=exp.EQ(this=zone, expression=column("zone", "told")))
+        zoned = zoned.join(
+            self.bounds.table().subquery("told"), on=exp.EQ(this=zone, expression=column("zone", "told"))
+        )
         return [
             (scan.name, scan.select()),
             (features.rows.name, features.rows.select()),
@@ -254,8 +258,8 @@ class _Making:
         number = known.index(node)
         consents = relation(self.statement.question.relations.consents)
         told = exp.select("person_id").from_(consents).where(sql("number = :it AND person_id IS NOT NULL", it=number))
-        others = exp.select("bool_or(holds)").from_(consents).where(
-            sql("number = :it AND person_id IS NULL", it=number)
+        others = (
+            exp.select("bool_or(holds)").from_(consents).where(sql("number = :it AND person_id IS NULL", it=number))
         )
         return sql(
             ":holds OR :others AND NOT :told",
@@ -274,12 +278,16 @@ class _Making:
         amounts = exp.select(*by, named(amount, "amount")).from_(self._all_ranked(features))
         over = f"PARTITION BY {by[0]}" if by else ""
         direction = "" if node.bottom else "DESC"
-        placed = exp.select(
-            *by,
-            "amount",
-            sql(f"row_number() OVER ({over} ORDER BY amount {direction}) AS place"),
-            sql(f"count(*) OVER ({over}) AS ranked"),
-        ).from_(amounts.subquery("amounts")).where("amount IS NOT NULL")
+        placed = (
+            exp.select(
+                *by,
+                "amount",
+                sql(f"row_number() OVER ({over} ORDER BY amount {direction}) AS place"),
+                sql(f"count(*) OVER ({over}) AS ranked"),
+            )
+            .from_(amounts.subquery("amounts"))
+            .where("amount IS NOT NULL")
+        )
         if node.count is not None:
             is_in = sql("place <= :count", count=node.count)
         else:
