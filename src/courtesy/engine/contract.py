@@ -31,6 +31,7 @@ from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
+from courtesy.engine.ownership import OwnershipReading
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.request import RequestStore
@@ -427,7 +428,16 @@ class QualityRow(NamedTuple):
     body: bytes
 
 
-class Engine(LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerCounting, CodeStore, Protocol):
+class Engine(
+    LedgerReading,
+    PermitStore,
+    PropagationStore,
+    RequestStore,
+    AnswerCounting,
+    CodeStore,
+    OwnershipReading,
+    Protocol,
+):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

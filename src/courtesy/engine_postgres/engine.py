@@ -22,6 +22,7 @@ from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.ledger import Ledger
 from courtesy.engine_postgres.outbox import Outbox
+from courtesy.engine_postgres.ownership import Owning
 from courtesy.engine_postgres.permits import Permits
 from courtesy.engine_postgres.propagation import Propagation
 from courtesy.engine_postgres.quality import Quality
@@ -52,6 +53,7 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Owning,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
