@@ -9,7 +9,8 @@ The promises that hold for every engine:
 - **Positions rise in commit order.** A reader that has seen position p will never see a new record at or before p.
 - **One owner per partition.** A lease has an epoch; a fold commit under an older epoch changes nothing and raises
   `LeaseLost`. A dead owner's partitions are free after its lease's time.
-- **A fold commit is one transaction**: states, timers, effects, forwarded records, poisoned records and offsets.
+- **A fold commit is one transaction**: states, timers, effects, memberships of segments, forwarded records, poisoned
+  records and offsets.
 - **An effect's key is unique for ever**; putting it again is a no-op. Exactly one settlement is final.
 - Reads of a person are answered from one snapshot.
 
@@ -31,11 +32,10 @@ from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
-from courtesy.engine.ownership import OwnershipReading
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.request import RequestStore
-from courtesy.engine.segment import MembershipChange
+from courtesy.engine.segment import MembershipChange, SegmentStore
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -429,14 +429,7 @@ class QualityRow(NamedTuple):
 
 
 class Engine(
-    LedgerReading,
-    PermitStore,
-    PropagationStore,
-    RequestStore,
-    AnswerCounting,
-    CodeStore,
-    OwnershipReading,
-    Protocol,
+    LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerCounting, CodeStore, SegmentStore, Protocol
 ):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 

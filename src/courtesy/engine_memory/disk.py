@@ -25,6 +25,7 @@ from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
 from courtesy.engine_memory.propagation import Propagation
 from courtesy.engine_memory.requests import Requests
+from courtesy.engine_memory.segments import Segments
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import FACTS, Record, RecordKind
@@ -66,6 +67,7 @@ class Disk:
         self.codes = Codes()
         self.propagation = Propagation()
         self.requests = Requests()
+        self.segments = Segments(partition_count)
         self.definitions = Definitions()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
@@ -186,6 +188,7 @@ class Disk:
         self.codes.forget(people)
         self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
+        self.segments.forget_people(people, erasure.note.at_ms)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
             self.suppressed.update(erasure.hashes)

@@ -63,6 +63,7 @@ from courtesy.engine.propagation import (
     Tally,
 )
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
+from courtesy.engine.segment import HourFlow, Member, SegmentSize, SegmentState, ValueSize
 from courtesy.engine_memory.append import MemoryAppend
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -73,6 +74,7 @@ from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
+EVERY_RECORD = 2**62
 
 
 class MemoryEngine:
@@ -176,6 +178,7 @@ class MemoryEngine:
         forwards = disk.log.placed(commit.forwards)
         disk.folding.apply(commit)
         disk.outbox.put(commit.effects)
+        disk.segments.apply(commit.memberships)
         disk.add_records(forwards)
         if commit.effects:
             disk.tell_of_effects()
@@ -529,6 +532,63 @@ class MemoryEngine:
         self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
     ) -> Tried:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
+
+    # -- segments
+
+    async def stored_people(self, after: PersonId | None, limit: int) -> list[PersonId]:
+        people = sorted(person for person in self._disk.folding.states if after is None or person > after)
+        return people[:limit]
+
+    async def restored_since(self, position: Position) -> set[PersonId]:
+        found = self._disk.log.all_after(position, EVERY_RECORD)
+        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+
+    async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
+        self._disk.folding.wake(people, timer, due_ms)
+
+    async def waiting_count(self, timer: str) -> int:
+        return self._disk.folding.waiting_count(timer)
+
+    async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
+        return self._disk.segments.of(people)
+
+    async def segment_sizes(self, segments: Collection[int]) -> dict[int, SegmentSize]:
+        return {segment: self._disk.segments.size(segment) for segment in segments}
+
+    async def identifiers_of(self, people: Collection[PersonId]) -> dict[PersonId, list[str]]:
+        return {person: sorted(held) for person, held in self._disk.identity.held(people).items() if held}
+
+    async def members(
+        self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int
+    ) -> list[Member]:
+        return self._disk.segments.page(segment, value, after, limit)
+
+    async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
+        return self._disk.segments.since(segment, from_ms, limit)
+
+    async def entered_count(self, segment: int, from_ms: int) -> int:
+        return sum(each.entered_ms >= from_ms for each in self._disk.segments.members(segment))
+
+    async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:
+        return self._disk.segments.sample(segment, value, limit)
+
+    async def segment_values(self, segment: int, limit: int) -> list[ValueSize]:
+        return self._disk.segments.values(segment, limit)
+
+    async def segment_overlap(self, segments: Collection[int]) -> dict[frozenset[int], int]:
+        return self._disk.segments.overlap(segments)
+
+    async def segment_flows(self, segment: int, from_ms: int) -> list[HourFlow]:
+        return self._disk.segments.flows(segment, from_ms)
+
+    async def segment_states(self) -> dict[int, SegmentState]:
+        return dict(self._disk.segments.states)
+
+    async def set_segment_state(self, state: SegmentState) -> None:
+        self._disk.segments.states[state.segment] = state
+
+    async def forget_segment(self, segment: int) -> None:
+        self._disk.segments.forget(segment)
 
     # -- upkeep
 

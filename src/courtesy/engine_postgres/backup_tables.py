@@ -107,6 +107,9 @@ TABLES = (
     ),
     Table("request_log", (_ASKED,), forgotten={"note": _EMPTY}),
     Table("answer_count"),
+    Table("segment_member", ("own.person_id",)),
+    Table("segment_hour"),
+    Table("segment_state"),
 )
 
 LEFT_OUT = {

@@ -12,6 +12,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.tasks import end
 from courtesy.engine_postgres.answers import Answers
 from courtesy.engine_postgres.appending import Appending
+from courtesy.engine_postgres.building import Building
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
@@ -29,6 +30,7 @@ from courtesy.engine_postgres.quality import Quality
 from courtesy.engine_postgres.reading import Reading
 from courtesy.engine_postgres.repairing import Repairing
 from courtesy.engine_postgres.requests import Requests
+from courtesy.engine_postgres.segments import Segments
 from courtesy.engine_postgres.shown import Shown
 
 CONNECTION_COUNT = 8
@@ -54,6 +56,8 @@ class PostgresEngine(
     Answers,
     Codes,
     Owning,
+    Segments,
+    Building,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

@@ -11,6 +11,7 @@ from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.engine_postgres.propagation import erase_at_recipients
 from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
+from courtesy.engine_postgres.segments import FORGET_IN_SEGMENTS
 from courtesy.identity.repair import Erasure, PendingErasure
 
 FORGET_ALL = ""
@@ -75,6 +76,7 @@ _ERASE = (
     *FORGET_IN_PERMITS,
     FORGET_CODES,
     *FORGET_IN_REQUESTS,
+    FORGET_IN_SEGMENTS,
 )
 _SUPPRESS = """
 WITH fresh AS (

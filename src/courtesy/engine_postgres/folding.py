@@ -9,6 +9,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, NewEffect, Poisoned, TimerChange
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.records import RECORD_COLUMNS, put_records, record_of
+from courtesy.engine_postgres.segments import put_memberships
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 # Only a clock that was set back can have given a longer lease than the one that is asked for now.
@@ -133,6 +134,8 @@ class Folding(Connected):
                 await connection.execute(_PUT_STATES, (list(people), list(states)))
             if commit.timers:
                 await self._put_timers(connection, commit.timers)
+            if commit.memberships:
+                await put_memberships(connection, commit.memberships, self.partition_count)
             if commit.effects:
                 await _put_effects(connection, commit.effects)
             for poisoned in commit.poisoned:

@@ -11,6 +11,9 @@ from courtesy.base.ids import PersonId, SourceId
 from courtesy.event.call import EMPTY
 from courtesy.event.choice import Choice
 
+SEGMENT_ENTERED, SEGMENT_LEFT = "Segment Entered", "Segment Left"
+"""Names under which it is told, by events of the type `system`, that somebody entered or left a segment."""
+
 
 class EventType(StrEnum):
     """The calls of the tracking protocol, and what the system itself reports."""
@@ -75,7 +78,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """What the fold reads of an `Event`: the same JSON, with the objects decoded and the context skipped."""
+    """What the fold reads of an `Event`: the same JSON, with the objects decoded, but for the context."""
 
     id: str
     type: EventType
@@ -92,6 +95,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     traits: dict[str, Any] | None = None
     group_traits: dict[str, Any] | None = None
     properties: dict[str, Any] | None = None
+    context: msgspec.Raw = EMPTY
     choices: tuple[Choice, ...] = ()
     known_as: tuple[PersonId, ...] = ()
 
@@ -117,3 +121,12 @@ def behaviour_name(fact: Fact) -> str | None:
     if fact.type is EventType.PAGE:
         return "Page Viewed"
     return "Screen Viewed" if fact.type is EventType.SCREEN else None
+
+
+def done_name(fact: Fact) -> str | None:
+    """As `behaviour_name`, without what follows from segments: no segment can ask for that, or one might chase itself
+    for ever."""
+    name = behaviour_name(fact)
+    if fact.type is EventType.SYSTEM and name in (SEGMENT_ENTERED, SEGMENT_LEFT):
+        return None
+    return name

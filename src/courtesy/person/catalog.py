@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import msgspec
 
+from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS
+from courtesy.event.event import Fact
+from courtesy.person.marks import Crossing
+from courtesy.person.state import PersonState
 
 DELAY_MS_MAX = 365 * DAY_MS
 EVERY_EVENT = "*"
@@ -30,11 +36,41 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Touched:
+    """What an event changed that segments may ask for: patterns by number, the first names of traits, choices."""
+
+    patterns: list[str] = field(default_factory=list)
+    traits: set[str] = field(default_factory=set)
+    choices: bool = False
+
+
+NO_TOUCH = Touched()
+"""Nothing; never changed."""
+
+
+class Watch(Protocol):
+    """What watches over segments while events are folded."""
+
+    def count(self, state: PersonState, fact: Fact, tie: int, position: Position | None) -> Touched:
+        """Add an event to the marks of a state. `position`: where it was appended; None to count it for all that is
+        asked for, whenever that came to be."""
+        ...
+
+    def turn(
+        self, state: PersonState, touched: Touched | None, at_ms: int, cause: str, *, live: bool
+    ) -> list[Crossing]:
+        """Move a state on to an instant, at which an input changed something (None: maybe everything). Holds
+        afterwards: they are inside where they belong, and nothing is due at or before that instant."""
+        ...
+
+
 class Catalog(msgspec.Struct, frozen=True, dict=True):
-    """All definitions of one version."""
+    """All definitions of one version. `watch`: over the segments that there are; None when there are none."""
 
     version: int = 0
     subscriptions: tuple[Subscription, ...] = ()
+    watch: Watch | None = None
 
     @cached_property
     def _starting(self) -> dict[str, tuple[Subscription, ...]]:

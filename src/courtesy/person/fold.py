@@ -19,6 +19,7 @@ from courtesy.consent.standing import Kept, Standing, add, join
 from courtesy.event.choice import choice_id
 from courtesy.event.event import Fact, behaviour_name
 from courtesy.person import asking
+from courtesy.person.marks import Marks, join_marks
 from courtesy.person.state import (
     DAYS_MAX,
     GROUPS_MAX,
@@ -130,12 +131,12 @@ def _fold_traits(state: PersonState, traits: dict[str, Any], fact: Fact, tie: in
     for path, value in leaves(traits):
         known = registers.get(path)
         if known is None or (rank, at, tie) > (known.rank, known.at, known.tie):
-            registers[path] = Trait(_kept(value), rank, at, tie, fact.source, fact.party)
+            registers[path] = Trait(kept_value(value), rank, at, tie, fact.source, fact.party)
     if len(registers) > TRAITS_MAX:
         _keep_lowest(registers, TRAITS_MAX)
 
 
-def _kept(value: Any) -> Any:
+def kept_value(value: Any) -> Any:
     """The value of a trait as the state holds it. One that is too large counts as unset: the log has it whole."""
     if isinstance(value, str):
         fits = len(value) * 4 <= TRAIT_BYTES_MAX or len(value.encode("utf-8", "surrogatepass")) <= TRAIT_BYTES_MAX
@@ -311,6 +312,10 @@ def merge(into: PersonState, other: PersonState) -> None:
         into.asking = into.asking or asking.Asking()
         asking.join(into.asking, other.asking)
         _keep_lowest(into.asking.questions, asking.QUESTIONS_KEPT_MAX)
+    if other.marks is not None:
+        into.marks = into.marks or Marks()
+        join_marks(into.marks.marks, other.marks.marks)
+        into.marks.now = max(into.marks.now, other.marks.now)
     into.timers.update(other.timers)
 
 

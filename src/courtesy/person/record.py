@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -9,12 +10,13 @@ import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, tie_break
 from courtesy.event.event import decode_fact
+from courtesy.person.marks import Mark
 from courtesy.person.state import decode_state
-from courtesy.person.step import Absorb, GroupOccurred, HandOver, Input, Occurred, Restore, TimerFired
+from courtesy.person.step import Absorb, Counted, GroupOccurred, HandOver, Input, Occurred, Restore, TimerFired
 
 
 class RecordKind(IntEnum):
-    """What a record's payload is: an event (JSON) for the four about events, msgpack for the others.
+    """What a record's payload is: an event (JSON) for EVENT and GROUP, msgpack for the others.
 
     Each event lies in the log once as EVENT, and that of a group once more as GROUP. The forwarded ones are copies for
     whom a person became part of; who reads history leaves them out.
@@ -28,11 +30,13 @@ class RecordKind(IntEnum):
     FORWARDED_EVENT = 5
     FORWARDED_GROUP = 6
     RESTORE = 7
+    COUNTED = 8
 
 
 FACTS = (RecordKind.EVENT, RecordKind.GROUP)
 """The kinds that history is made of."""
 
+_COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 _FORWARDED = {RecordKind.EVENT: RecordKind.FORWARDED_EVENT, RecordKind.GROUP: RecordKind.FORWARDED_GROUP}
 
 
@@ -64,6 +68,7 @@ class Record(NamedTuple):
 
 _TIMER = msgspec.msgpack.Decoder(tuple[str, int])
 _PERSON = msgspec.msgpack.Decoder(int)
+_COUNTED = msgspec.msgpack.Decoder(dict[str, Mark])
 
 SYSTEM_SOURCE = SourceId(0)
 """The source of what the system itself puts into the log."""
@@ -91,18 +96,39 @@ def hand_over_payload(survivor: PersonId) -> bytes:
     return msgspec.msgpack.encode(survivor)
 
 
+_COPY = msgspec.msgpack.Decoder(tuple[int, bytes])
+
+
+def moved_from(record: Record) -> tuple[Position, bytes]:
+    """Where the event of a record was appended first, and the event. For a copy from before that was noted it is 0."""
+    if record.kind not in _COPIES:
+        return record.position, record.payload
+    if record.payload[:1] == b"{":
+        return Position(0), record.payload
+    position, payload = _COPY.decode(record.payload)
+    return Position(position), payload
+
+
+def counted_payload(marks: Mapping[str, Mark]) -> bytes:
+    """The payload of a COUNTED record."""
+    return msgspec.msgpack.encode(marks)
+
+
 def input_of(record: Record) -> Input:
     """What a record means to the fold. Raises msgspec.DecodeError, ValueError or RecursionError when it is broken."""
     if record.kind in (RecordKind.EVENT, RecordKind.FORWARDED_EVENT):
-        return Occurred(decode_fact(record.payload), tie_break(record.key), record.key)
+        position, payload = moved_from(record)
+        return Occurred(decode_fact(payload), tie_break(record.key), record.key, position)
     if record.kind in (RecordKind.GROUP, RecordKind.FORWARDED_GROUP):
-        return GroupOccurred(decode_fact(record.payload), tie_break(record.key), record.key)
+        return GroupOccurred(decode_fact(moved_from(record)[1]), tie_break(record.key), record.key)
     if record.kind == RecordKind.TIMER:
         return TimerFired(*_TIMER.decode(record.payload))
     if record.kind == RecordKind.HAND_OVER:
         return HandOver(PersonId(_PERSON.decode(record.payload)))
     if record.kind == RecordKind.RESTORE:
         return Restore(decode_state(record.payload))
+    if record.kind == RecordKind.COUNTED:
+        return Counted(_COUNTED.decode(record.payload))
     return Absorb(decode_state(record.payload))
 
 
@@ -110,5 +136,8 @@ def forwarded(record: Record, person: PersonId, absorb: bytes | None) -> NewReco
     """The record for the person to whom an input belongs instead; `absorb` replaces the payload by a state."""
     if absorb is None:
         kind = _FORWARDED.get(record.kind, record.kind)
-        return NewRecord(person, kind, record.at, record.received, record.source, record.key, record.payload)
+        payload = record.payload
+        if kind != record.kind:
+            payload = msgspec.msgpack.encode((record.position, payload))
+        return NewRecord(person, kind, record.at, record.received, record.source, record.key, payload)
     return NewRecord(person, RecordKind.ABSORB, record.at, record.received, record.source, record.key, absorb)

@@ -16,6 +16,7 @@ from courtesy.base.ids import PersonId, SourceId
 from courtesy.consent.standing import Standing
 from courtesy.event.event import Party
 from courtesy.person.asking import Asking
+from courtesy.person.marks import Marks
 
 # `gc=False`: these never refer to themselves, and a worker holds millions of them, which the collector need not visit.
 
@@ -108,7 +109,8 @@ class PersonState(msgspec.Struct, array_like=True):
 
     `merged_into` is set on what is left of a person who became part of another. `event_count` and `type_counts` count
     every event; `behaviours` details the up to 100 names kept. `standing`: what they allow and refuse, None while they
-    have said nothing; `asking`: what they were asked, None while that is nothing.
+    have said nothing; `asking`: what they were asked, None while that is nothing; `marks`: what segments go by, None
+    while there are none.
     """
 
     person: PersonId
@@ -126,6 +128,7 @@ class PersonState(msgspec.Struct, array_like=True):
     timers: dict[str, Pending] = {}
     standing: Standing | None = None
     asking: Asking | None = None
+    marks: Marks | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

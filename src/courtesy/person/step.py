@@ -11,22 +11,30 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from courtesy.base.ids import PersonId, effect_key, tie_break
+from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
-from courtesy.event.event import EventType, Fact, behaviour_name
-from courtesy.person.catalog import Catalog, Subscription
+from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
+from courtesy.person.catalog import NO_TOUCH, Catalog, Subscription
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
+from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
 
+LOOK, WAKE = "segments", "segments/wake"
+"""Timers by which segments are looked at again: the one that a person's own segments are due by, and the one by which
+everybody is looked at when a segment is made ready."""
+
+LOOKS = (LOOK, WAKE)
+
 
 class Occurred(NamedTuple):
-    """A fact happened to this person. `tie` and `key` come from its message."""
+    """A fact happened to this person. `tie` and `key` come from its message; `position` is where it was appended."""
 
     fact: Fact
     tie: int
     key: bytes
+    position: Position | None = None
 
 
 class GroupOccurred(NamedTuple):
@@ -56,13 +64,19 @@ class Absorb(NamedTuple):
     state: PersonState
 
 
+class Counted(NamedTuple):
+    """What this person did before anybody asked for it: marks of the events up to when a segment was defined."""
+
+    marks: dict[str, Mark]
+
+
 class Restore(NamedTuple):
     """What is known of this person was found anew from history: this is the state, with its timers."""
 
     state: PersonState
 
 
-Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore
+Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore | Counted
 
 
 class Effect(NamedTuple):
@@ -101,6 +115,7 @@ class Outcome:
     effects: list[Effect] = field(default_factory=list)
     timers: list[TimerSet | TimerCancelled] = field(default_factory=list)
     forward: Forward | None = None
+    crossings: list[Crossing] = field(default_factory=list)
 
 
 NOTHING = Outcome()
@@ -114,27 +129,64 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     became part of another is forwarded whole and changes nothing. A restored state replaces whatever there was.
     """
     if isinstance(given, Restore):
-        return _restore(state, given.state)
+        return _restore(state, given.state, catalog, now_ms)
     if state.merged_into is not None and not isinstance(given, HandOver):
         absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
         return Outcome(forward=Forward(state.merged_into, absorbed))
     if isinstance(given, Occurred):
-        fold_fact(state, given.fact, given.tie, given.key)
-        return _react(state, given, catalog, now_ms) if given.fact.live and catalog.subscriptions else NOTHING
+        return _occur(state, given, catalog, now_ms)
     if isinstance(given, GroupOccurred):
         fold_group_fact(state, given.fact, given.tie)
         return NOTHING
     if isinstance(given, TimerFired):
-        return _fire(state, given, catalog)
+        return _look_again(state, catalog, given.due_ms) if given.timer in LOOKS else _fire(state, given, catalog)
     if isinstance(given, HandOver):
-        return _hand_over(state, given.survivor)
-    return _absorb(state, given.state, catalog)
+        return _hand_over(state, given.survivor, catalog)
+    if isinstance(given, Counted):
+        state.marks = state.marks or Marks()
+        join_marks(state.marks.marks, given.marks)
+        return NOTHING
+    return _absorb(state, given.state, catalog, now_ms)
+
+
+def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
+    fact = given.fact
+    fold_fact(state, fact, given.tie, given.key)
+    outcome = _react(state, given, catalog, now_ms) if fact.live and catalog.subscriptions else NOTHING
+    if catalog.watch is None:
+        return outcome
+    touched = catalog.watch.count(state, fact, given.tie, given.position)
+    return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _look_again(state: PersonState, catalog: Catalog, due_ms: int) -> Outcome:
+    """Move the segments on to an instant that was waited for."""
+    if state.marks is None:
+        state.marks = Marks()
+    state.marks.timer = 0
+    if catalog.watch is None:
+        return NOTHING
+    return _turned(state, NOTHING, catalog.watch.turn(state, NO_TOUCH, due_ms, "time", live=True))
+
+
+def _turned(state: PersonState, outcome: Outcome, crossings: list[Crossing]) -> Outcome:
+    """The same with what the watch found, and with a timer for when it is to look again."""
+    assert state.marks is not None
+    first_ms = state.marks.first
+    if not crossings and first_ms == state.marks.timer:
+        return outcome
+    outcome = Outcome() if outcome is NOTHING else outcome
+    outcome.crossings += crossings
+    if first_ms != state.marks.timer:
+        state.marks.timer = first_ms
+        outcome.timers.append(TimerSet(LOOK, first_ms) if first_ms else TimerCancelled(LOOK))
+    return outcome
 
 
 def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
     name = behaviour_name(given.fact)
     # What Courtesy itself reports starts nothing, or the report of a webhook could call the next webhook for ever.
-    if name is None or given.fact.type is EventType.SYSTEM:
+    if name is None or (given.fact.type is EventType.SYSTEM and name not in (SEGMENT_ENTERED, SEGMENT_LEFT)):
         return NOTHING
     outcome = Outcome()
     stamp = Stamp(given.fact.at, given.tie)
@@ -220,11 +272,15 @@ def _effect(each: Subscription, person: PersonId, event: dict[str, Any], input_k
     return Effect(effect_key(input_key, f"{WEBHOOK}/{each.name}"), WEBHOOK, each.name, msgspec.json.encode(body))
 
 
-def _hand_over(state: PersonState, survivor: PersonId) -> Outcome:
+def _hand_over(state: PersonState, survivor: PersonId, catalog: Catalog) -> Outcome:
     if state.merged_into is not None:
         return NOTHING
     cancelled: list[TimerSet | TimerCancelled] = [TimerCancelled(timer) for timer in state.timers]
     outcome = Outcome(timers=cancelled, forward=Forward(survivor, encode_state(state)))
+    if state.marks is not None:
+        if state.marks.timer:
+            outcome.timers.append(TimerCancelled(LOOK))
+        outcome.crossings += [leaving(key, state.marks.now) for key in state.marks.inside]
     clear(state)
     state.merged_into = survivor
     return outcome
@@ -240,15 +296,32 @@ def _become(state: PersonState, other: PersonState) -> None:
         setattr(state, name, getattr(other, name))
 
 
-def _restore(state: PersonState, found: PersonState) -> Outcome:
+def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: int) -> Outcome:
     outcome = Outcome(timers=[TimerCancelled(timer) for timer in state.timers if timer not in found.timers])
     outcome.timers += [TimerSet(timer, pending.due) for timer, pending in found.timers.items()]
+    before, was_merged = state.marks, state.merged_into is not None
     _become(state, found)
-    return outcome
+    if before is not None:
+        # Facts are found anew; who was inside until now is still to leave where the facts say so.
+        state.marks = state.marks or Marks()
+        state.marks.now, state.marks.timer = before.now, before.timer
+        if not was_merged:
+            state.marks.inside, state.marks.due, state.marks.first = before.inside, before.due, before.first
+        state.marks.seen = before.seen
+    if catalog.watch is None:
+        return outcome
+    return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "restored", live=False))
 
 
-def _absorb(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:
+def _absorb(state: PersonState, other: PersonState, catalog: Catalog, now_ms: int) -> Outcome:
     """Take over facts and waits. What either of the two did may call off what waits for the other."""
+    outcome = _absorb_waits(state, other, catalog)
+    if catalog.watch is None:
+        return outcome
+    return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "joined", live=True))
+
+
+def _absorb_waits(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:
     own = set(state.timers)
     merge(state, other)
     outcome = Outcome()

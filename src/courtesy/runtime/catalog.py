@@ -19,6 +19,8 @@ from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
 from courtesy.consent.controller import Controller
+from courtesy.consent.law import Laws
+from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
 from courtesy.engine.contract import Definition, Engine
@@ -30,6 +32,7 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.hearsay import VENDOR_MAX
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
+from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
 from courtesy.runtime.recipient import Recipient
@@ -44,6 +47,8 @@ from courtesy.schema.event_schema import (
     compile_schema,
     subject,
 )
+from courtesy.segment.definition import Ready, SegmentBody, SegmentDefinition, in_order
+from courtesy.segment.live.watch import Watch, patterns_for
 from courtesy.standard.country import country_of
 
 REFRESH_MS = 1_000
@@ -61,6 +66,7 @@ SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
 RECIPIENT = "recipient"
+SEGMENT, SEGMENT_READY = "segment", "segment_ready"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -172,6 +178,9 @@ class Definitions:
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
+    segments: dict[str, SegmentBody] = field(default_factory=dict)
+    segments_ready: dict[str, Ready] = field(default_factory=dict)
+    segments_in_force: list[SegmentDefinition] = field(default_factory=list)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -195,7 +204,7 @@ def _name_of_replaced(name: str, key: Key) -> str:
     return f"{name[: NAME_CHARS_MAX - 40]} until {to_iso(key.expires_ms)} {key.digest[:8]}"
 
 
-def _typed(version: int, found: list[Definition]) -> Definitions:
+def _typed(version: int, found: list[Definition], before: Definitions) -> Definitions:
     out = Definitions(version=version)
     for each in found:
         out.revisions[each.kind, each.name] = each
@@ -225,12 +234,44 @@ def _typed(version: int, found: list[Definition]) -> Definitions:
             out.question_caps = msgspec.json.decode(each.body, type=Caps)
         elif each.kind == RECIPIENT:
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
+        elif each.kind == SEGMENT:
+            out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
+        elif each.kind == SEGMENT_READY:
+            out.segments_ready[each.name] = msgspec.json.decode(each.body, type=Ready)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
-    out.catalog = Catalog(version, tuple(on))
+    out.segments_in_force = _segments_in_force(out)
+    out.catalog = Catalog(version, tuple(on), _watch(out, before))
     return out
+
+
+def _segments_in_force(found: Definitions) -> list[SegmentDefinition]:
+    """The segments that people are in, in order; what stands on one that is not there is nobody's."""
+    told = {name: found.revisions[SEGMENT, name] for name, body in found.segments.items() if not body.archived}
+    some = [_in_force(each, found.segments[name], found.segments_ready.get(name)) for name, each in told.items()]
+    ordered = list(in_order(some))
+    if len(ordered) < len(some):
+        left_out = sorted(told.keys() - {each.name for each in ordered})
+        log.error("segments_unusable", names=left_out, cause="each stands on one that is not there, or on itself")
+    return ordered
+
+
+def _in_force(told: Definition, body: SegmentBody, ready: Ready | None) -> SegmentDefinition:
+    turn = ready.turn if ready is not None and ready.revision == told.revision else None
+    return SegmentDefinition(told.number, told.name, told.revision, body.segment, body.patterns, turn)
+
+
+def _watch(found: Definitions, before: Definitions) -> catalog.Watch | None:
+    """What watches over them: the same as before while they and the names of sources are."""
+    if (found.segments_in_force, found.source_names) == (before.segments_in_force, before.source_names):
+        return before.catalog.watch
+    return (
+        Watch(found.segments_in_force, laws=Laws(LAWS), source_names=found.source_names)
+        if found.segments_in_force
+        else None
+    )
 
 
 def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
@@ -280,7 +321,7 @@ class CatalogCache:
     async def refresh(self) -> None:
         """Load when the store has a newer version."""
         if await self._engine.catalog_version() != self._definitions.version:
-            found = _typed(*await self._engine.definitions())
+            found = _typed(*await self._engine.definitions(), self._definitions)
             # Who was asked to load earlier may be answered later.
             if found.version > self._definitions.version:
                 self._definitions = found
@@ -439,6 +480,30 @@ class CatalogCache:
     async def remove_recipient(self, name: str, by: str) -> None:
         """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(RECIPIENT, name, by)
+
+    async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
+        """Create or change a segment, which must be sound. One that is as it was makes no revision.
+
+        Holds afterwards: whatever is appended from now on is counted for it, because nothing is while it is defined.
+        """
+        known = self._definitions.segments.get(name)
+        if known is not None and msgspec.structs.replace(known, patterns={}) == body:
+            return
+        async with self._engine.appending():
+            since = await self._engine.head()
+            body = msgspec.structs.replace(
+                body, patterns=patterns_for(body.segment, since, self._definitions.segments_in_force)
+            )
+            await self._define(SEGMENT, name, msgspec.json.encode(body), by)
+
+    async def segment_is_ready(self, name: str, revision: int) -> None:
+        """Have people looked at for a revision of a segment, now that all it asks for is counted."""
+        turn = 1 + max((each.turn for each in self._definitions.segments_ready.values()), default=0)
+        await self._define(SEGMENT_READY, name, msgspec.json.encode(Ready(revision, turn)), SYSTEM_NAME)
+
+    async def remove_segment(self, name: str, by: str) -> None:
+        """Remove a segment; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(SEGMENT, name, by)
 
     async def recipients(self) -> Mapping[str, Recipient]:
         """All recipients by name, by all that was defined before the call."""

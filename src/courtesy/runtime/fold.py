@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -28,7 +28,9 @@ from courtesy.engine.contract import (
     TimerChange,
     Unavailable,
 )
+from courtesy.engine.segment import MembershipChange
 from courtesy.person.catalog import Catalog
+from courtesy.person.crossing import crossing_record
 from courtesy.person.record import NewRecord, Record, forwarded, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import Outcome, TimerCancelled, TimerSet, step
@@ -61,6 +63,7 @@ class _Changes:
     effects: list[NewEffect] = field(default_factory=list)
     forwards: list[NewRecord] = field(default_factory=list)
     poisoned: list[Poisoned] = field(default_factory=list)
+    memberships: list[MembershipChange] = field(default_factory=list)
 
     def add(self, more: _Changes) -> None:
         """Ask for what `more` asks for as well."""
@@ -68,6 +71,7 @@ class _Changes:
         self.timers += more.timers
         self.effects += more.effects
         self.forwards += more.forwards
+        self.memberships += more.memberships
 
 
 class _HotStates(dict[PersonId, PersonState]):
@@ -106,7 +110,16 @@ class _HotStates(dict[PersonId, PersonState]):
 class FoldWorker:
     """One owner of partitions. `run` drives it; the steps it is made of are public for whoever keeps time otherwise."""
 
-    def __init__(self, engine: Engine, catalog_now: Callable[[], Catalog], clock: Clock, name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog_now: Callable[[], Catalog],
+        clock: Clock,
+        name: str,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`catch_up`: have the catalogue as new as the store's."""
+        self._catch_up = catch_up or _nothing
         self._engine = engine
         self._catalog_now = catalog_now
         self._clock = clock
@@ -200,6 +213,8 @@ class FoldWorker:
         return len(records)
 
     async def _fold_and_commit(self, records: Sequence[Record]) -> None:
+        # Who was defined before one of these was appended is asked for, so no event misses a segment.
+        await self._catch_up()
         await self._warm(records)
         try:
             changes = self._fold_all(records, self._fold)
@@ -235,7 +250,7 @@ class FoldWorker:
         state = self._hot[record.person]
         outcome = step(state, input_of(record), self._catalog_now(), self._clock.now_ms())
         changes.touched.add(record.person)
-        if outcome.effects or outcome.timers or outcome.forward is not None:
+        if outcome.effects or outcome.timers or outcome.forward is not None or outcome.crossings:
             self._collect(record, outcome, changes)
 
     def _collect(self, record: Record, outcome: Outcome, changes: _Changes) -> None:
@@ -249,6 +264,12 @@ class FoldWorker:
                 changes.timers.append(TimerChange(record.person, change.timer, None))
         if outcome.forward is not None:
             changes.forwards.append(forwarded(record, outcome.forward.person, outcome.forward.absorb))
+        for number, crossing in enumerate(outcome.crossings):
+            changes.memberships.append(
+                MembershipChange(record.person, crossing.segment, crossing.value, crossing.inside, crossing.at_ms)
+            )
+            if crossing.is_news:
+                changes.forwards.append(crossing_record(record, number, crossing, now))
 
     def _fold_carefully(self, record: Record, changes: _Changes) -> None:
         """Fold one record so that a failure leaves no trace of it, and set the record aside if it won't fold."""
@@ -284,6 +305,7 @@ class FoldWorker:
                 effects=changes.effects,
                 forwards=changes.forwards,
                 poisoned=changes.poisoned,
+                memberships=changes.memberships,
                 now_ms=self._clock.now_ms(),
             )
         )
@@ -307,6 +329,10 @@ class FoldWorker:
             return 0
         self._next_due = await self._engine.next_due_ms(leases)
         return fired
+
+
+async def _nothing() -> None:
+    """Of who has a catalogue that never changes."""
 
 
 async def fold_rest(engine: Engine, catalog_now: Callable[[], Catalog], clock: Clock, name: str) -> None:

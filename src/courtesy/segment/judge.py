@@ -22,6 +22,7 @@ from courtesy.segment.values import Roots, found_at, holds, lower, passes
 SCORES = "scores"
 """The trait under which scores are."""
 
+MICROS = 1_000_000
 AT_ANY_HOUR = frozenset({Why.GRANTED, Why.NOT_REFUSED, Why.NEEDED, Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
 
@@ -115,7 +116,9 @@ class Judge:
             case tree.Consent():
                 return self._stands(node)
             case tree.Preference(purpose, test, channel, topic):
-                return passes(test, self._wish(Scope(purpose, channel, topic)), self.moment)
+                return passes(
+                    test, wish(self.past.standing, Scope(purpose, channel, topic), self.moment.now_ms), self.moment
+                )
             case tree.InSegment(name):
                 return self.others.is_in(name)
             case tree.Rank():
@@ -130,7 +133,7 @@ class Judge:
                 return Judged(node, least <= len(found) and (most is None or len(found) <= most), tuple(found))
             case tree.Amount(measure, test):
                 amount, found = self.measured(measure)
-                return Judged(node, amount is not None and _fits(test, amount), tuple(found))
+                return Judged(node, amount is not None and fits(test, amount), tuple(found))
             case tree.Occurrence():
                 return self._occurrence(node)
             case tree.Sequence():
@@ -159,7 +162,7 @@ class Judge:
             return len({comparable(value) for _, value in there}), [each for each, _ in there]
         numbered = [(each, value) for each, value in told if isinstance(value, int | float) and value is not True
                     and value is not False]  # fmt: skip
-        return _function(measure.function, [value for _, value in numbered]), [each for each, _ in numbered]
+        return function_of(measure.function, [value for _, value in numbered]), [each for each, _ in numbered]
 
     def _occurrence(self, node: tree.Occurrence) -> Judged:
         found = self._matching(node.event, self.moment.span_of(None))
@@ -231,18 +234,20 @@ class Judge:
         found = verdict(self.past.standing, asked, self.moment.now_ms, frozenset(Basis), {}).state
         return found is (State.GRANTED if node.stance is tree.Stance.GRANTED else State.REFUSED)
 
-    def _wish(self, scope: Scope) -> Anything:
-        """What was set last for a scope; None when nothing was."""
-        kept = [each for each in self.past.standing.scopes.get(scope_key(scope), ()) if self._is_set(each)]
-        return max(kept, key=lambda each: (each.held_from, each.id)).value if kept else None
 
-    def _is_set(self, kept: Kept) -> bool:
-        now_ms = self.moment.now_ms
+def wish(standing: Standing, scope: Scope, now_ms: int) -> Anything:
+    """What somebody set last for a scope, as of an instant; None when they set nothing."""
+
+    def is_set(kept: Kept) -> bool:
         in_force = kept.held_from <= now_ms and (kept.held_to is None or now_ms < kept.held_to)
-        return kept.action is Action.SET and in_force and kept.id not in self.past.standing.voids
+        return kept.action is Action.SET and in_force and kept.id not in standing.voids
+
+    found = [each for each in standing.scopes.get(scope_key(scope), ()) if is_set(each)]
+    return max(found, key=lambda each: (each.held_from, each.id)).value if found else None
 
 
-def _fits(test: Compare | Range, amount: float) -> bool:
+def fits(test: Compare | Range, amount: float) -> bool:
+    """Whether a number passes a test."""
     match test:
         case Range(low, high):
             return low <= amount <= high
@@ -263,7 +268,8 @@ def comparable(value: str | float) -> tuple[str, str]:
     return ("truth", str(value)) if isinstance(value, bool) else ("number", repr(float(value)))
 
 
-def _function(function: Function, values: Sequence[float]) -> float | None:
+def function_of(function: Function, values: Sequence[float]) -> float | None:
+    """What a function makes of numbers; None of none, but a sum of 0."""
     match function:
         case Function.SUM:
             return _sum(values)
@@ -279,4 +285,9 @@ def _function(function: Function, values: Sequence[float]) -> float | None:
 
 def _sum(values: Sequence[float]) -> float:
     """In millionths, so that the order does not matter and 0.1 ten times is 1."""
-    return sum(round(value * 1_000_000) for value in values) / 1_000_000
+    return sum(map(micros_of, values)) / MICROS
+
+
+def micros_of(value: float) -> int:
+    """A number in whole millionths."""
+    return round(value * MICROS)

@@ -9,7 +9,7 @@ import msgspec
 
 from courtesy.base.ids import PersonId, SourceId, tie_break
 from courtesy.consent.standing import Standing
-from courtesy.event.event import Fact, behaviour_name
+from courtesy.event.event import decode_fact, done_name
 from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.place import place_told_by
 from courtesy.person.record import Record, RecordKind
@@ -21,11 +21,7 @@ ANYBODY = PersonId(0)
 """Whose state it is that is folded here: it does not matter, for it is not kept."""
 
 
-class _Told(Fact, frozen=True, gc=False):
-    context: dict[str, Any] | None = None
-
-
-_TOLD = msgspec.json.Decoder(_Told)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def past_of(
@@ -74,11 +70,12 @@ def _state_of(records: Sequence[Record]) -> PersonState:
 def _event(record: Record, source_names: Mapping[SourceId, str]) -> Iterable[Happened]:
     """What a record tells that somebody did, if it tells of such a thing."""
     try:
-        told = _TOLD.decode(record.payload)
+        told = decode_fact(record.payload)
+        context = _OBJECT.decode(told.context) if told.context else {}
     except (msgspec.DecodeError, RecursionError):
         return
-    name = behaviour_name(told)
+    name = done_name(told)
     if name is not None:
         source = {"name": source_names.get(told.source, str(told.source)), "party": str(told.party)}
         tie = tie_break(record.key)
-        yield Happened(told.at, tie, name, told.id, told.properties or {}, told.context or {}, source)
+        yield Happened(told.at, tie, name, told.id, told.properties or {}, context, source)

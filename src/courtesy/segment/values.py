@@ -28,10 +28,28 @@ def lower(text: str) -> str:
     return "".join(each if len(each) == 1 else each[0] for each in map(str.lower, text))
 
 
+def plain(value: str | float | bool | Param) -> object:
+    """Equal for values that `is` takes for the same, and hashable."""
+    if isinstance(value, str):
+        return lower(value)
+    return (value,) if isinstance(value, bool) else value
+
+
+class Flat(dict[str, Anything]):
+    """An object of which only some values are known, by their whole paths."""
+
+
+@lru_cache(maxsize=4_096)
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(split_path(path))
+
+
 def found_at(root: Mapping[str, Anything], path: str) -> Anything:
     """The value under a dotted path of a nested object; None when there is none."""
+    if isinstance(root, Flat):
+        return root.get(path)
     node: Anything = root
-    for name in split_path(path):
+    for name in _names(path):
         if not isinstance(node, Mapping):
             return None
         node = node.get(name)
@@ -79,7 +97,7 @@ def passes(test: Test, value: Anything, moment: Moment, that: Value | None = Non
             place = _place(value)
             return place is not None and distance_km(*place, lat, lon) <= km
         case tree.Anniversary(first, last):
-            day = _day_of(value, moment)
+            day = day_of(value, moment)
             return day is not None and comes_round(day, moment.local(moment.now_ms).date(), first, last)
         case _:
             return _passes_in_time(test, value, moment)
@@ -176,12 +194,13 @@ def instant_of(value: Anything, moment: Moment) -> int | None:
     if not isinstance(value, str):
         return None
     if _DAY.fullmatch(value):
-        day = _day_of(value, moment)
+        day = day_of(value, moment)
         return None if day is None else moment.day_begins(day)
     return from_iso(value)
 
 
-def _day_of(value: Anything, moment: Moment) -> date | None:
+def day_of(value: Anything, moment: Moment) -> date | None:
+    """The day that a value tells, where an instant is that day there; None for what tells none."""
     if not isinstance(value, str):
         return None
     try:

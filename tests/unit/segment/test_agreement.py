@@ -10,6 +10,7 @@ from hypothesis.strategies import DrawFn
 
 from courtesy.segment.tree import Segment
 from tests.unit.segment import histories, reference
+from tests.unit.segment.by_sql import by_sql
 from tests.unit.segment.executions import by_judge
 from tests.unit.segment.facts import World
 
@@ -30,3 +31,12 @@ def questions(draw: DrawFn) -> tuple[World, dict[str, Segment], int]:
 def test_whoever_is_judged_is_judged_as_the_reference_does(question: tuple[World, dict[str, Segment], int]) -> None:
     """Execution (c): the judge of one whole history, which tells the reasons."""
     assert by_judge(*question) == reference.members(*question)
+
+
+@settings(max_examples=max(EXAMPLES // 8, 1))
+@given(questions())
+def test_whoever_is_found_by_sql_is_found_as_the_reference_does(
+    question: tuple[World, dict[str, Segment], int],
+) -> None:
+    """Execution (b): one statement over a table like the lake's."""
+    assert by_sql(*question) == reference.members(*question)
