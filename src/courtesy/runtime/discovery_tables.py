@@ -36,6 +36,7 @@ _OWNED = """
         ON merged.person_id = event.person_id
     LEFT JOIN (SELECT position, root FROM people WHERE position IS NOT NULL) AS moved
         ON moved.position = event.position
+    WHERE event.raw IS NULL
 """
 
 _POPULATION = """
@@ -178,14 +179,14 @@ class Tables:
 
 
 def tables(connection: DuckDBPyConnection, at_ms: int, seed: int, among: NDArray[np.int64] | None = None) -> Tables:
-    """What is known as of an instant of people who did something by then; of those in `among` (rising), if it is given.
+    """What is known as of an instant of people who did something by then; of those in `among`, if it is given.
 
     The connection has the relations `events` and `people` of `segment.sql.scan.Relations`.
     """
     connection.execute(_OWNED)
     found = np.asarray(rows(connection, _POPULATION, at_ms=at_ms)["owner"], np.int64)
     if among is not None:
-        found = np.intersect1d(found, among, assume_unique=True)
+        found = np.intersect1d(found, among)
     people = found
     if found.size > PEOPLE_MAX:
         # Other bits than those by which people are held out.

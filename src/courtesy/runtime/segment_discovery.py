@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,32 +9,26 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from courtesy.base.ids import PersonId
-from courtesy.base.time import DAY_MS
 from courtesy.runtime.discovery_conditions import Source
 from courtesy.runtime.discovery_tables import Tables, tables
 from courtesy.segment.discovery.collecting import Collector
 from courtesy.segment.discovery.discover import Discovery, Found, Wanted, discover
 from courtesy.segment.discovery.lookalike import Sharpness, fit, sharpness, unpacked
-from courtesy.segment.discovery.outcome import after_cutoff
 from courtesy.segment.discovery.people import Truths, is_found
-from courtesy.segment.tree import Expression
 
 EVEN = 0.5
 """How sharp scores are that tell nothing."""
 
-Members = Callable[[Expression, int], NDArray[np.int64]]
-"""Who fits an expression as of an instant, by their numbers."""
+People = NDArray[np.int64]
+"""Numbers of people, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be found: of an outcome, in `window_days` after `cutoff_ms`, among those who fit `among` then (None:
-    among all). `left_out`: names of events and paths of traits that no proposal may be about."""
+    """What is to be found, by what had happened by the cut-off. `left_out`: names of events and paths of traits that no
+    proposal may be about."""
 
-    outcome: Expression
     cutoff_ms: int
-    window_days: int
-    among: Expression | None
     left_out: frozenset[str]
     wanted: Wanted
 
@@ -68,21 +61,20 @@ class Lookalikes:
     nearest: tuple[Alike, ...]
 
 
-def discovered(connection: DuckDBPyConnection, members: Members, asked: Asked) -> Discovered:
-    """Micro-segments that differ in an outcome. The connection is as `tables` wants it."""
-    among = None if asked.among is None else np.sort(members(asked.among, asked.cutoff_ms))
+def discovered(connection: DuckDBPyConnection, asked: Asked, had: People, among: People | None) -> Discovered:
+    """Micro-segments that differ in an outcome. `had`: who had it; `among`: who is looked at, None for all. The
+    connection is as `tables` wants it."""
     known = tables(connection, asked.cutoff_ms, asked.wanted.seed, among)
-    until_ms = asked.cutoff_ms + asked.window_days * DAY_MS
-    had = members(after_cutoff(asked.outcome, asked.window_days), until_ms)
     found, seen_count = _conditions(known, np.isin(known.people, had), asked)
     return Discovered(discover(found, asked.wanted), known.of_count, seen_count)
 
 
-def lookalikes(connection: DuckDBPyConnection, members: Members, asked: Asked, nearest_count: int) -> Lookalikes:
-    """Who is most like those for whom the outcome holds at the cut-off itself; the window is not asked for."""
-    among = None if asked.among is None else np.sort(members(asked.among, asked.cutoff_ms))
+def lookalikes(
+    connection: DuckDBPyConnection, asked: Asked, members: People, among: People | None, nearest_count: int
+) -> Lookalikes:
+    """Who is most like the members, and is none."""
     known = tables(connection, asked.cutoff_ms, asked.wanted.seed, among)
-    is_member = np.isin(known.people, members(asked.outcome, asked.cutoff_ms))
+    is_member = np.isin(known.people, members)
     found, seen_count = _conditions(known, is_member, asked)
     discovery = discover(found, asked.wanted)
     scores, sharp = _scored(known, found, discovery, asked.wanted.seed)

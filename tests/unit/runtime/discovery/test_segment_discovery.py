@@ -8,18 +8,17 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
-from numpy.typing import NDArray
 
 from courtesy.base.time import DAY_MS
-from courtesy.runtime.segment_discovery import Asked, Discovered, Members, discovered, lookalikes
+from courtesy.runtime.segment_discovery import Asked, Discovered, People, discovered, lookalikes
 from courtesy.segment.discovery.discover import Wanted
-from courtesy.segment.discovery.outcome import spoken_of
+from courtesy.segment.discovery.outcome import after_cutoff, spoken_of
 from courtesy.segment.parsing import parse
 from courtesy.segment.printing import write
 from courtesy.segment.sql.scan import Question
 from courtesy.segment.sql.statement import compiled
 from courtesy.segment.tree import Expression, Segment
-from tests.unit.runtime.discovery.worlds import NOW_MS, Log, lake
+from tests.unit.runtime.discovery.worlds import NO_MOVES, NOW_MS, Log, lake
 
 WINDOW_DAYS = 30
 WANTED = Wanted(least_people=30, seed=5)
@@ -43,30 +42,37 @@ def _shop(seed: int = 1, people: int = 1_500) -> Log:
     return log
 
 
-def members_in(connection: DuckDBPyConnection) -> Members:
+def members(connection: DuckDBPyConnection, expression: Expression, at_ms: int) -> People:
     """Who fits, by the lake's own reading."""
-
-    def members(expression: Expression, at_ms: int) -> NDArray[np.int64]:
-        statement = compiled({"": Segment(1, expression)}, [""], Question(at_ms))
-        return np.asarray(connection.execute(statement.members_of("")).fetchnumpy()["person_id"], np.int64)
-
-    return members
+    statement = compiled({"": Segment(1, expression)}, [""], Question(at_ms))
+    return np.asarray(connection.execute(statement.members_of("")).fetchnumpy()["person_id"], np.int64)
 
 
-def _asked(outcome: str, among: str | None = None, left_out: Iterable[str] = ()) -> Asked:
-    return Asked(
-        parse(outcome).segment.expression,
-        NOW_MS,
-        WINDOW_DAYS,
-        None if among is None else parse(among).segment.expression,
-        frozenset(left_out),
-        WANTED,
-    )
+def of_text(text: str) -> Expression:
+    """What a text means."""
+    return parse(text).segment.expression
 
 
-def _discovered(log: Log, asked: Asked, people: pa.Table | None = None) -> Discovered:
-    with lake(log.records) if people is None else lake(log.records, people) as connection:
-        return discovered(connection, members_in(connection), asked)
+def discovered_in(
+    connection: DuckDBPyConnection, outcome: str, asked: Asked, window_days: int, among: str | None = None
+) -> Discovered:
+    """What is found of an outcome in the days after the cut-off."""
+    until_ms = asked.cutoff_ms + window_days * DAY_MS
+    had = members(connection, after_cutoff(of_text(outcome), window_days), until_ms)
+    by_then = None if among is None else members(connection, of_text(among), asked.cutoff_ms)
+    return discovered(connection, asked, had, by_then)
+
+
+def _discovered(
+    log: Log,
+    outcome: str,
+    among: str | None = None,
+    left_out: Iterable[str] = (),
+    people: pa.Table = NO_MOVES,
+    now_ms: int = NOW_MS,
+) -> Discovered:
+    with lake(log.records, people) as connection:
+        return discovered_in(connection, outcome, Asked(now_ms, frozenset(left_out), WANTED), WINDOW_DAYS, among)
 
 
 def _texts(found: Discovered) -> list[str]:
@@ -75,7 +81,7 @@ def _texts(found: Discovered) -> list[str]:
 
 def test_what_was_planted_is_proposed_first() -> None:
     """Two conditions, one on what people did and one on who they are, found together, with their rate."""
-    found = _discovered(_shop(), _asked('did "Order Completed"'))
+    found = _discovered(_shop(), 'did "Order Completed"')
     first = found.discovery.proposals[0]
     assert "country is AT" in _texts(found)[0]
     assert 'did "Product Viewed" at least 2 times' in _texts(found)[0]
@@ -86,12 +92,10 @@ def test_what_was_planted_is_proposed_first() -> None:
 
 def test_nothing_of_later_is_proposed() -> None:
     """A canary that only those have who had the outcome, a millisecond after the cut-off, is in no proposal."""
-    found = _discovered(_shop(), _asked('did "Order Completed"'))
+    found = _discovered(_shop(), 'did "Order Completed"')
     assert not any("anary" in text or "Order" in text for text in _texts(found))
-    beyond = Asked(
-        parse('did "Order Completed"').segment.expression, NOW_MS + 1, WINDOW_DAYS, None, frozenset(), WANTED
-    )
-    assert any("anary" in text for text in _texts(_discovered(_shop(), beyond)))
+    beyond = _discovered(_shop(), 'did "Order Completed"', now_ms=NOW_MS + 1)
+    assert any("anary" in text for text in _texts(beyond))
 
 
 def test_the_outcome_is_asked_of_the_window_alone() -> None:
@@ -105,12 +109,12 @@ def test_the_outcome_is_asked_of_the_window_alone() -> None:
             log.did(person, "Order", NOW_MS + WINDOW_DAYS * DAY_MS)
         if 50 < person <= 70:
             log.did(person, "Order", NOW_MS + WINDOW_DAYS * DAY_MS + 1)
-    assert _discovered(log, _asked('did "Order"')).discovery.all.positives == 50
+    assert _discovered(log, 'did "Order"').discovery.all.positives == 50
 
 
 def test_only_those_are_looked_at_who_are_asked_for() -> None:
     """Everybody are those who fit `among` at the cut-off."""
-    found = _discovered(_shop(), _asked('did "Order Completed"', among="country is AT"))
+    found = _discovered(_shop(), 'did "Order Completed"', among="country is AT")
     assert 400 < found.discovery.all.people < 600
     assert found.of_people == found.discovery.all.people
     assert not any("country" in text for text in _texts(found))
@@ -118,7 +122,7 @@ def test_only_those_are_looked_at_who_are_asked_for() -> None:
 
 def test_what_is_left_out_is_in_no_proposal() -> None:
     """Neither events nor traits that nobody wants to hear of."""
-    found = _discovered(_shop(), _asked('did "Order Completed"', left_out=["country", "Product Viewed"]))
+    found = _discovered(_shop(), 'did "Order Completed"', left_out=["country", "Product Viewed"])
     assert not any("country" in text or "Product" in text for text in _texts(found))
 
 
@@ -137,7 +141,7 @@ def test_events_belong_to_whom_they_belong_to_now() -> None:
     people = pa.table(dict(zip(
         ("person_id", "root", "position"), (pa.array(each, pa.int64()) for each in zip(*rows, strict=True)), strict=True
     )))  # fmt: skip
-    found = _discovered(log, _asked('did "Order"'), people)
+    found = _discovered(log, 'did "Order"', people=people)
     assert (found.discovery.all.people, found.discovery.all.positives) == (200, 100)
 
 
@@ -156,13 +160,11 @@ def _club(seed: int) -> Log:
 def test_look_alikes_are_like_members_and_are_none() -> None:
     """The nearest have what most members have, are not on the list, and it is said how well this tells members."""
     log = _club(3)
-    club = parse("lists.Club is true").segment.expression
-    asked = Asked(club, NOW_MS, WINDOW_DAYS, None, spoken_of(club, {}), WANTED)
+    club = of_text("lists.Club is true")
     with lake(log.records) as connection:
-        members = members_in(connection)
-        found = lookalikes(connection, members, asked, 40)
-        alike = members(parse("country is AT and age < 35 and not lists.Club is true").segment.expression, NOW_MS)
-        inside = members(club, NOW_MS)
+        inside = members(connection, club, NOW_MS)
+        found = lookalikes(connection, Asked(NOW_MS, spoken_of(club, {}), WANTED), inside, None, 40)
+        alike = members(connection, of_text("country is AT and age < 35 and not lists.Club is true"), NOW_MS)
     nearest = [each.person for each in found.nearest]
     assert len(nearest) == 40
     assert not set(nearest) & set(inside.tolist())
@@ -179,10 +181,9 @@ def test_nobody_is_like_a_list_that_was_drawn_by_lot() -> None:
         lists = {"Lot": True} if chance.random() < 0.2 else {}
         log.is_so(person, NOW_MS - DAY_MS, {"age": chance.randrange(18, 80), "lists": lists})
         log.did(person, "View", NOW_MS - chance.randrange(90 * DAY_MS))
-    lot = parse("lists.Lot is true").segment.expression
+    lot = of_text("lists.Lot is true")
     with lake(log.records) as connection:
-        found = lookalikes(
-            connection, members_in(connection), _asked("lists.Lot is true", left_out=spoken_of(lot, {})), 9
-        )
+        asked = Asked(NOW_MS, spoken_of(lot, {}), WANTED)
+        found = lookalikes(connection, asked, members(connection, lot, NOW_MS), None, 9)
     assert found.nearest == ()
     assert found.sharpness.low < 0.5 < found.sharpness.high
