@@ -17,7 +17,7 @@ from courtesy.engine.segment import (
     ValueSize,
 )
 from courtesy.identity.repair import Erasure, Note
-from tests.contract.builders import ANN, BOB, NOW_MS, ODD_TEXTS, Store, batch, claim_all
+from tests.contract.builders import ANN, BOB, NOW_MS, ODD_TEXTS, Message, Store, batch, claim_all, receive
 
 BUYERS, STAFF, WATCHERS = 7, 8, 9
 ZOE = PersonId(103)
@@ -74,7 +74,7 @@ async def test_changes_of_one_commit_come_in_their_order(engine: Engine) -> None
 async def test_sizes_tell_people_and_members(engine: Engine) -> None:
     """In a segment for each value a person is in for several of them, and one person all the same."""
     await change(engine, *(enters(ANN, WATCHERS, value) for value in ('"a"', '"b"')), enters(BOB, WATCHERS, '"a"'))
-    assert await engine.segment_sizes() == {WATCHERS: SegmentSize(2, 3)}
+    assert await engine.segment_sizes([WATCHERS, STAFF]) == {WATCHERS: SegmentSize(2, 3), STAFF: SegmentSize(0, 0)}
     assert await engine.segment_values(WATCHERS, 9) == [ValueSize('"a"', 2), ValueSize('"b"', 1)]
     assert await engine.segment_values(WATCHERS, 1) == [ValueSize('"a"', 2)]
     assert await engine.segment_values(STAFF, 9) == []
@@ -104,6 +104,7 @@ async def test_the_latest_to_enter_come_first(engine: Engine) -> None:
     await change(engine, enters(ANN), enters(BOB, at_ms=NOW_MS + 2), enters(ZOE, at_ms=NOW_MS + 1), enters(ANN, STAFF))
     assert [each.person for each in await engine.members_since(BUYERS, NOW_MS + 1, 9)] == [BOB, ZOE]
     assert [each.person for each in await engine.members_since(BUYERS, 0, 2)] == [BOB, ZOE]
+    assert [await engine.entered_count(BUYERS, NOW_MS + later) for later in (0, 1, 3)] == [3, 2, 0]
 
 
 async def test_a_sample_is_even_and_the_same_each_time(engine: Engine) -> None:
@@ -163,6 +164,14 @@ async def test_who_is_erased_is_in_nothing_and_counts_as_gone(engine: Engine) ->
     assert await engine.segment_flows(BUYERS, 0) == [HourFlow(BUYERS, NOW_MS, 2, 0), gone]
 
 
+async def test_identifiers_of_members_are_read_together(engine: Engine) -> None:
+    """Of many people at once, in order; nobody is told of who has none."""
+    await receive(engine, Message("m1", ("user_id:zoë", "email:b@x.org")), Message("m2", ("user_id:bob",)))
+    people = [reading.person for name in ("zoë", "bob") if (reading := await engine.read_person(f"user_id:{name}"))]
+    told = await engine.identifiers_of([*people, PersonId(9_999)])
+    assert told == {people[0]: ["email:b@x.org", "user_id:zoë"], people[1]: ["user_id:bob"]}
+
+
 async def test_the_hours_add_up_to_who_is_in(engine: Engine) -> None:
     """Whatever comes and goes, in any order, and however it is cut into commits."""
     chance = random.Random(5)
@@ -180,7 +189,7 @@ async def test_the_hours_add_up_to_who_is_in(engine: Engine) -> None:
                 for _ in range(chance.randrange(30))
             ),
         )
-    sizes = await engine.segment_sizes()
+    sizes = await engine.segment_sizes([BUYERS, STAFF])
     for segment in (BUYERS, STAFF):
         flows = await engine.segment_flows(segment, 0)
         assert sum(each.entered_count - each.left_count for each in flows) == sizes[segment].people_count

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from courtesy.http.centre.texts import LOCALES
-from sim.server import Server
+from sim.server import LEARN_S, Server
 from tests.e2e.asking import ask, person_of, person_path
 from tests.e2e.walking import LOGO, PHONE, address_for, customer, may, open_shop, walk
 
@@ -143,6 +145,90 @@ def test_unsubscribing_takes_one_press(shop: Server, node_modules: Path) -> None
     form = {"content-type": "application/x-www-form-urlencoded"}
     answer = ask(shop.port, "POST", path, body=b"List-Unsubscribe=One-Click", headers=form)
     assert answer.status == 200
+
+
+@contextmanager
+def asking(shop: Server, **questions: dict[str, Any]) -> Iterator[None]:
+    """A shop with questions, for as long as this lasts."""
+    for name, question in questions.items():
+        shop.send("PUT", f"/v1/questions/{name}", question)
+    time.sleep(LEARN_S)
+    try:
+        yield
+    finally:
+        for name in questions:
+            ask(shop.port, "DELETE", f"/v1/questions/{name}", key=shop.admin_key)
+        time.sleep(LEARN_S)
+
+
+STYLE: dict[str, Any] = {
+    "text": {"en": "Which style is yours?", "de": "Welcher Stil ist Ihrer?"},
+    "weight": 5,
+    "answer": {
+        "kind": "one_of",
+        "topic": "style",
+        "options": [
+            {"name": "classic", "labels": {"de": "Klassisch"}},
+            {"name": "sporty", "labels": {"de": "Sportlich"}},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without scripts"])
+def test_one_question_is_asked_answered_and_answered_anew(shop: Server, node_modules: Path, javascript: bool) -> None:
+    """The one worth most, once; the answer is shown among theirs, and can be changed there, in their language."""
+    user = f"asked-{javascript}"
+    customer(shop, user)
+    other = {"text": {"en": "How are we?"}, "answer": {"kind": "rating", "topic": "service"}}
+    with asking(shop, style=STYLE, service=other):
+        address = f"{address_for(shop, user)}?lang=de"
+        first = walk(
+            node_modules,
+            ("open", address),
+            ("text",),
+            ("choose", "answer", "sporty"),
+            ("press", "send"),
+            ("text",),
+            ("unfold",),
+            ("choose", "answer", "classic"),
+            ("press", "send"),
+            ("text",),
+            javascript=javascript,
+        )
+    assert "Welcher Stil ist Ihrer?" in first.answers[1]
+    assert "How are we?" not in first.answers[1]
+    assert "Ihre Antwort ist gespeichert" in first.answers[4]
+    assert "Eine Frage an Sie" not in first.answers[4]
+    choices = shop.get(f"{person_path('user_id', user)}/choices")["choices"]
+    assert [each["value"] for each in choices] == ["classic", "sporty"]
+    assert first.refused == []
+
+
+def test_a_question_is_put_off_with_one_press(shop: Server, node_modules: Path) -> None:
+    """By the keyboard alone, with nothing chosen; axe finds nothing in it in any language, nor in the answers."""
+    customer(shop, "busy")
+    email = {"text": {"en": "May we?"}, "answer": {"kind": "consent", "purpose": "research"}, "weight": 1}
+    guess = {"text": {"en": "Which animals?"}, "answer": {"kind": "trait", "path": "pets"}}
+    with asking(shop, style=STYLE, research=email, animals=guess):
+        address = address_for(shop, "busy")
+        pages = (step for each in LOCALES for step in (("open", f"{address}?lang={each}"), ("unfold",), ("axe",)))
+        checked = walk(node_modules, *pages)
+        seen = walk(
+            node_modules,
+            ("open", address),
+            ("layout",),
+            ("tab", "not_now"),
+            ("key", "Enter", True),
+            ("text",),
+            viewport=PHONE,
+        )
+    assert checked.answers[2::3] == [[] for _ in LOCALES]
+    assert seen.answers[1]["wide"] <= PHONE["width"]
+    assert seen.answers[2] == "solid"
+    assert "All right, not now" in seen.answers[4]
+    assert "A question for you" not in seen.answers[4]
+    assert "Which animals?" in seen.answers[4]
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without scripts"])

@@ -278,11 +278,11 @@ def scope_of(answer: AnswerKind) -> Scope:
             return Scope(answer.purpose, topic=answer.topic)
 
 
-def evidence_of(seen: Shown) -> dict[str, Any]:
-    """What was shown, as a choice tells it."""
+def evidence_of(seen: Shown, form: bytes) -> dict[str, Any]:
+    """What was shown, in which form, as a choice tells it."""
     return {
         "notice": sha256(seen.wording).hexdigest(),
-        "form": sha256(seen.form).hexdigest(),
+        "form": sha256(form).hexdigest(),
         "locale": seen.locale,
         "affirmative": True,
     }

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import HOUR_MS
+from courtesy.engine.building import BuildingStore
 
 
 class MembershipChange(NamedTuple):
@@ -147,15 +148,19 @@ def sizes_back(size: int, flows: Sequence[HourFlow], hours: Sequence[int]) -> li
     return told[::-1]
 
 
-class SegmentStore(Protocol):
+class SegmentStore(BuildingStore, Protocol):
     """The side of an engine that keeps segments."""
 
     async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
         """All that these people are in, by segment, value and person."""
         ...
 
-    async def segment_sizes(self) -> dict[int, SegmentSize]:
-        """How many are in each segment that anybody is in."""
+    async def segment_sizes(self, segments: Collection[int]) -> dict[int, SegmentSize]:
+        """How many are in each of these segments, found by counting them."""
+        ...
+
+    async def identifiers_of(self, people: Collection[PersonId]) -> dict[PersonId, list[str]]:
+        """The identifiers of each of these people who has any, in order."""
         ...
 
     async def members(
@@ -166,6 +171,10 @@ class SegmentStore(Protocol):
 
     async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
         """Who is in and entered at an instant or later, the latest first, at most `limit`."""
+        ...
+
+    async def entered_count(self, segment: int, from_ms: int) -> int:
+        """How many are in who entered at an instant or later."""
         ...
 
     async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:

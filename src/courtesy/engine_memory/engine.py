@@ -73,6 +73,7 @@ from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
 _NO_KEY = bytes(16)
+EVERY_RECORD = 2**62
 
 
 class MemoryEngine:
@@ -530,11 +531,28 @@ class MemoryEngine:
 
     # -- segments
 
+    async def stored_people(self, after: PersonId | None, limit: int) -> list[PersonId]:
+        people = sorted(person for person in self._disk.folding.states if after is None or person > after)
+        return people[:limit]
+
+    async def restored_since(self, position: Position) -> set[PersonId]:
+        found = self._disk.log.all_after(position, EVERY_RECORD)
+        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+
+    async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
+        self._disk.folding.wake(people, timer, due_ms)
+
+    async def waiting_count(self, timer: str) -> int:
+        return self._disk.folding.waiting_count(timer)
+
     async def segments_of(self, people: Collection[PersonId]) -> list[Member]:
         return self._disk.segments.of(people)
 
-    async def segment_sizes(self) -> dict[int, SegmentSize]:
-        return self._disk.segments.sizes()
+    async def segment_sizes(self, segments: Collection[int]) -> dict[int, SegmentSize]:
+        return {segment: self._disk.segments.size(segment) for segment in segments}
+
+    async def identifiers_of(self, people: Collection[PersonId]) -> dict[PersonId, list[str]]:
+        return {person: sorted(held) for person, held in self._disk.identity.held(people).items() if held}
 
     async def members(
         self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int
@@ -543,6 +561,9 @@ class MemoryEngine:
 
     async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
         return self._disk.segments.since(segment, from_ms, limit)
+
+    async def entered_count(self, segment: int, from_ms: int) -> int:
+        return sum(each.entered_ms >= from_ms for each in self._disk.segments.members(segment))
 
     async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:
         return self._disk.segments.sample(segment, value, limit)

@@ -129,6 +129,16 @@ class Folding:
             self._timers[change.person, change.timer] = change.due_ms
             insort(due_in_order, (change.due_ms, change.person, change.timer))
 
+    def wake(self, people: Iterable[PersonId], timer: str, due_ms: int) -> None:
+        """Set a timer for each of these people who has none of that name."""
+        for person in people:
+            if (person, timer) not in self._timers:
+                self._change_timer(TimerChange(person, timer, due_ms))
+
+    def waiting_count(self, timer: str) -> int:
+        """How many timers of that name are set."""
+        return sum(name == timer for _, name in self._timers)
+
     def due(self, partitions: Iterable[Partition], now_ms: int, limit: int) -> list[_Due]:
         """Timers that are due, oldest first."""
         due = [each for number in partitions for each in self._due[number] if each[0] <= now_ms]

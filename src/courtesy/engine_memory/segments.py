@@ -59,7 +59,8 @@ class Segments:
         self._flows = {hour: counts for hour, counts in self._flows.items() if hour.segment != segment}
         self.states.pop(segment, None)
 
-    def _members(self, segment: int, value: str | None = None) -> list[Member]:
+    def members(self, segment: int, value: str | None = None) -> list[Member]:
+        """Who is in a segment, or in it for a value, by value and person."""
         return sorted(
             Member(*key, at_ms)
             for key, at_ms in self._entered.items()
@@ -70,25 +71,24 @@ class Segments:
         """All that people are in."""
         return sorted(Member(*key, at_ms) for key, at_ms in self._entered.items() if key.person in people)
 
-    def sizes(self) -> dict[int, SegmentSize]:
-        """How many are in each."""
-        members = Counter(key.segment for key in self._entered)
-        people = Counter(segment for segment, _ in {(key.segment, key.person) for key in self._entered})
-        return {segment: SegmentSize(people[segment], count) for segment, count in members.items()}
+    def size(self, segment: int) -> SegmentSize:
+        """How many are in it."""
+        found = self.members(segment)
+        return SegmentSize(len({each.person for each in found}), len(found))
 
     def page(self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int) -> list[Member]:
         """Members in order, after a place."""
-        found = self._members(segment, value)
+        found = self.members(segment, value)
         return [each for each in found if after is None or (each.value, each.person) > after][:limit]
 
     def since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
         """Who entered from an instant on, the latest first."""
-        found = [each for each in self._members(segment) if each.entered_ms >= from_ms]
+        found = [each for each in self.members(segment) if each.entered_ms >= from_ms]
         return sorted(found, key=lambda each: (-each.entered_ms, each.value, each.person))[:limit]
 
     def sample(self, segment: int, value: str, limit: int) -> list[Member]:
         """Some members, evenly over the numbers of people."""
-        found = self._members(segment, value)
+        found = self.members(segment, value)
         if not found:
             return []
         first, last = found[0].person, found[-1].person

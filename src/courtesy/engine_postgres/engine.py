@@ -12,6 +12,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.tasks import end
 from courtesy.engine_postgres.answers import Answers
 from courtesy.engine_postgres.appending import Appending
+from courtesy.engine_postgres.building import Building
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
@@ -54,6 +55,7 @@ class PostgresEngine(
     Answers,
     Codes,
     Segments,
+    Building,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

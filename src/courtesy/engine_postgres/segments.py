@@ -84,6 +84,14 @@ SELECT of, count(*) FROM (
     WHERE segment = ANY(%b::bigint[]) GROUP BY person_id
 ) AS person GROUP BY of
 """
+_SIZES = """
+SELECT segment, count(DISTINCT person_id), count(*) FROM segment_member
+WHERE segment = ANY(%b::bigint[]) GROUP BY segment
+"""
+_IDENTIFIERS = """
+SELECT person_id, array_agg(identifier ORDER BY identifier) FROM identifier WHERE person_id = ANY(%b::bigint[])
+GROUP BY person_id
+"""
 _SET_STATE = """
 INSERT INTO segment_state (segment, revision, stage, position, at, member_count) VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (segment) DO UPDATE SET revision = excluded.revision, stage = excluded.stage,
@@ -119,9 +127,14 @@ class Segments(Connected):
         query = f"SELECT {_COLUMNS} FROM segment_member WHERE person_id = ANY(%b::bigint[])"
         return sorted(_member(row) for row in await self._rows(query, list(people)))
 
-    async def segment_sizes(self) -> dict[int, SegmentSize]:
-        query = "SELECT segment, count(DISTINCT person_id), count(*) FROM segment_member GROUP BY segment"
-        return {number: SegmentSize(people, members) for number, people, members in await self._rows(query)}
+    async def segment_sizes(self, segments: Collection[int]) -> dict[int, SegmentSize]:
+        counted = {
+            number: SegmentSize(people, members) for number, people, members in await self._rows(_SIZES, list(segments))
+        }
+        return {number: counted.get(number, SegmentSize(0, 0)) for number in segments}
+
+    async def identifiers_of(self, people: Collection[PersonId]) -> dict[PersonId, list[str]]:
+        return {PersonId(person): told for person, told in await self._rows(_IDENTIFIERS, list(people))}
 
     async def members(
         self, segment: int, value: str | None, after: tuple[str, PersonId] | None, limit: int
@@ -138,6 +151,10 @@ class Segments(Connected):
 
     async def members_since(self, segment: int, from_ms: int, limit: int) -> list[Member]:
         return [_member(row) for row in await self._rows(_SINCE, segment, from_ms, limit)]
+
+    async def entered_count(self, segment: int, from_ms: int) -> int:
+        query = "SELECT count(*) FROM segment_member WHERE segment = %s AND entered >= %s"
+        return int((await self._rows(query, segment, from_ms))[0][0])
 
     async def sample_members(self, segment: int, value: str, limit: int) -> list[Member]:
         async with self._connection() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -12,7 +12,8 @@ from litestar import HttpMethod, Litestar, Request, Response
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Send
+from litestar.types import Scope as ASGIScope
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
@@ -36,6 +37,8 @@ from courtesy.http import (
     repair,
     requests,
     retention,
+    segment_members,
+    segments,
     standards,
     tracking,
 )
@@ -86,6 +89,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *standards.OPERATIONS,
     *definitions.OPERATIONS,
     *recipients.OPERATIONS,
+    *segments.OPERATIONS,
+    *segment_members.OPERATIONS,
     *event_schemas.OPERATIONS,
     *quality.OPERATIONS,
     *operations.OPERATIONS,
@@ -153,9 +158,24 @@ def _handler(template: str, method: str, some: list[Operation]) -> HTTPRouteHand
     async def handle(request: Incoming) -> ASGIApp:
         answer = await _answer(request, places)
         headers = (("content-type", answer.media_type), *answer.headers)
+        if answer.pieces is not None:
+            return _in_pieces(answer.status, headers, answer.pieces)
         return ASGIResponse(body=answer.body, status_code=answer.status, headers=headers)
 
     return HTTPRouteHandler(_path(template), http_method=cast("HttpMethod", method), status_code=200)(handle)
+
+
+def _in_pieces(status: int, headers: Sequence[tuple[str, str]], pieces: AsyncIterator[bytes]) -> ASGIApp:
+    """An answer that is made while it is sent. Should making it fail, the connection ends before the answer does."""
+
+    async def answer(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        encoded = [(name.encode(), value.encode()) for name, value in headers]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -50,6 +50,7 @@ _TAGS = {
     "identity": "Who is who.",
     "retention": "How long events are kept.",
     "schemas": "What events should look like.",
+    "segments": "People for whom an expression holds now.",
     "subscriptions": "Webhooks that are called when a person does something.",
     "quarantine": "Rejected events: what is wrong with them, mending, replaying, discarding.",
     "operations": "For those who run it.",

@@ -6,8 +6,8 @@ Each is declared once, next to the function that carries it out; routing, checks
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -33,16 +33,17 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, encoded."""
+    """What goes back, encoded; `pieces` after `body`, as they come, when it is too large to be held at once."""
 
     body: bytes
     status: int = 200
     media_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    pieces: AsyncIterator[bytes] | None = None
 
     def with_headers(self, *headers: tuple[str, str]) -> Answer:
         """The same with more headers."""
-        return Answer(self.body, self.status, self.media_type, (*self.headers, *headers))
+        return replace(self, headers=(*self.headers, *headers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,9 +223,17 @@ def _told_ms(state: PersonState, answer: AnswerKind) -> int:
 
 def _set_ms(standing: Standing, scope: Scope, now_ms: int) -> int:
     """When a preference was set last, -1 when it never was."""
+    latest = latest_set(standing, scope, now_ms)
+    return -1 if latest is None else latest.held_from
+
+
+def latest_set(standing: Standing, scope: Scope, now_ms: int) -> Kept | None:
+    """What a preference was set to last, for just that scope; None when it never was."""
     kept = standing.scopes.get(scope_key(scope), ())
     return max(
-        (each.held_from for each in kept if each.action is Action.SET and _counts(standing, each, now_ms)), default=-1
+        (each for each in kept if each.action is Action.SET and _counts(standing, each, now_ms)),
+        key=lambda each: (each.held_from, each.id),
+        default=None,
     )
 
 

@@ -7,21 +7,23 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from courtesy.base.ids import PersonId
-from courtesy.person.catalog import EMPTY_CATALOG, Catalog, Subscription
+from courtesy.person.catalog import EMPTY_CATALOG, Catalog, Subscription, Watch
 from courtesy.person.record import FACTS, Record, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
-from courtesy.person.step import step
+from courtesy.person.step import Occurred, step
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogHistory:
     """The catalogue as it was: each of today's subscriptions from the instant (ms UTC) since which it is as it is.
 
-    What was defined later did not start anything then, so it must not when history is folded anew.
+    What was defined later did not start anything then, so it must not when history is folded anew. But `watch` is over
+    today's segments, which count all that ever happened.
     """
 
     since: Sequence[int]
     catalogs: Sequence[Catalog]
+    watch: Watch | None = None
 
     def at(self, instant_ms: int) -> Catalog:
         """The catalogue at an instant, as far as it is still in force."""
@@ -29,12 +31,12 @@ class CatalogHistory:
         return self.catalogs[count - 1] if count else EMPTY_CATALOG
 
 
-def catalog_history(defined: Iterable[tuple[int, Subscription]]) -> CatalogHistory:
+def catalog_history(defined: Iterable[tuple[int, Subscription]], watch: Watch | None = None) -> CatalogHistory:
     """The history in which each subscription is there from its instant on."""
     ordered = sorted(defined, key=lambda each: (each[0], each[1].name))
     subscriptions = [subscription for _, subscription in ordered]
     catalogs = [Catalog(count, tuple(subscriptions[:count])) for count in range(1, len(ordered) + 1)]
-    return CatalogHistory([since for since, _ in ordered], catalogs)
+    return CatalogHistory([since for since, _ in ordered], catalogs, watch)
 
 
 NO_CATALOGS = CatalogHistory((), ())
@@ -69,7 +71,10 @@ def refold(
 def _fold(state: PersonState, record: Record, catalogs: CatalogHistory, keep: Collection[str]) -> None:
     if state.timers:
         _end_waits(state, record.received, keep)
-    step(state, input_of(record), catalogs.at(record.received), record.received)
+    given = input_of(record)
+    step(state, given, catalogs.at(record.received), record.received)
+    if catalogs.watch is not None and isinstance(given, Occurred):
+        catalogs.watch.count(state, given.fact, given.tie, None)
 
 
 def _fold_carefully(state: PersonState, record: Record, catalogs: CatalogHistory, keep: Collection[str]) -> PersonState:

@@ -172,7 +172,7 @@ def _look_again(state: PersonState, catalog: Catalog, due_ms: int) -> Outcome:
 def _turned(state: PersonState, outcome: Outcome, crossings: list[Crossing]) -> Outcome:
     """The same with what the watch found, and with a timer for when it is to look again."""
     assert state.marks is not None
-    first_ms = min(state.marks.due.values(), default=0)
+    first_ms = state.marks.first
     if not crossings and first_ms == state.marks.timer:
         return outcome
     outcome = Outcome() if outcome is NOTHING else outcome
@@ -305,7 +305,8 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
         # Facts are found anew; who was inside until now is still to leave where the facts say so.
         state.marks = state.marks or Marks()
         state.marks.now, state.marks.timer = before.now, before.timer
-        state.marks.inside, state.marks.due = ({}, {}) if was_merged else (before.inside, before.due)
+        if not was_merged:
+            state.marks.inside, state.marks.due, state.marks.first = before.inside, before.due, before.first
         state.marks.seen = before.seen
     if catalog.watch is None:
         return outcome

@@ -22,6 +22,8 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.memberships import Memberships
+from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
@@ -36,6 +38,7 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
 
@@ -67,6 +70,8 @@ class App:
     quarantine: Quarantine
     schemas: Schemas
     quality: Judge
+    segments: Segments
+    memberships: Memberships
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
@@ -83,6 +88,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients)
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
+    segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
     return App(
         settings,
         clock,
@@ -107,6 +113,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Quarantine(engine, catalog, ingest),
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),
+        segments,
+        Memberships(engine, catalog, segments, people, clock),
     )
 
 

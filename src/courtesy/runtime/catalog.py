@@ -180,7 +180,7 @@ class Definitions:
     recipients: dict[str, Recipient] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
-    in_force: list[SegmentDefinition] = field(default_factory=list)
+    segments_in_force: list[SegmentDefinition] = field(default_factory=list)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -242,7 +242,7 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
-    out.in_force = _segments_in_force(out)
+    out.segments_in_force = _segments_in_force(out)
     out.catalog = Catalog(version, tuple(on), _watch(out, before))
     return out
 
@@ -265,9 +265,13 @@ def _in_force(told: Definition, body: SegmentBody, ready: Ready | None) -> Segme
 
 def _watch(found: Definitions, before: Definitions) -> catalog.Watch | None:
     """What watches over them: the same as before while they and the names of sources are."""
-    if (found.in_force, found.source_names) == (before.in_force, before.source_names):
+    if (found.segments_in_force, found.source_names) == (before.segments_in_force, before.source_names):
         return before.catalog.watch
-    return Watch(found.in_force, laws=Laws(LAWS), source_names=found.source_names) if found.in_force else None
+    return (
+        Watch(found.segments_in_force, laws=Laws(LAWS), source_names=found.source_names)
+        if found.segments_in_force
+        else None
+    )
 
 
 def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
@@ -487,7 +491,9 @@ class CatalogCache:
             return
         async with self._engine.appending():
             since = await self._engine.head()
-            body = msgspec.structs.replace(body, patterns=patterns_for(body.segment, since, self._definitions.in_force))
+            body = msgspec.structs.replace(
+                body, patterns=patterns_for(body.segment, since, self._definitions.segments_in_force)
+            )
             await self._define(SEGMENT, name, msgspec.json.encode(body), by)
 
     async def segment_is_ready(self, name: str, revision: int) -> None:

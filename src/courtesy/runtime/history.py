@@ -129,6 +129,13 @@ class History:
         As assigned then, by what was received until then; or `knowing_today`, as assigned now, by what had happened
         until then.
         """
+        return await self._told(people, at_ms, knowing_today=knowing_today, opens_all=False)
+
+    async def records_at(self, people: Collection[PersonId], at_ms: int, *, knowing_today: bool) -> Sequence[Record]:
+        """As `at`, but every record, in order: also what chapters tell is read."""
+        return (await self._told(people, at_ms, knowing_today=knowing_today, opens_all=True)).records
+
+    async def _told(self, people: Collection[PersonId], at_ms: int, *, knowing_today: bool, opens_all: bool) -> Told:
         instant = _Instant(at_ms, by_arrival=not knowing_today)
         moves = [move for move in await self._engine.moves(people) if knowing_today or move.at_ms <= at_ms]
         last = {move.position: move for move in moves}
@@ -143,7 +150,7 @@ class History:
             if instant.has_none(chapter) or (chapter.person not in people and not has_moved):
                 continue
             has_gone = any(span.first <= chapter.last and chapter.first <= span.last for span in spans)
-            is_whole = instant.has_all(chapter) and not (chapter.is_torn or has_moved or has_gone)
+            is_whole = instant.has_all(chapter) and not (opens_all or chapter.is_torn or has_moved or has_gone)
             (whole if is_whole else opened).append(chapter)
         gone = Spans(spans)
         records = [

@@ -29,15 +29,18 @@ from courtesy.channel.webhook import Webhook
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.history import History
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.requests import tell_overdue
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
+from courtesy.runtime.segment_building import SegmentBuilder
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
@@ -82,6 +85,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
+            asyncio.create_task(make_builder(engine, catalog, settings, url).run(stop), name="segments"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
@@ -170,6 +174,12 @@ def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
+
+
+def make_builder(engine: Engine, catalog: CatalogCache, settings: Settings, url: str) -> SegmentBuilder:
+    """What makes new segments ready."""
+    archive = LakeArchive(settings, url) if settings.has_lake else None
+    return SegmentBuilder(engine, History(engine, archive), catalog, SystemClock())
 
 
 def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:

@@ -9,7 +9,7 @@ knowledge of all before it, and no cap is ever exceeded; only of two people who 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -27,6 +27,7 @@ from courtesy.consent.questions import (
     choices_of,
     evidence_of,
     read_answer,
+    scope_of,
     shown,
     traits_of,
 )
@@ -34,7 +35,9 @@ from courtesy.consent.standing import Standing
 from courtesy.consent.wishes import Person
 from courtesy.engine.answers import ANSWERED_COUNT, ASKED_COUNT, DECLINED_COUNT, LABEL, AnswerCount
 from courtesy.engine.contract import Engine, PersonReading
+from courtesy.event.choice import Scope
 from courtesy.event.event import EventType
+from courtesy.person.answered import Answer, answer_in
 from courtesy.person.asking import ANSWERED, ASKED, DECLINED, Ask, Asking, ask_properties
 from courtesy.person.choosing import Candidate, Chosen, Counts, Moment, choose, open_ask
 from courtesy.person.state import PersonState
@@ -51,7 +54,7 @@ TRIES_MAX = 5
 ANSWER_MS = 30 * DAY_MS
 """For how long an answer is taken: questions come by mail, too."""
 
-USE = "question"
+USE, AGAIN_USE = "question", "answer again"
 KEPT_MAX = 10_000
 
 
@@ -88,6 +91,27 @@ class Offer:
     shown: Shown
     token: str
     expires_ms: int
+
+
+Drawn = Callable[[Shown], bytes]
+"""How a question is shown, byte for byte: what is kept as its form."""
+
+
+def as_handed_out(seen: Shown) -> bytes:
+    """The form of a question that others draw: as the API hands it out."""
+    return seen.form
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that is known of somebody, and the question as it is shown for them to answer it anew with the token.
+    `question`: its name; `form`: how it is shown, as `Drawn` drew it."""
+
+    question: str
+    shown: Shown
+    answer: Answer
+    form: bytes
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +159,9 @@ class Questions:
         chosen = await self._chosen(state, self._moment(state, visit))
         return Decision(reading.person, None, chosen.candidates, reading.head)
 
-    async def ask(self, kind: str, value: str, visit: Visit) -> Decision:
-        """The one question to ask, if any is worth it. That it is asked is durable when this returns.
+    async def ask(self, kind: str, value: str, visit: Visit, drawn: Drawn = as_handed_out) -> Decision:
+        """The one question to ask, if any is worth it. That it is asked is durable when this returns. `drawn`: how it
+        will be shown, which is kept.
 
         While nothing came back it is told again in the same session, and counts once. Raises what `People.view` raises,
         and CourtesyError(CONFLICT) when others ask the same person all the time.
@@ -148,12 +173,12 @@ class Questions:
             chosen = await self._chosen(state, moment)
             again = open_ask(state, self._catalog.now.questions, moment)
             if again is not None:
-                offer = await self._offer(reading, state, visit, again)
+                offer = await self._offer(reading, state, visit, again, drawn)
                 return Decision(reading.person, offer, chosen.candidates, reading.head)
             if chosen.question is None:
                 return Decision(reading.person, None, chosen.candidates, reading.head)
             ask = _ask_of(reading.person, state, chosen.question, moment)
-            offer = await self._offer(reading, state, visit, ask)
+            offer = await self._offer(reading, state, visit, ask, drawn)
             receipt = await self._sayings.say(reading, [_event(ASKED, ask, visit.channel)])
             if receipt.stored_count:
                 await self._engine.count_answers([AnswerCount(ask.question, ASKED_COUNT, 1)])
@@ -166,28 +191,60 @@ class Questions:
         Raises CourtesyError: INVALID for a token that was not made here or an answer that does not fit, CONFLICT for
         one that comes too late, NOT_FOUND when the person was erased.
         """
-        ticket = self._opened(token)
+        ticket = self._opened(USE, token)
         question = await self._as_asked(ticket)
         said = read_answer(question.answer, told, comment)
         reading, state = await self._people.whole(PERSON, str(ticket.person))
-        person = Person(state.standing or Standing(), place_of(state))
-        beside = {"method": METHOD, "request": ticket.ask, "evidence": ticket.evidence}
-        made = choices_of(question.answer, said, person, self._clock.now_ms(), ticket.occasion)
-        choices = [{**each, **beside} for each in made]
-        traits = traits_of(question.answer, said)
-        calls = [
-            _event(ANSWERED, _ask_in(ticket), ticket.channel),
-            {"type": EventType.CONSENT, "messageId": f"choices-{ticket.ask}", "choices": choices},
-            *([{"type": EventType.IDENTIFY, "messageId": f"traits-{ticket.ask}", "traits": traits}] if traits else ()),
-        ]
+        made = self._choices(question, said, state, ticket)
+        calls = [_event(ANSWERED, _ask_in(ticket), ticket.channel), *_calls(question, said, made, ticket)]
         receipt = await self._sayings.say(reading, calls, keep_keys=True)
         if receipt.stored_count:
             await self._engine.count_answers(_counts_of(ticket.question, said))
         return Taken(ticket.question, tuple(made), receipt)
 
+    async def given(
+        self,
+        person: PersonId,
+        state: PersonState,
+        locales: Sequence[str],
+        drawn: Callable[[Shown, Answer], bytes],
+        leave_out: Collection[Scope] = (),
+    ) -> list[Given]:
+        """Every answer that is known of a person, by the name of its question, and what answers it anew. `leave_out`:
+        what the answers are about that are shown elsewhere."""
+        now_ms, place, found = self._clock.now_ms(), place_of(state), []
+        for name, question in sorted(self._catalog.now.questions.items()):
+            answer = answer_in(state, name, question, now_ms, place)
+            if answer is None or scope_of(question.answer) in leave_out:
+                continue
+            seen = shown(name, question, self._locales(locales, state))
+            form = drawn(seen, answer)
+            ask = Ask(now_ms, "", name, "", answer.occasion_ms)
+            found.append(Given(name, seen, answer, form, await self._token(AGAIN_USE, person, ask, "", seen, form)))
+        return found
+
+    async def revise(self, token: str, told: Any, comment: str = "") -> Receipt | None:
+        """Store an answer in place of one that was `given`; the same one sent twice counts once. None when it says what
+        is so already. It is no answer to an ask: no cap and no count rests on it. Raises as `answer`."""
+        ticket = self._opened(AGAIN_USE, token)
+        question = await self._as_asked(ticket)
+        said = read_answer(question.answer, told, comment)
+        reading, state = await self._people.whole(PERSON, str(ticket.person))
+        known = answer_in(state, ticket.question, question, self._clock.now_ms(), place_of(state))
+        if known is not None and not known.is_inferred and (known.value, known.comment) == (said.value, said.comment):
+            return None
+        name = sha256(token.encode("utf-8", "surrogatepass") + msgspec.json.encode([said.value, said.comment]))
+        again = msgspec.structs.replace(ticket, ask=f"again-{name.hexdigest()[:32]}")
+        made = self._choices(question, said, state, again)
+        return await self._sayings.say(reading, _calls(question, said, made, again), keep_keys=True)
+
+    def _choices(self, question: Question, said: Said, state: PersonState, ticket: Ticket) -> list[Mapping[str, Any]]:
+        person = Person(state.standing or Standing(), place_of(state))
+        return list(choices_of(question.answer, said, person, self._clock.now_ms(), ticket.occasion))
+
     async def put_off(self, token: str) -> Taken:
         """Store that somebody does not want to be asked now. Raises as `answer`."""
-        ticket = self._opened(token)
+        ticket = self._opened(USE, token)
         reading, _ = await self._people.whole(PERSON, str(ticket.person))
         call = _event(DECLINED, _ask_in(ticket), ticket.channel)
         receipt = await self._sayings.say(reading, [call], keep_keys=True)
@@ -221,25 +278,23 @@ class Questions:
         now = self._catalog.now
         return choose(state, now.questions, await self.counts(), now.question_caps, moment)
 
-    async def _offer(self, reading: PersonReading, state: PersonState, visit: Visit, ask: Ask) -> Offer:
+    async def _offer(self, reading: PersonReading, state: PersonState, visit: Visit, ask: Ask, drawn: Drawn) -> Offer:
         """The question as they are to see it, kept under its digest before they see it."""
+        seen = shown(ask.question, self._catalog.now.questions[ask.question], self._locales(visit.locales, state))
+        token = await self._token(USE, reading.person, ask, visit.channel, seen, drawn(seen))
+        return Offer(seen, token, ask.at + ANSWER_MS)
+
+    def _locales(self, wanted: Sequence[str], state: PersonState) -> tuple[str, ...]:
         traits = [state.traits[name].value for name in ("locale", "language") if name in state.traits]
-        locales = (*visit.locales, *(each for each in traits if isinstance(each, str)))
-        seen = shown(ask.question, self._catalog.now.questions[ask.question], locales)
-        evidence = evidence_of(seen)
-        await self._keep((seen.wording, seen.form), evidence["form"])
-        ticket = Ticket(
-            ask.id,
-            reading.person,
-            ask.question,
-            self._catalog.now.revisions[QUESTION, ask.question].revision,
-            ask.at,
-            visit.channel,
-            ask.session,
-            ask.occasion,
-            evidence,
-        )
-        return Offer(seen, self._signer.signed(USE, msgspec.json.encode(ticket)), ask.at + ANSWER_MS)
+        return (*wanted, *(each for each in traits if isinstance(each, str)))
+
+    async def _token(self, use: str, person: PersonId, ask: Ask, channel: str, seen: Shown, form: bytes) -> str:
+        """What takes the answer to a question as it is shown; that is kept before it is."""
+        evidence = evidence_of(seen, form)
+        await self._keep((seen.wording, form), evidence["form"])
+        revision = self._catalog.now.revisions[QUESTION, ask.question].revision
+        ticket = Ticket(ask.id, person, ask.question, revision, ask.at, channel, ask.session, ask.occasion, evidence)
+        return self._signer.signed(use, msgspec.json.encode(ticket))
 
     async def _keep(self, contents: Sequence[bytes], digest: str) -> None:
         """Keep what is shown; the store is spared what this process gave it before."""
@@ -249,8 +304,8 @@ class Questions:
                 self._kept.clear()
             self._kept.add(digest)
 
-    def _opened(self, token: str) -> Ticket:
-        content = self._signer.opened(USE, token)
+    def _opened(self, use: str, token: str) -> Ticket:
+        content = self._signer.opened(use, token)
         if content is None:
             raise CourtesyError(Code.INVALID, "expected the token of a question", place="token")
         ticket = _TICKET.decode(content)
@@ -290,6 +345,17 @@ def _event(name: str, ask: Ask, channel: str) -> dict[str, Any]:
         "event": name,
         "properties": {**ask_properties(ask), "channel": channel},
     }
+
+
+def _calls(question: Question, said: Said, made: Sequence[Mapping[str, Any]], ticket: Ticket) -> list[dict[str, Any]]:
+    """The calls that say an answer, apart from that it was asked for."""
+    beside = {"method": METHOD, "request": ticket.ask, "evidence": ticket.evidence}
+    choices = [{**each, **beside} for each in made]
+    traits = traits_of(question.answer, said)
+    return [
+        {"type": EventType.CONSENT, "messageId": f"choices-{ticket.ask}", "choices": choices},
+        *([{"type": EventType.IDENTIFY, "messageId": f"traits-{ticket.ask}", "traits": traits}] if traits else ()),
+    ]
 
 
 def _counts_of(question: str, said: Said) -> list[AnswerCount]:

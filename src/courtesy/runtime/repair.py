@@ -201,13 +201,14 @@ class Repairs:
         return pieces, moves
 
     def catalogs(self) -> CatalogHistory:
-        """The subscriptions that are on, each from the instant since which it is as it is."""
+        """The subscriptions that are on, each from the instant since which it is as it is, and all segments."""
         now = self._catalog.now
-        return catalog_history(
+        defined = [
             (now.revisions[SUBSCRIPTION, name].changed_ms, subscription)
             for name, subscription in now.subscriptions.items()
             if name not in now.switched_off
-        )
+        ]
+        return catalog_history(defined, now.catalog.watch)
 
     async def corrected(
         self, reading: PersonReading, pieces: list[Piece], cut: list[Link], note: Note, moves: Sequence[Move]

@@ -19,10 +19,10 @@ from courtesy.segment.moment import Moment, Span
 from courtesy.segment.tree import Compare, Event, Expression, Function, Measure, Range, Step, Value, Whose
 from courtesy.segment.values import Roots, found_at, holds, lower, passes
 
-MICROS = 1_000_000
 SCORES = "scores"
 """The trait under which scores are."""
 
+MICROS = 1_000_000
 AT_ANY_HOUR = frozenset({Why.GRANTED, Why.NOT_REFUSED, Why.NEEDED, Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
 

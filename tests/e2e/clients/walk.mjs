@@ -5,7 +5,8 @@
 //
 // There is one answer for each step. `hosts` are all that the browser asked anything of, `refused` what a page's own
 // policy kept it from. Steps: `open` a URL, `tick` and `untick` a box and `choose` a radio button by name and value,
-// `press` a button by name and value, `fetch` the file that a button gives (its name and content), `type` into the field
+// `press` a button by name and value, `unfold` all
+// that is folded away, `fetch` the file that a button gives (its name and content), `type` into the field
 // where one is, `tab` to a field by name and value with the keyboard alone (null: it was not reached),
 // `key`, `text` of the page, `state` of every box and radio button, `axe` (violations), `layout`, `turn` the page to
 // right-to-left, `framed` (go into the page's frame; the text there), `picture` of what is below the head to a path.
@@ -57,6 +58,9 @@ const told = {
   fetch: async (name, value) => {
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(`button${field(name, value)}`)])
     return [file.suggestedFilename(), readFileSync(await file.path(), 'utf-8')]
+  },
+  unfold: async () => {
+    for (const each of await here.$$('summary')) await each.click()
   },
   type: async (text) => page.keyboard.type(text),
   key: async (key, leads) => {

@@ -50,7 +50,9 @@ near = st.sampled_from(NEAR)
 
 NAMES = ("Order", "View")
 PATHS = ("a", "b", "o.x")
-BODIES = (1, 2, 3)
+"""Of texts mostly, of numbers mostly, and of anything; `d` is of days."""
+
+BODIES = (1, 1, 1, 2, 2, 3)
 TEXTS = ("x", "X", "xy", "ΣΑς", "İz")
 NUMBERS = (0, 1, 1.0, 2, 2.5, 0.1, 10)
 PLACES = ({"lat": 52.5, "lon": 13.4}, {"latitude": 48.1, "lng": 11.6}, {"lat": "52.5", "lon": 13.4}, {"lon": 13.4})
@@ -83,9 +85,9 @@ def made_once(make: Callable[P, SearchStrategy[T]]) -> Callable[P, SearchStrateg
 @st.composite
 def instants(draw: DrawFn, anchor: int) -> int:
     """An instant in the past of an anchor or a little ahead of it: a span away, or a ms beside that."""
-    span = draw(st.sampled_from(SPANS))
+    span = draw(st.sampled_from((*EXACT, *SPANS)))
     away = span.count * clock.EXACT_MS.get(span.unit, draw(st.sampled_from((28, 30, 31))) * DAY_MS)
-    ahead = draw(st.sampled_from((-1, -1, -1, 0, 1)))
+    ahead = draw(st.sampled_from((-2, -1, -1, -1, 0, 1)))
     return anchor + ahead * away + draw(st.sampled_from((0, 0, -HOUR_MS, -DAY_MS, 12 * HOUR_MS))) + draw(near)
 
 
@@ -117,21 +119,35 @@ def values(anchor: int) -> SearchStrategy[Anything]:
 def objects(anchor: int) -> SearchStrategy[dict[str, Anything]]:
     """Traits or properties, with what was unset, and with values where others have objects."""
     value = values(anchor)
-    inner = st.dictionaries(st.sampled_from(("x", "y")), value | st.none(), min_size=1, max_size=2)
-    return st.fixed_dictionaries({}, optional={"a": value | st.none(), "b": value, "o": inner | inner | value})
+    inner = st.dictionaries(st.sampled_from(("x", "x", "y")), value | st.none(), min_size=1, max_size=2)
+    return _some(
+        a=st.sampled_from(("x", "X", "xy", ["x", "ΣΑς"], 1, None)),
+        b=st.sampled_from((0, 1, 2, 2.5, 5, 0.1, True, "1")),
+        d=days_and_instants(anchor),
+        o=st.one_of(inner, inner, value),
+        lines=st.lists(st.fixed_dictionaries({"k": st.sampled_from(("x", "y")), "n": st.sampled_from((1, 2, 5))})),
+    )
+
+
+def _some(**named: SearchStrategy[Anything]) -> SearchStrategy[dict[str, Anything]]:
+    """An object with most of these names."""
+
+    @st.composite
+    def some(draw: DrawFn) -> dict[str, Anything]:
+        there = draw(st.lists(st.sampled_from(sorted(named)), min_size=min(3, len(named)), max_size=4, unique=True))
+        return {name: draw(named[name]) for name in there}
+
+    return some()
 
 
 @made_once
 def traits(anchor: int) -> SearchStrategy[dict[str, Anything]]:
     """Traits of a person."""
-    known = st.fixed_dictionaries(
-        {},
-        optional={
-            "timezone": st.sampled_from((*ZONES, None, "Nowhere/Land", 5)),
-            "scores": st.fixed_dictionaries({"churn": st.sampled_from(NUMBERS)}),
-            "lists": st.fixed_dictionaries({"vip": st.sampled_from((True, None))}),
-            "address": st.fixed_dictionaries({"country": st.sampled_from(("DE", "AT", "FR", None))}),
-        },
+    known = _some(
+        timezone=st.sampled_from((*ZONES, None, "Nowhere/Land", 5)),
+        scores=st.fixed_dictionaries({"churn": st.sampled_from(NUMBERS)}),
+        lists=st.fixed_dictionaries({"vip": st.sampled_from((True, True, None))}),
+        address=st.fixed_dictionaries({"country": st.sampled_from(("DE", "AT", "FR", None))}),
     )
     return st.builds(lambda one, other: {**one, **other}, objects(anchor), known)
 
@@ -165,12 +181,12 @@ def choices(anchor: int) -> SearchStrategy[tuple[Choice, ...]]:
 
 
 KINDS = (
-    *[EventType.TRACK] * 5,
-    *[EventType.IDENTIFY] * 3,
+    *[EventType.TRACK] * 10,
+    *[EventType.IDENTIFY] * 6,
+    *[EventType.GROUP] * 2,
+    *[EventType.CONSENT] * 2,
     EventType.PAGE,
     EventType.SCREEN,
-    EventType.GROUP,
-    EventType.CONSENT,
     EventType.SYSTEM,
 )
 SOURCES = (("shop", Party.FIRST, 30), ("crm", Party.SECOND, 20), ("shop", Party.FIRST, 30))
@@ -205,11 +221,13 @@ def told(draw: DrawFn, anchor: int, number: int) -> Told:
 
 
 @st.composite
-def worlds(draw: DrawFn, anchor: int, most: int = 10, moves: int = 3) -> World:
+def worlds(draw: DrawFn, anchor: int, most: int = 16, moves: int = 3) -> World:
     """Some facts in the order in which they came in, with people who become one and two again in between."""
-    arrivals: list[Arrival] = [draw(told(anchor, number)) for number in range(draw(st.integers(0, most)))]
-    times = [each.received_ms for each in arrivals] or [anchor]
-    for one, other, _ in draw(st.lists(st.permutations(BODIES), max_size=moves)):
+    arrivals: list[Arrival] = [
+        draw(told(anchor, number)) for number in range(draw(st.sampled_from((1, most // 2, most, most, most))))
+    ]
+    times = [each.received_ms for each in arrivals]
+    for one, other, _ in draw(st.lists(st.permutations((1, 2, 3)), max_size=moves)):
         at_ms = draw(st.sampled_from(times)) + draw(near)
         arrivals.append(Merged(one, other, at_ms) if draw(st.integers(0, 2)) else Parted(one, at_ms))
     return World(tuple(_possible(sorted(arrivals, key=lambda each: each.received_ms))))
@@ -237,9 +255,10 @@ def _possible(arrivals: Sequence[Arrival]) -> list[Arrival]:
 @st.composite
 def asked_at(draw: DrawFn, world: World, anchor: int) -> int:
     """An instant at which, or a ms beside which, something may change: a span after a fact, or a midnight."""
-    at_ms = draw(st.sampled_from([each.at_ms for each in world.told] or [anchor]))
+    times = sorted(each.at_ms for each in world.told)
+    at_ms = draw(st.sampled_from([*times, *times[-3:], *times[-3:]]))
     zone = ZoneInfo(draw(st.sampled_from(("UTC", *ZONES))))
-    match draw(st.sampled_from(("now", "event", "span", "span", "twice", "midnight"))):
+    match draw(st.sampled_from(("now", "now", "event", "span", "span", "twice", "midnight"))):
         case "now":
             found = anchor
         case "event":
@@ -280,25 +299,51 @@ ranges = st.tuples(numbers, numbers).map(lambda pair: tree.Range(min(pair), max(
 
 
 @made_once
-def tests(anchor: int, *, each: bool) -> SearchStrategy[tree.Test]:
-    """What is asked of a plain value."""
-    param: tuple[tree.Param, ...] = (tree.Param(),) if each else ()
-    ones: SearchStrategy[tree.Value] = st.sampled_from((*param, *param, *TEXTS, *NUMBERS, True, False, "DE"))
-    days = st.tuples(st.integers(0, 40), st.integers(0, 40))
-    of_text: SearchStrategy[str | tree.Param] = st.sampled_from((*param, "x", "", "*x?", "*", "σ*", "i", "y"))
+def of_text(*, each: bool) -> SearchStrategy[tree.Test]:
+    """What is asked of what is text, mostly."""
+    param: tuple[tree.Param, ...] = (tree.Param(), tree.Param()) if each else ()
+    ones: SearchStrategy[tree.Value] = st.sampled_from((*param, *param, *TEXTS, *NUMBERS, True, "x", "x"))
+    read: SearchStrategy[str | tree.Param] = st.sampled_from((*param, "x", "", "*x?", "*", "σ*", "i", "y"))
     return st.one_of(
         st.just(tree.Present()),
         st.lists(ones, min_size=1, max_size=2).map(lambda found: tree.Is(tuple(found))),
         st.lists(ones, min_size=1, max_size=2).map(lambda found: tree.Is(tuple(found))),
-        st.builds(tree.Reads, st.sampled_from(tree.Match), of_text),
-        compares,
-        ranges,
+        st.builds(tree.Reads, st.sampled_from(tree.Match), read),
+    )
+
+
+@made_once
+def of_time(anchor: int) -> SearchStrategy[tree.Test]:
+    """What is asked of days and instants."""
+    days = st.tuples(st.sampled_from((0, 0, 1, 30)), st.sampled_from((0, 1, 30, 365)))
+    return st.one_of(
+        windows(anchor).map(tree.Within),
         windows(anchor).map(tree.Within),
         st.sampled_from(SPANS).map(tree.Coming),
         st.sampled_from(SPANS).map(tree.Ago),
         st.sampled_from(SPANS).map(tree.Ahead),
         days.map(lambda pair: tree.Anniversary(min(pair), max(pair))),
-        st.builds(tree.Near, st.just(52.52), st.just(13.4), st.sampled_from((10, 300, 600))),
+    )
+
+
+@made_once
+def tests(anchor: int, *, each: bool) -> SearchStrategy[tree.Test]:
+    """What is asked of any plain value."""
+    near_berlin = st.builds(tree.Near, st.just(52.52), st.just(13.4), st.sampled_from((10, 300, 600)))
+    return st.one_of(of_text(each=each), compares | ranges, of_time(anchor), near_berlin)
+
+
+@made_once
+def fields(anchor: int, *, each: bool) -> SearchStrategy[tree.Field]:
+    """What is asked of a property or a trait: mostly what fits it."""
+    field = tree.Field
+    return st.one_of(
+        st.builds(field, st.just("a"), of_text(each=each)),
+        st.builds(field, st.just("b"), compares | ranges),
+        st.builds(field, st.just("d"), of_time(anchor)),
+        st.builds(field, st.just("lines"), elements(anchor, each=each)),
+        st.builds(field, st.sampled_from((*PATHS, "o", "d", "lines")), tests(anchor, each=each)),
+        st.builds(field, st.sampled_from(PATHS), elements(anchor, each=each)),
     )
 
 
@@ -322,7 +367,11 @@ def joined(one: SearchStrategy[Anything], depth: int = 2) -> SearchStrategy[Anyt
 @made_once
 def elements(anchor: int, *, each: bool) -> SearchStrategy[tree.Elements]:
     """What is asked of the elements of an array."""
-    field = st.builds(tree.Field, st.sampled_from(("k", "n")), tests(anchor, each=each))
+    field = st.one_of(
+        st.builds(tree.Field, st.just("k"), of_text(each=each)),
+        st.builds(tree.Field, st.just("n"), compares),
+        st.builds(tree.Field, st.sampled_from(("k", "n")), tests(anchor, each=each)),
+    )
     quantity = st.sampled_from(Quantity)
     return st.builds(
         lambda quantity, filter_, count: tree.Elements(
@@ -340,9 +389,8 @@ def filters(anchor: int, *, each: bool) -> SearchStrategy[tree.Filter]:
     test = tests(anchor, each=each)
     found: SearchStrategy[tree.Filter] = joined(
         st.one_of(
-            st.builds(tree.Field, st.sampled_from(PATHS), test),
-            st.builds(tree.Field, st.sampled_from(PATHS), test),
-            st.builds(tree.Field, st.sampled_from(PATHS), elements(anchor, each=each)),
+            fields(anchor, each=each),
+            fields(anchor, each=each),
             st.builds(tree.Field, st.sampled_from(("os.name", "screen.width")), test, st.just(Whose.CONTEXT)),
             st.sampled_from(
                 (
@@ -361,7 +409,9 @@ def filters(anchor: int, *, each: bool) -> SearchStrategy[tree.Filter]:
 def events(anchor: int, *, each: bool) -> SearchStrategy[tree.Event]:
     """Which events are meant: mostly all of a name."""
     names = st.sampled_from((*NAMES, *NAMES, tree.ANYTHING, "Page Viewed", "Screen Viewed"))
-    where = st.none() | st.none() | filters(anchor, each=each)
+    where = (
+        filters(anchor, each=each) if each else st.one_of(st.none(), st.none(), st.none(), filters(anchor, each=each))
+    )
     return st.builds(tree.Event, names, where)
 
 
@@ -378,7 +428,7 @@ def _steps(event: SearchStrategy[tree.Event]) -> SearchStrategy[tree.Step]:
 @made_once
 def of_behaviour(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
     """Conditions on what somebody did."""
-    event, window = events(anchor, each=each), st.none() | windows(anchor)
+    event, window = events(anchor, each=each), st.one_of(st.none(), st.none(), windows(anchor))
     times = st.sampled_from(((1, None), (1, None), (2, None), (0, 0), (0, 1), (1, 2), (3, None)))
     when = st.builds(tree.Within, windows(anchor)) | st.builds(tree.Ago, st.sampled_from(SPANS))
     which, has = st.sampled_from(tree.Which), filters(anchor, each=each)
@@ -404,7 +454,7 @@ def of_behaviour(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
 @made_once
 def measures(anchor: int, *, each: bool) -> SearchStrategy[tree.Measure]:
     """One number of a person."""
-    paths = st.sampled_from(PATHS)
+    paths = st.sampled_from(("b", "b", *PATHS))
     return st.builds(
         tree.Measure,
         st.sampled_from(tree.Function),
@@ -418,12 +468,12 @@ def measures(anchor: int, *, each: bool) -> SearchStrategy[tree.Measure]:
 def of_person(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
     """Conditions on who somebody is, and on what they allow."""
     test = tests(anchor, each=each)
-    paths = st.sampled_from((*PATHS, *PATHS, "o", "address.country", "lists.vip", "timezone"))
-    channels = st.sampled_from(("email", "*"))
+    paths = st.sampled_from((*PATHS, "address.country", "lists.vip", "timezone"))
+    channels = st.sampled_from(("email", "email", "*"))
     return st.one_of(
+        fields(anchor, each=each),
+        fields(anchor, each=each),
         st.builds(tree.Field, paths, test),
-        st.builds(tree.Field, paths, test),
-        st.builds(tree.Field, st.sampled_from(PATHS), elements(anchor, each=each)),
         st.builds(tree.Field, st.just("churn"), st.just(tree.Present()) | compares | ranges, st.just(Whose.SCORE)),
         st.builds(tree.Field, st.sampled_from(PATHS), test, st.just(Whose.GROUP)),
         st.builds(tree.Consent, st.sampled_from(tree.Stance), st.just("marketing"), channels),
@@ -439,7 +489,7 @@ def of_person(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
 @made_once
 def of_others(anchor: int, *, each: bool) -> SearchStrategy[tree.Rank]:
     """Conditions on all people."""
-    by = st.sampled_from(PATHS) | measures(anchor, each=each)
+    by = st.sampled_from(("b", "b", "a")) | measures(anchor, each=each)
     return st.builds(tree.Rank, by, st.sampled_from((10.0, 34.0, 50.0)), st.none(), st.booleans()) | st.builds(
         tree.Rank, by, st.none(), st.integers(1, 2), st.booleans()
     )

@@ -64,6 +64,8 @@ legend + * { clear: both }
 fieldset fieldset { border: 0; border-block-start: 1px solid #e7e8ec; border-radius: 0; padding: .75rem 0 0;
   margin: .5rem 0 0 }
 fieldset fieldset legend { font-size: 1rem; font-weight: 600 }
+fieldset.question { border: 0; padding: 0; margin: .5rem 0 }
+summary { cursor: pointer; color: var(--accent); padding-block: .35rem } button + button { margin-inline-start: .75rem }
 .choice { display: flex; gap: .7rem; align-items: flex-start; padding-block: .5rem; clear: both; cursor: pointer }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; clear: both }
 input[type=checkbox], input[type=radio] { inline-size: 1.35rem; block-size: 1.35rem; margin: .1rem 0 0; flex: none;
@@ -76,6 +78,8 @@ button.plain { background: #fff; color: var(--accent) }
 button.danger { background: #b3261e; border-color: #b3261e }
 input.code { font: inherit; font-size: 1.5rem; letter-spacing: .25rem; inline-size: 100%%; max-inline-size: 14rem;
   padding: .5rem .75rem; border: 2px solid #6b6f76; border-radius: .6rem }
+input.text { display: block; font: inherit; inline-size: 100%%; padding: .5rem .75rem; border: 2px solid #6b6f76;
+  border-radius: .6rem }
 .card > :first-child { margin-block-start: 0 } .card > :last-child { margin-block-end: 0 }
 .ways { list-style: none; padding: 0; margin: .5rem 0 0 } .ways a { display: inline-block; padding-block: .35rem }
 .warning { border-inline-start: .4rem solid #8a5a00; font-weight: 600 }

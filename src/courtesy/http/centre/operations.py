@@ -14,9 +14,11 @@ from courtesy.base.time import to_iso
 from courtesy.consent.preference_centre import PreferenceCentre
 from courtesy.event.choice import ANY, Scope, Word, is_purpose
 from courtesy.http.centre import own_data
+from courtesy.http.centre.asking import answered_before, answers_section, offered, question_section, take
 from courtesy.http.centre.confirm import confirm_page, confirmed_page
 from courtesy.http.centre.form import digest_of, first, form_of, issue, issued_for, notice_of, wanted_in
-from courtesy.http.centre.page import centre_page, unsubscribe_page, unsubscribed_page
+from courtesy.http.centre.markup import Markup
+from courtesy.http.centre.page import Frame, centre_page, unsubscribe_page, unsubscribed_page
 from courtesy.http.centre.texts import LOCALES
 from courtesy.http.centre.visit import (
     FORM_BODY,
@@ -42,7 +44,7 @@ from courtesy.http.wire import BadBody, read
 from courtesy.runtime.catalog import Scope as KeyScope
 from courtesy.runtime.ingest import Receipt
 from courtesy.runtime.links import LinkKind, Unconfirmed
-from courtesy.runtime.preferences import Evidence
+from courtesy.runtime.preferences import Evidence, Guest
 
 DAYS_MAX = 3_650
 DEFAULT_DAYS = {LinkKind.PREFERENCES: 30, LinkKind.UNSUBSCRIBE: 400, LinkKind.CONFIRM: 7}
@@ -178,9 +180,22 @@ async def show_centre(asked: Visit) -> Answer:
     issued = issue(
         preferences.signer, asked.path["token"], asked.app.clock.now_ms(), frame.texts.locale, str(form), shown
     )
+    questions = await _questions(asked, guest, frame)
+    codes = asked.app.codes.is_offered
     return answered(
-        frame, centre_page(frame, guest, link, form, issued, asked.query.done, gpc, codes=asked.app.codes.is_offered)
+        frame, centre_page(frame, guest, link, form, issued, asked.query.done, gpc, *questions, codes=codes)
     )
+
+
+async def _questions(asked: Visit, guest: Guest, frame: Frame) -> list[Markup]:
+    """What they are asked now, and what they answered; nothing for most."""
+    action = f"{frame.address}?lang={frame.texts.locale}"
+    offer = await offered(asked.app, guest, asked.path["token"], frame.texts)
+    given = await answered_before(asked.app, guest, frame.texts)
+    return [
+        *([question_section(frame.texts, offer, action)] if offer is not None else ()),
+        *([answers_section(frame.texts, given, action)] if given else ()),
+    ]
 
 
 async def save_centre(asked: Visit) -> Answer:
@@ -193,6 +208,9 @@ async def save_centre(asked: Visit) -> Answer:
     if isinstance(sent, Answer):
         return sent
     body, fields = sent
+    if "question" in fields or "revise" in fields:
+        done = await take(asked.app, fields)
+        return short(asked, "form", 409, again=True) if done is None else back(frame_of(asked), done)
     token = asked.path["token"]
     issued = issued_for(preferences.signer, token, asked.app.clock.now_ms(), first(fields, "form"))
     if issued is None or issued.locale not in LOCALES:
@@ -333,7 +351,7 @@ OPERATIONS = (
         "/p/{token}",
         "Save the form of the preference centre.",
         save_centre,
-        "What was changed in the form becomes choices. Answers by leading back to the page.",
+        "What was changed becomes choices, as does an answer to a question. Answers by leading back to the page.",
         FORM_BODY,
         **{"303": SEE_OTHER, "409": PAGE},
     ),

@@ -9,6 +9,7 @@ from typing import Any
 from courtesy.base.ids import SourceId
 from courtesy.base.time import from_iso
 from courtesy.consent.preference_centre import PreferenceCentre
+from courtesy.consent.questions import RATINGS
 from courtesy.consent.wishes import FREQUENCY
 from courtesy.event.choice import ANY, Action, Scope
 from courtesy.event.event import Party
@@ -25,7 +26,7 @@ from courtesy.runtime.preferences import GpcSignal, Guest
 HISTORY_MAX = 50
 TRAITS_MAX = 100
 
-DONE = ("saved", "removed", "unchanged")
+DONE = ("saved", "removed", "unchanged", "answered", "put_off", "unanswered")
 """What a page may say was done."""
 
 
@@ -90,10 +91,11 @@ def centre_page(
     issued: str,
     done: str | None,
     gpc: GpcSignal,
-    *,
+    *questions: Markup,
     codes: bool,
 ) -> str:
-    """The preference centre of one person. `codes`: whether there are codes, which some things take."""
+    """The preference centre of one person. `questions`: sections of what they are asked, and of what they answered.
+    `codes`: whether there are codes, which some things take."""
     texts = frame.texts
     who = ", ".join(masked_identifiers(guest.reading.identifiers))
     action = f"{frame.address}?lang={texts.locale}"
@@ -112,6 +114,7 @@ def centre_page(
             action=action,
             autocomplete="off",
         ),
+        *questions,
         _known(_Facts(texts, frame.centre, guest.source_names), guest, hidden, action),
         _history(texts, frame.centre, guest),
         tag("section", tag("h2", texts["gpc"]), tag("p", texts[_gpc_text(gpc)])),
@@ -230,6 +233,10 @@ def _said(texts: Texts, centre: PreferenceCentre, value: Any) -> str:
         return texts.word("frequencies", name, labels.get(name, {})) if name else texts["frequency_any"]
     if isinstance(value, bool):
         return texts["yes" if value else "no"]
+    if isinstance(value, dict) and isinstance(rating := value.get("rating"), int):
+        return texts.say("rating", value=str(rating), most=str(RATINGS[-1]))
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)[:100] or texts["none_of_these"]
     return texts[value] if value in ("like", "neutral", "dislike") else str(value)[:100]
 
 

@@ -14,14 +14,15 @@ from courtesy.consent.law import allowed
 from courtesy.consent.standing import Standing, State, verdict
 from courtesy.event.choice import Basis, Scope
 from courtesy.person.marks import Item, Mark
+from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.judge import AT_ANY_HOUR, comparable, fits, function_of, wish
 from courtesy.segment.live.flips import first_after, of_instant, of_test, of_window
-from courtesy.segment.live.pattern import Asked, patterns_of
+from courtesy.segment.live.pattern import Asked, is_in_time, patterns_of
 from courtesy.segment.live.view import Found, Shape, View
 from courtesy.segment.moment import Span
 from courtesy.segment.tree import Filter, Function, Whose, Window
-from courtesy.segment.values import holds, passes
+from courtesy.segment.values import holds, passes, plain
 
 Look = Callable[[View], Found]
 
@@ -71,6 +72,8 @@ def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[s
     """How a condition is looked at. `numbers`: of its patterns, as `patterns_of` tells them; `segments`: by name."""
     kept = [Kept(number, each) for number, each in zip(numbers, patterns_of(condition), strict=True)]
     match condition:
+        case tree.Field(path, test, Whose.PERSON) if not is_in_time(test):
+            return _plain_field(split_path(path), test)
         case tree.Field():
             return partial(_field, condition)
         case tree.Did(_, least, most, None) if kept[0].rest is None:
@@ -98,6 +101,24 @@ def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[s
 
 
 # -- of the person
+
+
+def _plain_field(names: Sequence[str], test: tree.Test) -> Look:
+    """A test that time can't change."""
+    if isinstance(test, tree.Is):
+        wanted = frozenset(plain(each) for each in test.values)
+
+        def look(view: View) -> Found:
+            value = view.at(names)
+            if isinstance(value, str | int | float):
+                return YES if plain(value) in wanted else NO
+            held = isinstance(value, list) and any(
+                isinstance(each, str | int | float) and plain(each) in wanted for each in value
+            )
+            return YES if held else NO
+
+        return look
+    return lambda view: YES if passes(test, view.at(names), view.moment) else NO
 
 
 def _field(node: tree.Field, view: View) -> Found:
@@ -151,7 +172,7 @@ def _preference(node: tree.Preference, view: View) -> Found:
 
 
 def _in_segment(number: int | None, view: View) -> Found:
-    return YES if str(number) in view.inside else NO
+    return YES if str(number) in view.kept.inside else NO
 
 
 def _rank(node: tree.Rank, kept: Kept | None, view: View) -> Found:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any as Anything
 from typing import NamedTuple
 
 from courtesy.consent.law import Laws
-from courtesy.person.marks import Item, Mark
+from courtesy.person.marks import Item, Mark, Marks
 from courtesy.person.place import place_told_by
 from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
@@ -34,8 +34,7 @@ class View:
 
     state: PersonState
     moment: Moment
-    marks: Mapping[str, Mark]
-    inside: Mapping[str, int]
+    kept: Marks
     laws: Laws
     cuts: Mapping[int, float] = field(default_factory=dict)
     that: Value | None = None
@@ -44,7 +43,7 @@ class View:
 
     def mark(self, pattern: str) -> Mark:
         """What they did of a pattern."""
-        return self.marks.get(pattern, NOTHING)
+        return self.kept.marks.get(pattern, NOTHING)
 
     @property
     def traits(self) -> dict[str, Anything]:
@@ -59,6 +58,15 @@ class View:
         if self._place is None:
             self._place = place_told_by(self.traits)
         return self._place
+
+    def at(self, names: Sequence[str]) -> Anything:
+        """The value under the names of a path; None when there is none."""
+        node: Anything = self.traits
+        for name in names:
+            if not isinstance(node, dict):
+                return None
+            node = node.get(name)
+        return node
 
     def trait(self, path: str) -> Anything:
         """The value under a path; None when there is none."""

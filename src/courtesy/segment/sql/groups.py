@@ -23,7 +23,7 @@ class Groups:
         self._question = question
         self._bounds = bounds
         self._scan = Scan(question, TOLD_OF_GROUPS, RecordKind.GROUP)
-        self._features = Features(GROUPS, Rows("rows_of_groups", self._scan, bounds))
+        self._features = Features(GROUPS, Rows("rows_of_groups", self._scan, Bounds(question.now_ms, question.zones)))
 
     @property
     def are_asked(self) -> bool:

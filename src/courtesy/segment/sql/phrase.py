@@ -36,7 +36,9 @@ def _placed(part: Phrase | str | float) -> Phrase:
         return double(part)
     if not isinstance(part, exp.Expression):
         return exp.convert(part)
-    return part.copy() if isinstance(part, _TIGHT) else exp.Paren(this=part.copy())
+    # SQLGlot calls AND and OR functions.
+    is_tight = isinstance(part, _TIGHT) and not isinstance(part, exp.Connector)
+    return part.copy() if is_tight else exp.Paren(this=part.copy())
 
 
 def call(name: str, *arguments: Phrase | str | int) -> Phrase:

@@ -1,0 +1,28 @@
+"""What a store offers for making a new segment ready: everybody in turn, and a way to have all of them looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from courtesy.base.ids import PersonId, Position
+
+
+class BuildingStore(Protocol):
+    """The side of an engine by which segments are made ready."""
+
+    async def stored_people(self, after: PersonId | None, limit: int) -> list[PersonId]:
+        """People with a stored state, those too who became part of others, by number: at most `limit` after one."""
+        ...
+
+    async def restored_since(self, position: Position) -> set[PersonId]:
+        """For whom a RESTORE record was appended after a position. In an append, nobody else is until it ends."""
+        ...
+
+    async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
+        """Set a timer of that name for each of these people who has none of it."""
+        ...
+
+    async def waiting_count(self, timer: str) -> int:
+        """How many timers of that name are set."""
+        ...

@@ -1,0 +1,191 @@
+"""Making a new segment ready: what happened before it was defined is counted for it, once, and everybody is looked at.
+
+A segment that is defined while the log ends at position X counts events beyond X as they come. What lies up to X is
+counted here, person by person, from history, and reaches the fold as COUNTED records under a key of their own: so each
+event counts exactly once, whatever is repeated or breaks off. When all are in the log the segment is *ready*: from then
+on whoever does anything is looked at, and a timer wakes everybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import blake2b
+from itertools import groupby
+
+import msgspec
+import structlog
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.base.time import Clock
+from courtesy.engine.contract import AppendBatch, Engine, StorageFull, Unavailable
+from courtesy.engine.segment import SegmentStage, SegmentState
+from courtesy.identity.resolve import Changes
+from courtesy.person.marks import Mark
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, counted_payload, input_of
+from courtesy.person.state import PersonState
+from courtesy.person.step import WAKE, Occurred
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.history import History
+from courtesy.segment.definition import SegmentDefinition
+from courtesy.segment.live.watch import Tally, patterns_in_force
+
+PEOPLE_PAGE = 500
+WAKE_PAGE = 5_000
+LOOK_EVERY_S = 0.5
+WAIT_S = 0.05
+
+log = structlog.get_logger("segments")
+
+
+class SegmentBuilder:
+    """Makes segments ready, those first that were defined first."""
+
+    def __init__(self, engine: Engine, history: History, catalog: CatalogCache, clock: Clock) -> None:
+        self._engine = engine
+        self._history = history
+        self._catalog = catalog
+        self._clock = clock
+        self._told: dict[int, SegmentState] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Make ready whatever is not, until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self.build_all()
+            except (Unavailable, StorageFull) as error:
+                log.warning("segments_wait", cause=error.message)
+            try:
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def build_all(self) -> int:
+        """Make every segment ready that is not; how many became so. Costs nothing while none does."""
+        waiting = [each for each in self._catalog.now.segments_in_force if not self._is_done(each)]
+        if not waiting:
+            return 0
+        self._told = await self._engine.segment_states()
+        waiting = [each for each in waiting if not self._is_done(each)]
+        for each in sorted(waiting, key=_since):
+            await self._build(each)
+        return len(waiting)
+
+    def _is_done(self, segment: SegmentDefinition) -> bool:
+        told = self._told.get(segment.number)
+        return told is not None and (told.revision, told.stage) == (segment.revision, SegmentStage.LIVE)
+
+    async def _build(self, segment: SegmentDefinition) -> None:
+        if segment.ready is None:
+            await self._tell(segment, SegmentStage.BUILDING)
+            await self._count(segment)
+            await self._catalog.segment_is_ready(segment.name, segment.revision)
+        await self._wake_all()
+        await self._tell(segment, SegmentStage.LIVE)
+        log.info("segment_ready", segment=segment.name, revision=segment.revision)
+
+    async def _tell(self, segment: SegmentDefinition, stage: SegmentStage) -> None:
+        sizes = await self._engine.segment_sizes([segment.number])
+        count = sizes[segment.number].people_count if segment.number in sizes else 0
+        state = SegmentState(
+            segment.number, segment.revision, stage, await self._engine.head(), self._clock.now_ms(), count
+        )
+        await self._engine.set_segment_state(state)
+        self._told[segment.number] = state
+
+    # -- counting
+
+    async def _count(self, segment: SegmentDefinition) -> None:
+        """Have counted what nobody has counted yet of all that a segment asks for."""
+        done = patterns_in_force(each for each in self._catalog.now.segments_in_force if each.ready is not None)
+        missing = sorted(
+            (since, key) for key, since in patterns_in_force([segment]).items() if key not in done
+        )  # fmt: skip
+        for since, keys in groupby(missing, key=lambda each: each[0]):
+            if since:
+                await self._folded_up_to(since)
+                await self._count_up_to(since, Tally(segment, {key for _, key in keys}, self._catalog.now.source_names))
+
+    async def _folded_up_to(self, position: Position) -> None:
+        """Return when everybody who did anything by then has a state."""
+
+        async def is_folded() -> bool:
+            return not any(each.folded < position and each.unfolded_count for each in await self._engine.status())
+
+        await _until(is_folded)
+
+    async def _count_up_to(self, since: Position, tally: Tally) -> None:
+        after: PersonId | None = None
+        while people := await self._engine.stored_people(after, PEOPLE_PAGE):
+            after = people[-1]
+            owned = await self._history.of(people)
+            counted = _counted(((owner, record) for record, owner in owned.items() if record.position <= since), tally)
+            if counted:
+                await self._append(counted, since, tally)
+
+    async def _append(self, counted: Mapping[PersonId, Mapping[str, Mark]], since: Position, tally: Tally) -> None:
+        """Give everybody what was counted for them, but who was found anew since then and has it already."""
+        now_ms = self._clock.now_ms()
+        keys = {person: _key(person, tally) for person in counted}
+        async with self._engine.appending() as append:
+            restored = await self._engine.restored_since(since)
+            restored |= {part for parts in (await append.parts(restored)).values() for part in parts}
+            seen = await append.seen(list(keys.values()))
+            fresh = [person for person in counted if keys[person] not in seen and person not in restored]
+            records = [
+                NewRecord(
+                    person, RecordKind.COUNTED, now_ms, now_ms, SYSTEM_SOURCE, keys[person],
+                    counted_payload(counted[person]),
+                )
+                for person in fresh
+            ]  # fmt: skip
+            if records:
+                own = [keys[person] for person in fresh]
+                await append.write(AppendBatch(records, own, Changes(), (), (), now_ms))
+
+    # -- looking
+
+    async def _wake_all(self) -> None:
+        """Have everybody looked at, and return when they were."""
+        after: PersonId | None = None
+        while people := await self._engine.stored_people(after, WAKE_PAGE):
+            after = people[-1]
+            await self._engine.wake(people, WAKE, self._clock.now_ms())
+
+        async def all_woke() -> bool:
+            return not await self._engine.waiting_count(WAKE)
+
+        await _until(all_woke)
+        await self._folded_up_to(await self._engine.head())
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Return when it holds. Other processes make it so, which nobody hears of."""
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(WAIT_S)
+
+
+def _since(segment: SegmentDefinition) -> tuple[Position, int]:
+    return max((since for _, since in segment.patterns.values()), default=Position(0)), segment.number
+
+
+def _counted(owned: Iterable[tuple[PersonId, Record]], tally: Tally) -> dict[PersonId, dict[str, Mark]]:
+    """What the events of each person come to; without those who did nothing of it."""
+    states: dict[PersonId, PersonState] = {}
+    for person, record in owned:
+        if record.kind != RecordKind.EVENT:
+            continue
+        try:
+            given = input_of(record)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            # As the fold sets it aside.
+            continue
+        if isinstance(given, Occurred):
+            tally.count(states.setdefault(person, PersonState(person)), given.fact, given.tie)
+    return {person: state.marks.marks for person, state in states.items() if state.marks and state.marks.marks}
+
+
+def _key(person: PersonId, tally: Tally) -> bytes:
+    return blake2b(f"counted/{person}/{'/'.join(sorted(tally.keys))}".encode(), digest_size=16).digest()

@@ -1,0 +1,193 @@
+"""Segments while events are folded: entered and left at the very instant, whoever people turn out to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from courtesy.base.ids import PersonId
+from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
+from courtesy.event.accept import SourcePolicy
+from courtesy.person.record import RecordKind
+from courtesy.person.state import PersonState, decode_state
+from courtesy.runtime.app import App, make_app
+from courtesy.runtime.catalog import Source
+from courtesy.runtime.fold import FoldWorker
+from courtesy.runtime.history import History
+from courtesy.runtime.segment_building import SegmentBuilder
+from courtesy.runtime.settings import Settings
+from courtesy.segment.definition import SegmentBody
+from courtesy.segment.parsing import parse
+from tests.unit.runtime.world import NOW_MS, Engine, call, opened
+
+BUYERS = 'did "Order Completed" at least 2 times in the last 2 days'
+
+
+@dataclass(slots=True)
+class World:
+    """A shop with a store that is folded when asked, and with segments."""
+
+    engine: Engine
+    app: App
+    worker: FoldWorker
+    builder: SegmentBuilder
+    shop: SourcePolicy
+    clock: ManualClock
+
+    async def tell(self, message_id: str, **fields: Any) -> None:
+        """Something happens now, and is folded."""
+        await self.accept(message_id, **fields)
+        await self.fold()
+
+    async def accept(self, message_id: str, **fields: Any) -> None:
+        """Something happens now."""
+        await self.app.ingest.append([call(message_id, policy=self.shop, at=self.clock.now_ms(), **fields)], self.shop)
+
+    async def order(self, message_id: str, **fields: Any) -> None:
+        """Somebody buys."""
+        await self.tell(message_id, event="Order Completed", **fields)
+
+    async def fold(self) -> None:
+        """Fold until nothing is left, and fire what is due."""
+        await self.worker.claim()
+        while await self.worker.fold_once() + await self.worker.fire_due():
+            pass
+
+    async def define(self, name: str, text: str) -> None:
+        """A segment, made ready."""
+        await self.app.catalog.define_segment(name, SegmentBody(parse(text).segment, text), "tests")
+        building = asyncio.create_task(self.builder.build_all())
+        while not building.done():
+            await self.fold()
+            await asyncio.sleep(0)
+        await building
+
+    async def members(self, name: str) -> dict[str, int]:
+        """Who is in a segment since when, by an identifier of theirs."""
+        number = self.app.catalog.now.revisions["segment", name].number
+        found = await self.engine.members(number, None, None, 1_000)
+        names = {}
+        for each in found:
+            state = decode_state((await self.engine.states([each.person]))[each.person])
+            assert state.marks is not None
+            assert "\t".join(filter(None, [str(number), each.value])) in state.marks.inside
+            names[max(state.identifiers) + each.value] = each.entered_ms
+        return names
+
+    def crossings(self) -> list[tuple[str, str, int, str]]:
+        """What the log tells of entering and leaving: the name, the segment, when, and the cause."""
+        told = []
+        for record in self.engine.log():
+            if record.kind is RecordKind.EVENT and b'"Segment ' in record.payload:
+                event = msgspec.json.decode(record.payload)
+                told.append((event["name"], event["properties"]["segment"], event["at"], event["properties"]["cause"]))
+        return told
+
+    async def state(self, identifier: str) -> PersonState:
+        """What is stored of somebody."""
+        person: PersonId = self.engine.owner(identifier)
+        return decode_state((await self.engine.states([person]))[person])
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    """A world with the source `shop`."""
+    clock = ManualClock(NOW_MS - HOUR_MS)
+    async with opened(clock) as engine:
+        app = make_app(Settings(), engine, clock)
+        await app.catalog.start()
+        app.ingest.start()
+        await app.catalog.ensure_source("shop", Source(), "tests")
+        clock.set(NOW_MS)
+        catalog = app.catalog
+        worker = FoldWorker(engine, catalog.catalog, clock, "folder", catalog.refresh)
+        builder = SegmentBuilder(engine, History(engine), catalog, clock)
+        yield World(engine, app, worker, builder, catalog.policy("shop"), clock)
+        await app.ingest.stop()
+        await app.catalog.stop()
+
+
+async def test_who_does_it_enters_and_who_stops_leaves_at_the_instant() -> None:
+    """The second order lets her in; when the first is two days old she is out, to the millisecond, without a scan."""
+    async with world() as shop:
+        await shop.define("buyers", BUYERS)
+        await shop.order("m1")
+        shop.clock.advance(HOUR_MS)
+        assert await shop.members("buyers") == {}
+        await shop.order("m2")
+        assert await shop.members("buyers") == {"user_id:ann": NOW_MS + HOUR_MS}
+        shop.clock.set(NOW_MS + 2 * DAY_MS - 1)
+        await shop.fold()
+        assert await shop.members("buyers") == {"user_id:ann": NOW_MS + HOUR_MS}
+        shop.clock.set(NOW_MS + 2 * DAY_MS + 5 * MINUTE_MS)
+        await shop.fold()
+        assert await shop.members("buyers") == {}
+        assert shop.crossings() == [
+            ("Segment Entered", "buyers", NOW_MS + HOUR_MS, "m2"),
+            ("Segment Left", "buyers", NOW_MS + 2 * DAY_MS, "time"),
+        ]
+
+
+async def test_a_new_segment_counts_what_happened_before_it_and_after_it_once() -> None:
+    """However often it is made ready, and with events that came while it was."""
+    async with world() as shop:
+        await shop.order("m1")
+        await shop.order("m2", userId="bob")
+        await shop.accept("m3", event="Order Completed")
+        three = SegmentBody(parse('did "Order Completed" exactly 3 times').segment)
+        await shop.app.catalog.define_segment("three", three, "tests")
+        await shop.accept("m4", event="Order Completed")
+        await shop.define("one", 'did "Order Completed" at most 1 times')
+        again = SegmentBuilder(shop.engine, History(shop.engine), shop.app.catalog, shop.clock)
+        assert await again.build_all() == 0
+        assert set(await shop.members("three")) == {"user_id:ann"}
+        assert set(await shop.members("one")) == {"user_id:bob"}
+        await shop.order("m5")
+        assert set(await shop.members("three")) == set()
+
+
+async def test_who_turns_out_to_be_one_did_all_of_it() -> None:
+    """Of two visitors who become one the survivor is in; nobody stays in under the other number."""
+    async with world() as shop:
+        await shop.define("buyers", BUYERS)
+        await shop.order("m1")
+        await shop.order("m2", userId=None, anonymousId="a")
+        assert await shop.members("buyers") == {}
+        await shop.tell("m3", event="Seen", anonymousId="a")
+        assert set(await shop.members("buyers")) == {"user_id:ann"}
+
+
+async def test_a_segment_of_many_is_one_for_each_value() -> None:
+    """Who looked twice at a category and did not buy of it, for every category at once."""
+    async with world() as shop:
+        looked = "did Viewed at least 2 times in the last 7 days where category is that"
+        bought = "did not Bought where category is that"
+        await shop.define("interested", f"for each category of Viewed: {looked} and {bought}")
+        for number, category in enumerate(["Shoes", "shoes", "Hats", "Coats", "coats"]):
+            await shop.tell(f"v{number}", event="Viewed", properties={"category": category})
+        await shop.tell("b1", event="Bought", properties={"category": "COATS"})
+        assert set(await shop.members("interested")) == {'user_id:ann"shoes"'}
+
+
+async def test_segments_stand_on_others_at_the_same_instant() -> None:
+    """When she leaves the one she enters the other, and both are told."""
+    async with world() as shop:
+        await shop.define("buyers", BUYERS)
+        await shop.define("lapsed", 'did "Order Completed" and not in segment buyers')
+        await shop.order("m1")
+        await shop.order("m2")
+        shop.clock.advance(3 * DAY_MS)
+        await shop.fold()
+        assert await shop.members("lapsed") == {"user_id:ann": NOW_MS + 2 * DAY_MS}
+        assert [(name, segment) for name, segment, _, _ in shop.crossings()] == [
+            ("Segment Entered", "lapsed"),
+            ("Segment Entered", "buyers"),
+            ("Segment Left", "lapsed"),
+            ("Segment Left", "buyers"),
+            ("Segment Entered", "lapsed"),
+        ]
