@@ -82,8 +82,10 @@ class Features:
     def of_one(self, which: Which, event: Event, has: tree.Filter) -> Phrase:
         """Whether a filter holds for the first or last such event; NULL when there is none."""
         self.rows.scan.reads(event.name)
-        template = "arg_min(:has, :order) FILTER (WHERE :it)" if which is Which.FIRST else (
-            "arg_max(:has, :order) FILTER (WHERE :it)"
+        template = (
+            "arg_min(:has, :order) FILTER (WHERE :it)"
+            if which is Which.FIRST
+            else ("arg_max(:has, :order) FILTER (WHERE :it)")
         )
         holds = self.rows.column(self.rows.holds(has))
         return self._column(sql(template, has=holds, order=self.rows.order(), it=self.rows.matches(event)))

@@ -112,8 +112,10 @@ class Rows:
         # A value where an object would have to be takes the place of all that was in it; an empty object does not.
         ends = either([negated(is_object(each)) for each in above])
         name = self._claims.setdefault((root, *path), f"claim_{len(self._claims)}")
-        said = sql("CASE WHEN :whole IS NOT NULL THEN :whole END", whole=whole) if not above else sql(
-            "CASE WHEN :whole IS NOT NULL THEN :whole WHEN :ends THEN 'null' END", whole=whole, ends=ends
+        said = (
+            sql("CASE WHEN :whole IS NOT NULL THEN :whole END", whole=whole)
+            if not above
+            else sql("CASE WHEN :whole IS NOT NULL THEN :whole WHEN :ends THEN 'null' END", whole=whole, ends=ends)
         )
         self._columns.setdefault(f"claim of {root} {path}", (name, said))
         return column(name)
@@ -145,7 +147,9 @@ class Rows:
             inner = inner.join(relation(ZONED), using="person", join_type="left")
         columns += [column(name) for name in flags]
         columns += [named(phrase, name) for name, phrase in self._columns.values()]
-        matter = either([*(column(name) for name in flags), *(sql(":it IS NOT NULL", it=said) for said in self._said())])
+        matter = either(
+            [*(column(name) for name in flags), *(sql(":it IS NOT NULL", it=said) for said in self._said())]
+        )
         found = exp.select(*columns).from_(inner.subquery("flagged"))
         return found if matter == TRUE else found.where(matter)
 
@@ -158,12 +162,15 @@ class Rows:
             parts.append(self.holds(event.where))
         return both(parts)
 
-    def _source(self) -> exp.Expression:
+    def _source(self) -> exp.Expr:
         scanned = relation(self.scan.name)
         if self._pairs is not None:
-            return exp.select("scanned.*", "pairs.value").from_(exp.alias_(scanned, "scanned", table=True)).join(
-                exp.alias_(relation(self._pairs), "pairs", table=True), using="person"
-            ).subquery("scanned")
+            return (
+                exp.select("scanned.*", "pairs.value")
+                .from_(exp.alias_(scanned, "scanned", table=True))
+                .join(exp.alias_(relation(self._pairs), "pairs", table=True), using="person")
+                .subquery("scanned")
+            )
         if self._key is None:
             return scanned
         values = values_in(self.scan.field("properties", *self._key), self.scan)
@@ -173,9 +180,7 @@ class Rows:
 
 def values_in(value: Phrase, scan: Scan) -> Phrase:
     """The different values in their one form that a JSON text has: itself, or its elements."""
-    each = exp.Lambda(
-        this=one_form(exp.column("each_one")), expressions=[exp.to_identifier("each_one")], colon=True
-    )
+    each = exp.Lambda(this=one_form(exp.column("each_one")), expressions=[exp.to_identifier("each_one")], colon=True)
     elements = call("list_transform", scan.question.words.elements(value), each)
     return sql(
         "CASE WHEN starts_with(:it, '[') THEN list_distinct(:elements) ELSE [:one] END",
@@ -191,4 +196,3 @@ def _huge(phrase: Phrase) -> Phrase:
 
 def _number(number: int) -> Phrase:
     return exp.Literal.number(number)
-

@@ -79,7 +79,9 @@ class Testing:
             case tree.Near():
                 return truly(self._near(test, at))
             case Elements(Quantity.NONE):
-                return sql("NOT :there OR coalesce(:fits, FALSE)", there=is_there(at(())), fits=self._fits(test, at(())))
+                return sql(
+                    "NOT :there OR coalesce(:fits, FALSE)", there=is_there(at(())), fits=self._fits(test, at(()))
+                )
             case _:
                 return truly(self._passes(test, at(())))
 
@@ -180,8 +182,7 @@ class Testing:
             to_lon=double(test.lon),
         )
         return sql(
-            ":lat BETWEEN -90 AND 90 AND :lon BETWEEN -180 AND 180"
-            " AND :twice * asin(sqrt(least(1.0, :square))) <= :km",
+            ":lat BETWEEN -90 AND 90 AND :lon BETWEEN -180 AND 180 AND :twice * asin(sqrt(least(1.0, :square))) <= :km",
             lat=lat,
             lon=lon,
             square=square,
