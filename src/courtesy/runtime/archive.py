@@ -14,6 +14,7 @@ from courtesy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from courtesy.lake import Lake
+    from courtesy.lake.table import Planned
 
 
 class LakeArchive:
@@ -43,6 +44,10 @@ class LakeArchive:
     async def of_chapters(self, chapters: Collection[Chapter]) -> list[Record]:
         """The records that these chapters are made of, in order; maybe others of the same people."""
         return await (await self._opened()).of_chapters(chapters)
+
+    async def planned(self) -> Planned:
+        """The files, as they are now."""
+        return await (await self._opened()).planned()
 
     async def erase(
         self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()

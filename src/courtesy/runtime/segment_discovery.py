@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
@@ -12,9 +14,10 @@ from courtesy.base.ids import PersonId
 from courtesy.runtime.discovery_conditions import Source
 from courtesy.runtime.discovery_tables import Tables, tables
 from courtesy.segment.discovery.collecting import Collector
-from courtesy.segment.discovery.discover import Discovery, Found, Wanted, discover
+from courtesy.segment.discovery.discover import Discovery, Found, discover
 from courtesy.segment.discovery.lookalike import Sharpness, fit, sharpness, unpacked
 from courtesy.segment.discovery.people import Truths, is_found
+from courtesy.segment.discovery.wanted import Wanted
 
 EVEN = 0.5
 """How sharp scores are that tell nothing."""
@@ -59,6 +62,12 @@ class Lookalikes:
     discovered: Discovered
     sharpness: Sharpness
     nearest: tuple[Alike, ...]
+
+
+async def people_in(batches: AsyncIterator[pa.RecordBatch]) -> People:
+    """Whom the answer to a question names, in the column `person_id`."""
+    found = [batch.column("person_id").to_numpy() async for batch in batches]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 def discovered(connection: DuckDBPyConnection, asked: Asked, had: People, among: People | None) -> Discovered:

@@ -12,8 +12,9 @@ from courtesy.base.ids import PARTITION_COUNT
 from courtesy.consent.law import Laws
 from courtesy.lake.rows import to_records
 from courtesy.runtime.segment_discovery import Asked
-from courtesy.segment.discovery.discover import Rate, Wanted
+from courtesy.segment.discovery.discover import Rate
 from courtesy.segment.discovery.people import Truths, is_found
+from courtesy.segment.discovery.wanted import Wanted
 from courtesy.segment.judge import Judge
 from courtesy.segment.moment import Moment
 from courtesy.segment.parsing import parse

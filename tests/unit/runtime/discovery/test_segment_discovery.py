@@ -11,8 +11,8 @@ from duckdb import DuckDBPyConnection
 
 from courtesy.base.time import DAY_MS
 from courtesy.runtime.segment_discovery import Asked, Discovered, People, discovered, lookalikes
-from courtesy.segment.discovery.discover import Wanted
 from courtesy.segment.discovery.outcome import after_cutoff, spoken_of
+from courtesy.segment.discovery.wanted import Wanted
 from courtesy.segment.parsing import parse
 from courtesy.segment.printing import write
 from courtesy.segment.sql.scan import Question
