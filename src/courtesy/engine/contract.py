@@ -32,7 +32,6 @@ from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
-from courtesy.engine.ownership import OwnershipReading
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.request import RequestStore
@@ -430,15 +429,7 @@ class QualityRow(NamedTuple):
 
 
 class Engine(
-    LedgerReading,
-    PermitStore,
-    PropagationStore,
-    RequestStore,
-    AnswerCounting,
-    CodeStore,
-    SegmentStore,
-    OwnershipReading,
-    Protocol,
+    LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerCounting, CodeStore, SegmentStore, Protocol
 ):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 

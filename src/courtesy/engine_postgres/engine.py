@@ -55,9 +55,9 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Owning,
     Segments,
     Building,
-    Owning,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

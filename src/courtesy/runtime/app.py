@@ -24,6 +24,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.lists import Lists
 from courtesy.runtime.memberships import Memberships
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.packages import Packages
@@ -40,6 +41,7 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
@@ -77,6 +79,8 @@ class App:
     quality: Judge
     segments: Segments
     memberships: Memberships
+    reasons: Reasons
+    lists: Lists
     discoveries: Discoveries
 
 
@@ -123,6 +127,8 @@ def make_app(
         Judge(engine, catalog, clock, settings),
         segments,
         Memberships(engine, catalog, segments, people, clock),
+        Reasons(people, history, catalog, segments, clock),
+        Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
     )
 

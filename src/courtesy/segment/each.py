@@ -37,11 +37,15 @@ def key_of(value: One) -> tuple[str, str]:
     return type(value).__name__, str(value)
 
 
+def elements_of(value: Any) -> list[Any]:
+    """The elements of an array; of anything else that alone."""
+    return value if isinstance(value, list) else [value]
+
+
 def _told(each: Each, past: Past, now_ms: int) -> Iterator[Any]:
     if each.event is None:
-        value = found_at(past.traits, each.path)
-        yield from value if isinstance(value, list) else [value]
+        yield from elements_of(found_at(past.traits, each.path))
         return
     for event in past.events:
         if each.event in (event.name, ANYTHING) and event.at_ms <= now_ms:
-            yield found_at(event.properties, each.path)
+            yield from elements_of(found_at(event.properties, each.path))

@@ -397,9 +397,9 @@ Expression = (
 
 
 class Each(_Node, frozen=True):
-    """A segment for each value that `path` has: of a trait (of an array, each of its elements), or of a property of the
-    events of a name, whenever they happened. Values are texts, numbers, true and false, each once: in lower case, and
-    whole numbers as such."""
+    """A segment for each value that `path` has: of a trait, or of a property of the events of a name, whenever they
+    happened; of an array, for each of its elements. Values are texts, numbers, true and false, each once: in lower
+    case, and whole numbers as such."""
 
     path: Name
     event: Name | None = None

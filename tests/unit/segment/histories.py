@@ -10,6 +10,7 @@ from typing import Any as Anything
 from typing import ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -119,13 +120,14 @@ def values(anchor: int) -> SearchStrategy[Anything]:
 def objects(anchor: int) -> SearchStrategy[dict[str, Anything]]:
     """Traits or properties, with what was unset, and with values where others have objects."""
     value = values(anchor)
+    line = st.fixed_dictionaries({"k": st.sampled_from(("x", "y")), "n": st.sampled_from((1, 2, 5))})
     inner = st.dictionaries(st.sampled_from(("x", "x", "y")), value | st.none(), min_size=1, max_size=2)
     return _some(
         a=st.sampled_from(("x", "X", "xy", ["x", "ΣΑς"], 1, None)),
         b=st.sampled_from((0, 1, 2, 2.5, 5, 0.1, True, "1")),
         d=days_and_instants(anchor),
         o=st.one_of(inner, inner, value),
-        lines=st.lists(st.fixed_dictionaries({"k": st.sampled_from(("x", "y")), "n": st.sampled_from((1, 2, 5))})),
+        lines=st.lists(line, max_size=2),
     )
 
 
@@ -475,7 +477,6 @@ def of_person(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
         fields(anchor, each=each),
         st.builds(tree.Field, paths, test),
         st.builds(tree.Field, st.just("churn"), st.just(tree.Present()) | compares | ranges, st.just(Whose.SCORE)),
-        st.builds(tree.Field, st.sampled_from(PATHS), test, st.just(Whose.GROUP)),
         st.builds(tree.Consent, st.sampled_from(tree.Stance), st.just("marketing"), channels),
         st.builds(
             tree.Preference,
@@ -484,6 +485,12 @@ def of_person(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
             channels,
         ),
     )
+
+
+@made_once
+def of_groups(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Conditions on the groups that somebody belongs to."""
+    return fields(anchor, each=each).map(lambda field: msgspec.structs.replace(field, whose=Whose.GROUP))
 
 
 @made_once
@@ -501,8 +508,12 @@ KINDS_OF_CONDITIONS: Sequence[Callable[..., SearchStrategy[Anything]]] = (
     of_behaviour,
     of_person,
     of_person,
+    of_groups,
     of_others,
 )
+
+
+LIVE_KINDS = (of_behaviour, of_behaviour, of_behaviour, of_person, of_person)
 
 
 @made_once

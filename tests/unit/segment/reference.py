@@ -321,11 +321,11 @@ def parts_of(told: Told) -> dict[Whose, Anything]:
 def values_of(each: tree.Each, somebody: Somebody) -> list[tree.Value]:
     """The values for which a segment is made, of those that one person has, each once."""
     if each.event is None:
-        trait = at_path(somebody.traits, each.path)
-        told = trait if isinstance(trait, list) else [trait]
+        told = [at_path(somebody.traits, each.path)]
     else:
         told = [at_path(one.properties, each.path) for one in somebody.did if each.event in ("*", name_of(one))]
-    forms = [one_form(value) for value in told if isinstance(value, str | bool | int | float)]
+    values = [value for one in told for value in (one if isinstance(one, list) else [one])]
+    forms = [one_form(value) for value in values if isinstance(value, str | bool | int | float)]
     return [value for _, value in dict.fromkeys(forms)]
 
 

@@ -44,7 +44,8 @@ Place = tuple[Whose, str]
 class Keep(msgspec.Struct, frozen=True, array_like=True):
     """A pattern, as it is known again: the event with the `fixed` part of its filter; `values`: of which fields the
     values are kept with each event; for how long events are kept (ms; 0: not at all, EVER: for good), and from which
-    day on; of which paths all numbers, and all different values ever; and whether the last event is kept anyway."""
+    day on; of which paths all numbers, and all different values ever; whether the last event is kept anyway; and of
+    which paths all different values ever are kept, of arrays those of their elements."""
 
     name: str
     fixed: Filter | None
@@ -54,6 +55,7 @@ class Keep(msgspec.Struct, frozen=True, array_like=True):
     totals: tuple[str, ...] = ()
     different: tuple[str, ...] = ()
     has_last: bool = False
+    each: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -212,4 +214,4 @@ def each_pattern(each: tree.Each) -> Asked | None:
     """The pattern that tells for which values of a property somebody may be in a segment of many."""
     if each.event is None:
         return None
-    return asked(Event(each.event), None, different=each.path)
+    return Asked(Keep(each.event, None, each=(each.path,)), None)

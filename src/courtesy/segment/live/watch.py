@@ -31,7 +31,7 @@ from courtesy.person.state import PersonState
 from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
-from courtesy.segment.each import one_form
+from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import micros_of
 from courtesy.segment.live.look import Look, look_of
 from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, patterns_of, places
@@ -283,12 +283,12 @@ class Watch:
             value = found_at(properties, path)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 add_number(mark, path, value, micros_of(value))
-        for path in keep.different:
-            told = found_at(properties, path)
-            for one in told if isinstance(told, list) else (told,):
-                form = one_form(one)
-                if form is not None:
-                    add_different(mark, path, msgspec.json.encode(form).decode())
+        told = [(path, found_at(properties, path)) for path in keep.different]
+        told += [(path, one) for path in keep.each for one in elements_of(found_at(properties, path))]
+        for path, one in told:
+            form = one_form(one)
+            if form is not None:
+                add_different(mark, path, msgspec.json.encode(form).decode())
 
     # -- looking
 
@@ -403,8 +403,7 @@ class Watch:
         path = segment.each.path
         if segment.each.event is not None:
             return set(view.mark(segment.each_pattern).different.get(path, ())[:VALUES_MAX])
-        told = view.trait(path)
-        forms = (one_form(one) for one in (told if isinstance(told, list) else (told,)))
+        forms = map(one_form, elements_of(view.trait(path)))
         return {msgspec.json.encode(form).decode() for form in forms if form is not None}
 
     def _settle(

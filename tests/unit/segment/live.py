@@ -1,0 +1,167 @@
+"""Execution (a): what comes in is folded as it comes, time passes in between, and whoever is in a segment
+is in it then.
+
+A world is played to the product's own fold worker on an engine in memory, whose clock is moved to each arrival, to each
+timer, and to instants at which nothing happens at all. After each the members are noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from courtesy.base.ids import PersonId, Position
+from courtesy.base.time import ManualClock
+from courtesy.consent.law import Laws
+from courtesy.consent.laws import LAWS
+from courtesy.engine.contract import AppendBatch
+from courtesy.engine_memory import MemoryEngine
+from courtesy.event.event import encode
+from courtesy.identity.resolve import Changes
+from courtesy.person.catalog import Catalog
+from courtesy.person.history import catalog_history, refold
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
+from courtesy.runtime.fold import LEASE_MS, FoldWorker
+from courtesy.runtime.repair import restore
+from courtesy.segment.definition import SegmentDefinition
+from courtesy.segment.live.watch import Watch, patterns_for
+from courtesy.segment.tree import Segment
+from tests.unit.segment.executions import Members
+from tests.unit.segment.facts import Arrival, Merged, Told, World
+from tests.unit.segment.histories import BODIES
+from tests.unit.segment.records import GROUPS, SOURCE_IDS, SOURCE_NAMES, event_of
+
+WORKER = "one"
+TIMERS_MAX = 400
+"""At more of them no test waits for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Who was in at an instant, by what had come in until then."""
+
+    known: World
+    at_ms: int
+    members: Members
+
+
+async def played(world: World, segments: Mapping[str, Segment], looks: Sequence[int]) -> list[Noted]:
+    """What is noted of a world: at each arrival and each timer, and at each of some instants that is not over then."""
+    first_ms = min((each.received_ms for each in world.arrivals), default=0)
+    steps: list[tuple[int, Arrival | None]] = [(each.received_ms, each) for each in world.arrivals]
+    steps += [(at_ms, None) for at_ms in looks if at_ms >= first_ms]
+    async with _stage(segments, first_ms) as stage:
+        for at_ms, arrival in sorted(steps, key=lambda step: step[0]):
+            while (due_ms := await stage.due_ms()) is not None and due_ms < at_ms and stage.has_time:
+                await stage.move_on(due_ms)
+            if arrival is not None:
+                await stage.take(arrival)
+            await stage.move_on(at_ms)
+        return stage.noted
+
+
+@asynccontextmanager
+async def _stage(segments: Mapping[str, Segment], now_ms: int) -> AsyncIterator[Stage]:
+    clock = ManualClock(now_ms)
+    engine = MemoryEngine(clock)
+    await engine.open()
+    try:
+        yield Stage(engine, clock, segments)
+    finally:
+        await engine.close()
+
+
+class Stage:
+    """An engine, a worker and a clock, on which a world is played."""
+
+    def __init__(self, engine: MemoryEngine, clock: ManualClock, segments: Mapping[str, Segment]) -> None:
+        self.noted: list[Noted] = []
+        self._engine = engine
+        self._clock = clock
+        self._names = dict(enumerate(segments, start=1))
+        self._catalog = Catalog(1, (), Watch(definitions_of(segments), laws=Laws(LAWS), source_names=SOURCE_NAMES))
+        self._worker = FoldWorker(engine, lambda: self._catalog, clock, WORKER)
+        self._known: list[Arrival] = []
+        self._bodies: dict[bytes, int] = {}
+
+    @property
+    def has_time(self) -> bool:
+        """Whether it makes sense to wait for more timers."""
+        return len(self.noted) < TIMERS_MAX
+
+    async def due_ms(self) -> int | None:
+        """When the next timer is due."""
+        leases = await self._engine.claim(WORKER, self._engine.partition_count, LEASE_MS)
+        return await self._engine.next_due_ms(leases)
+
+    async def take(self, arrival: Arrival) -> None:
+        """Append what comes in."""
+        self._clock.set(arrival.received_ms)
+        before = World(tuple(self._known))
+        self._known.append(arrival)
+        if isinstance(arrival, Told):
+            self._bodies[arrival.key] = arrival.body
+            await self._append(*self._records_of(arrival))
+        elif isinstance(arrival, Merged):
+            await self._append(_hand_over(arrival))
+        else:
+            await self._fold()
+            whole = before.roots.get(arrival.body, arrival.body)
+            await self._part({PersonId(whole), PersonId(arrival.body)})
+
+    def _records_of(self, told: Told) -> list[NewRecord]:
+        world = World(tuple(self._known))
+        payload = encode(event_of(world, told))
+        to = [(PersonId(world.roots[told.body]), RecordKind.EVENT)]
+        if told.group is not None:
+            to.append((GROUPS[told.group], RecordKind.GROUP))
+        source = SOURCE_IDS[told.source]
+        return [NewRecord(person, kind, told.at_ms, told.received_ms, source, told.key, payload) for person, kind in to]
+
+    async def _part(self, people: set[PersonId]) -> None:
+        """Have some people found anew from what belongs to each of them now."""
+        roots = World(tuple(self._known)).roots
+        records = await self._engine.history([PersonId(body) for body in BODIES])
+        catalogs = catalog_history((), self._catalog.watch)
+        now_ms = self._clock.now_ms()
+        for person in sorted(people):
+            own = [each for each in records if roots.get(self._bodies.get(each.key, -1), each.person) == person]
+            await self._append(restore(refold(person, own, catalogs, now_ms), now_ms))
+
+    async def _append(self, *records: NewRecord) -> Position:
+        async with self._engine.appending() as append:
+            return await append.write(AppendBatch(records, [], Changes(), [], [], self._clock.now_ms()))
+
+    async def move_on(self, at_ms: int) -> None:
+        """Let time pass until an instant, and note who is in then."""
+        self._clock.set(at_ms)
+        await self._fold()
+        found: Members = {name: set() for name in self._names.values()}
+        for each in await self._engine.segments_of([PersonId(body) for body in BODIES]):
+            found[self._names[each.segment]].add((each.person, each.value))
+        self.noted.append(Noted(World(tuple(self._known)), at_ms, found))
+
+    async def _fold(self) -> None:
+        await self._worker.claim()
+        while await self._worker.fold_once() + await self._worker.fire_due():
+            await self._worker.claim()
+
+    async def log(self) -> list[Record]:
+        """All that was appended for people."""
+        return await self._engine.history([PersonId(body) for body in BODIES])
+
+
+def definitions_of(segments: Mapping[str, Segment]) -> list[SegmentDefinition]:
+    """The segments as they are defined before anything comes in."""
+    found: list[SegmentDefinition] = []
+    for number, (name, segment) in enumerate(segments.items(), start=1):
+        patterns = patterns_for(segment, Position(0), found)
+        found.append(SegmentDefinition(number, name, 1, segment, patterns, ready=number))
+    return found
+
+
+def _hand_over(merged: Merged) -> NewRecord:
+    payload = hand_over_payload(PersonId(merged.survivor))
+    at_ms = merged.received_ms
+    return NewRecord(PersonId(merged.loser), RecordKind.HAND_OVER, at_ms, at_ms, SYSTEM_SOURCE, bytes(16), payload)
