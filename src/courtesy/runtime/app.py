@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
@@ -15,6 +16,7 @@ from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
+from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.held import HeldEvents
@@ -43,6 +45,9 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
+
+if TYPE_CHECKING:
+    from courtesy.runtime.segment_events import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,13 @@ class App:
     memberships: Memberships
     reasons: Reasons
     lists: Lists
+    discoveries: Discoveries
 
 
-def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
-    """Put the parts together; nothing runs yet."""
+def make_app(
+    settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None, files: Files | None = None
+) -> App:
+    """Put the parts together; nothing runs yet. `files`: where those events are that the log may have no more."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
@@ -121,6 +129,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Memberships(engine, catalog, segments, people, clock),
         Reasons(people, history, catalog, segments, clock),
         Lists(engine, catalog, ingest, segments, clock),
+        Discoveries(engine, files, catalog, clock),
     )
 
 
@@ -131,7 +140,7 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     engine = PostgresEngine(url, clock, settings.partitions)
     await engine.open()
     archive = lake_archive(settings, url)
-    app = make_app(settings, engine, clock, archive)
+    app = make_app(settings, engine, clock, archive, archive)
     try:
         await app.catalog.start()
         app.ingest.start()
