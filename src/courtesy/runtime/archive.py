@@ -45,10 +45,6 @@ class LakeArchive:
         """The records that these chapters are made of, in order; maybe others of the same people."""
         return await (await self._opened()).of_chapters(chapters)
 
-    async def planned(self) -> Planned:
-        """The files, as they are now."""
-        return await (await self._opened()).planned()
-
     async def erase(
         self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
     ) -> int:
