@@ -12,6 +12,7 @@ from courtesy.base.time import to_iso
 from courtesy.http.operation import Asked, NoQuery
 from courtesy.http.people import past_instant
 from courtesy.http.segments import operation
+from courtesy.runtime.app import App
 from courtesy.runtime.discoveries import Wish
 from courtesy.segment.discovery.saying import sentence
 from courtesy.segment.discovery.wanted import DEPTH_MAX, Direction, Wanted
@@ -199,19 +200,16 @@ def said_of_outcome(outcome: Segment, window_days: int) -> str:
     return f"{text if text.startswith('did ') else f'fitted `{text}`'} in the {days} after"
 
 
-async def discover(asked: Asked[NoQuery, OutcomeQuestion]) -> ProposalsView:
-    """Micro-segments that differ in an outcome."""
-    body = asked.body
-    wish = wish_of(body.outcome, "outcome", body)
-    found, cutoff_ms = await asked.app.discoveries.discover(wish, body.window_days)
-    return ProposalsView(**_proposals(found, cutoff_ms, said_of_outcome(wish.outcome, body.window_days)))
+async def answer_to_outcome(app: App, question: OutcomeQuestion) -> ProposalsView:
+    """What `Discoveries.discover` finds; raises as it does, and for a text that can't be read."""
+    wish = wish_of(question.outcome, "outcome", question)
+    found, cutoff_ms = await app.discoveries.discover(wish, question.window_days)
+    return ProposalsView(**_proposals(found, cutoff_ms, said_of_outcome(wish.outcome, question.window_days)))
 
 
-async def find_lookalikes(asked: Asked[NoQuery, LikenessQuestion]) -> LookalikesView:
-    """Who is most like the people of a segment."""
-    body = asked.body
-    wish = wish_of(body.like, "like", body)
-    found, cutoff_ms = await asked.app.discoveries.lookalikes(wish, body.nearest)
+async def answer_to_likeness(app: App, question: LikenessQuestion) -> LookalikesView:
+    """What `Discoveries.lookalikes` finds; raises as it does, and for a text that can't be read."""
+    found, cutoff_ms = await app.discoveries.lookalikes(wish_of(question.like, "like", question), question.nearest)
     sharp = found.sharpness
     return LookalikesView(
         **_proposals(found.discovered, cutoff_ms, "are members"),
@@ -220,6 +218,16 @@ async def find_lookalikes(asked: Asked[NoQuery, LikenessQuestion]) -> Lookalikes
         tells_members_high=round(sharp.high, 4),
         nearest=[AlikeView(str(each.person), round(each.score, 6)) for each in found.nearest],
     )
+
+
+async def discover(asked: Asked[NoQuery, OutcomeQuestion]) -> ProposalsView:
+    """Micro-segments that differ in an outcome."""
+    return await answer_to_outcome(asked.app, asked.body)
+
+
+async def find_lookalikes(asked: Asked[NoQuery, LikenessQuestion]) -> LookalikesView:
+    """Who is most like the people of a segment."""
+    return await answer_to_likeness(asked.app, asked.body)
 
 
 _DOC = (
