@@ -15,6 +15,8 @@ from bench import (
     preferences,
     quarantine,
     questions,
+    segments_entry,
+    segments_live,
     spine,
     unmerge,
     words,
@@ -36,6 +38,9 @@ PARTS: dict[str, Callable[[int], list[Figure]]] = {
     "questions": lambda share: questions.questions(1_000 // share),
     "ledger": lambda share: ledger.ledger(10_000_000 // share),
     "words": lambda _: words.words(),
+    "segments_live": lambda share: segments_live.segments_live(200_000 // share),
+    "segments_entry": lambda share: segments_entry.entry(max(20 // share, 2)),
+    "timers": lambda share: segments_entry.timers(5_000_000 // share),
     "import": lambda share: importing.importing(5_000_000 // share),
 }
 """What measures each part, given that one of so many is enough."""

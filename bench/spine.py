@@ -33,20 +33,20 @@ def _workers(http: int, fold: int) -> tuple[str, ...]:
     return ("--http-workers", str(http), "--fold-workers", str(fold))
 
 
-def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
     """Run in a process of its own, as a client would; without a cycle collector, whose pauses are not the server's."""
     with multiprocessing.get_context("spawn").Pool(1, gc.disable) as pool:
         return pool.apply(work, arguments)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """What a client does, on the loop that costs it least: it shares the two cores with the server."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 
 def _send(port: int, key: str, count: int, seed: int, connections: int) -> Sent:
-    return _run(send_all(port, key, batches(count, seed), connections))
+    return run(send_all(port, key, batches(count, seed), connections))
 
 
 def _require_clean(sent: Sent) -> None:
@@ -57,8 +57,8 @@ def _require_clean(sent: Sent) -> None:
 def accept(count: int, http_workers: int) -> list[Figure]:
     """(a) Events accepted durably over HTTP in batches of 100, and as a ratio to raw COPY of the same bytes."""
     with serving(*_workers(http_workers, 0), environment={"COURTESY_LAKE": "off"}) as server:
-        _require_clean(_apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
-        sent = _apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
+        _require_clean(apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
+        sent = apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
         _require_clean(sent)
         accepted = sent.request_count * BATCH / sent.seconds
         copied = _copy_rate(server, count)
@@ -95,9 +95,9 @@ def _chunk(rows: list[tuple[bytes]], first: int) -> bytes:
 def sustained(count: int, http_workers: int, fold_workers: int) -> list[Figure]:
     """(b) Accepted, resolved and folded: all events over the time until the last one is folded."""
     with serving(*_workers(http_workers, fold_workers)) as server:
-        _require_clean(_apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
+        _require_clean(apart(_send, server.port, server.write_key, WARM_UP, 7, CONNECTIONS))
         server.wait_folded()
-        sent = _apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
+        sent = apart(_send, server.port, server.write_key, count, 1, CONNECTIONS)
         ended_sending = time.perf_counter()
         _require_clean(sent)
         server.wait_folded()
@@ -153,7 +153,7 @@ async def _paced(port: int, write: str, read: str, rate: int, seconds: int) -> t
 
 
 def _run_paced(port: int, write: str, read: str, rate: int, seconds: int) -> tuple[list[float], int]:
-    return _run(_paced(port, write, read, rate, seconds))
+    return run(_paced(port, write, read, rate, seconds))
 
 
 async def _reads(port: int, key: str, rate: int, seconds: int, users: int) -> list[float]:
@@ -183,18 +183,18 @@ async def _reads(port: int, key: str, rate: int, seconds: int, users: int) -> li
 
 
 def _run_reads(port: int, key: str, rate: int, seconds: int, users: int) -> list[float]:
-    return _run(_reads(port, key, rate, seconds, users))
+    return run(_reads(port, key, rate, seconds, users))
 
 
 def reading(seconds: int) -> list[Figure]:
     """(c) From acknowledgement to a readable person at 2,000 events/s; (d) person reads at 500/s."""
     with serving(*_workers(2, 1)) as server:
-        _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, 3)
-        latencies, missed = _apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, seconds)
+        apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, 3)
+        latencies, missed = apart(_run_paced, server.port, server.write_key, server.admin_key, 2_000, seconds)
         if missed:
             raise RuntimeError(f"{missed} reads did not see what was acknowledged before")
         server.wait_folded()
-        reads = _apart(_run_reads, server.port, server.admin_key, 500, seconds, min(2_000, 100 * seconds))
+        reads = apart(_run_reads, server.port, server.admin_key, 500, seconds, min(2_000, 100 * seconds))
     paced = f"2,000 events/s in batches of 20, {seconds} s, every read saw its event"
     return [
         Figure("ack_to_read_ms_p50", percentile(latencies, 0.5), "ms", len(latencies), paced),
@@ -218,14 +218,14 @@ async def _make_people(port: int, key: str, count: int) -> Sent:
 
 
 def _run_make_people(port: int, key: str, count: int) -> Sent:
-    return _run(_make_people(port, key, count))
+    return run(_make_people(port, key, count))
 
 
 def footprint(people: int) -> list[Figure]:
     """(e) What people cost on disk and in memory: each with one identify of five traits and three identifiers."""
     with serving(*_workers(2, 1)) as server:
         empty = _disk_bytes(server)
-        sent = _apart(_run_make_people, server.port, server.write_key, people)
+        sent = apart(_run_make_people, server.port, server.write_key, people)
         _require_clean(sent)
         server.wait_folded()
         sizes = _table_bytes(server)

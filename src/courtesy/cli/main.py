@@ -24,6 +24,7 @@ from courtesy.cli.quarantine import quarantine
 from courtesy.cli.request import request
 from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
+from courtesy.cli.segments import segment
 from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -50,6 +51,7 @@ cli.add_typer(quarantine)
 cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
+cli.add_typer(segment)
 cli.command("backup")(back_up)
 cli.command("restore")(restore)
 cli.command("import")(import_files)

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import HOUR_MS
 from courtesy.engine.building import BuildingStore
+from courtesy.engine.ownership import OwnershipReading
 
 
 class MembershipChange(NamedTuple):
@@ -148,7 +149,7 @@ def sizes_back(size: int, flows: Sequence[HourFlow], hours: Sequence[int]) -> li
     return told[::-1]
 
 
-class SegmentStore(BuildingStore, Protocol):
+class SegmentStore(BuildingStore, OwnershipReading, Protocol):
     """The side of an engine that keeps segments."""
 
     async def segments_of(self, people: Collection[PersonId]) -> list[Member]:

@@ -38,6 +38,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
+from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
     NewPermit,
@@ -229,6 +230,9 @@ class MemoryEngine:
 
     async def head(self) -> Position:
         return self._disk.log.head
+
+    async def ownership(self) -> Ownership:
+        return self._disk.identity.ownership(self._disk.log.head)
 
     async def read_person(self, identifier: str) -> PersonReading | None:
         return self._disk.read_person(identifier)

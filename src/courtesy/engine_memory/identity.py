@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import Alarm, HeldIdentifier, IdentityHistory, IdentityReading
 from courtesy.engine.imported import TakeBack
+from courtesy.engine.ownership import Ownership
 from courtesy.identity.repair import Move, Note, OwnerChange, Repair
 from courtesy.identity.resolve import Changes, Evidence, Link, LinkRefusal, Merge, Owner, RefusalReason
 from courtesy.identity.rules import SOURCE_KIND
@@ -332,6 +333,17 @@ class IdentityGraph:
         """All moves of records that were ever moved away from or to any of the people."""
         places = {move.position for move in self._moves if move.appended_for in people or move.person in people}
         return [move for move in self._moves if move.position in places]
+
+    def ownership(self, head: Position) -> Ownership:
+        """To whom all events belong, now that the log has come so far."""
+        last = {move.position: move.person for move in self._moves}
+        sources = {owner.person for key, owner in self._owners.items() if key.startswith(f"{SOURCE_KIND}:")}
+        return Ownership(
+            head,
+            sorted(self._root.items()),
+            [(position, self.root_of(person)) for position, person in sorted(last.items())],
+            sorted(sources),
+        )
 
     def notes(self, person: PersonId | None, limit: int) -> list[Note]:
         """Corrections, newest first."""

@@ -23,6 +23,7 @@ from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.ledger import Ledger
 from courtesy.engine_postgres.outbox import Outbox
+from courtesy.engine_postgres.ownership import Owning
 from courtesy.engine_postgres.permits import Permits
 from courtesy.engine_postgres.propagation import Propagation
 from courtesy.engine_postgres.quality import Quality
@@ -54,6 +55,7 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Owning,
     Segments,
     Building,
 ):

@@ -17,6 +17,7 @@ from courtesy.http.segments import NAME, operation
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.member_export import MEDIA_TYPE, FileFormat, file_of
 from courtesy.runtime.memberships import HOURS_MAX, OVERLAP_MAX, PAGE_MAX, Named, value_key, value_of
+from courtesy.runtime.segment_reason import Why
 from courtesy.segment.each import One
 from courtesy.segment.tree import NAME_CHARS_MAX
 
@@ -161,6 +162,15 @@ class BelongingsView(msgspec.Struct, frozen=True):
     segments: list[BelongingView]
 
 
+class WhyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`at`: at an instant (ISO 8601), now without. `known`: by what was known at an instant, and who was who then; by
+    all that is known today without. `for_value`: of a segment for each, which value is asked about."""
+
+    at: str | None = None
+    known: str | None = None
+    for_value: ValueText | None = None
+
+
 def _member(each: Named) -> MemberView:
     identifiers = [NamedIdentifier(kind, value) for kind, value in each.identifiers]
     return MemberView(str(each.person), each.value, to_iso(each.entered_ms), identifiers)
@@ -250,6 +260,19 @@ async def list_segments_of(asked: Asked[NoQuery, None]) -> BelongingsView:
     return BelongingsView([BelongingView(each.name, each.value, to_iso(each.entered_ms)) for each in found])
 
 
+async def explain_membership(asked: Asked[WhyQuery, None]) -> Why:
+    """Why somebody is in a segment or not."""
+    path, query = asked.path, asked.query
+    return await asked.app.reasons.why(
+        path["kind"],
+        path["value"],
+        path["name"],
+        None if query.at is None else past_instant(query.at, "query.at"),
+        None if query.known is None else past_instant(query.known, "query.known"),
+        None if query.for_value is None else value_key(query.for_value),
+    )
+
+
 _CLOSED = (Code.NOT_FOUND, Code.CONFLICT)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -309,5 +332,15 @@ OPERATIONS = (
         list_segments_of,
         BelongingsView,
         path_docs={**NAME, **PERSON_PATH},
+    ),
+    operation(
+        "GET",
+        "/v1/people/{kind}/{value}/segments/{name}",
+        "Why somebody is in a segment or not, at any instant, and what would change it.",
+        explain_membership,
+        Why,
+        query=WhyQuery,
+        path_docs={**NAME, **PERSON_PATH},
+        doc="Judged by their whole history, with the facts that decide. Each change that is named was tried.",
     ),
 )

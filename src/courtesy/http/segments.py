@@ -156,9 +156,9 @@ class Validation(msgspec.Struct, frozen=True):
 def _stage(app: App, name: str, states: Mapping[int, SegmentState]) -> StageView:
     definition = app.catalog.now.revisions[SEGMENT, name]
     state = states.get(definition.number)
-    if state is None or state.revision != definition.revision:
-        return StageView(SegmentStage.BUILDING, None, None, None)
-    return StageView(state.stage, to_iso(state.at_ms), str(state.position), state.member_count)
+    if state is not None and state.revision == definition.revision:
+        return StageView(state.stage, to_iso(state.at_ms), str(state.position), state.member_count)
+    return StageView(SegmentStage.BUILDING, None, None, None)
 
 
 def _view(app: App, name: str, states: Mapping[int, SegmentState]) -> SegmentView:

@@ -28,11 +28,13 @@ from courtesy.lake.rewriting import compacted, fragmented, without
 from courtesy.lake.rows import RECORD_COLUMNS, in_lake, to_arrow, to_records
 from courtesy.lake.table import (
     EventTable,
+    Planned,
     dataset,
     delete_all_at,
     listing,
     listing_at,
     live_files,
+    planned,
     position_of,
     write_rows,
 )
@@ -179,6 +181,10 @@ class Lake:
         if not people:
             return []
         return to_records(await self._run(self._read, of_people(people, up_to)), self._partition_count)
+
+    async def planned(self) -> Planned:
+        """The files of the lake as it is now. An erasure may replace them while they are read."""
+        return await self._run(lambda: planned(self._events().load()))
 
     async def of_chapters(self, chapters: Collection[Chapter]) -> list[Record]:
         """The events of some chapters that the lake has, and maybe others of the same people; by position."""

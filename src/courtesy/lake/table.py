@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -208,6 +209,26 @@ def dataset(table: Table, files: Sequence[DataFile]) -> ds.Dataset:
     return ds.dataset(
         [path_of(table, file.file_path) for file in files], filesystem=filesystem(table), schema=ARROW, format="parquet"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The files of a snapshot: up to where in the log they have all events (0: nowhere), how many rows, and how to read
+    them: `paths` of files on this machine (none when they lie elsewhere), or Arrow's dataset."""
+
+    position: Position
+    row_count: int
+    paths: Sequence[str]
+    dataset: ds.Dataset
+
+
+def planned(table: Table) -> Planned:
+    """The files of the latest snapshot."""
+    files = live_files(table)
+    is_here = isinstance(filesystem(table), fs.LocalFileSystem)
+    paths = [path_of(table, file.file_path) for file in files] if is_here else []
+    count = sum(file.record_count for file in files)
+    return Planned(position_of(table) or Position(0), count, paths, dataset(table, files))
 
 
 def write_rows(table: Table, rows: pa.Table) -> list[DataFile]:

@@ -48,16 +48,19 @@ class Mark(msgspec.Struct, array_like=True, gc=False):
 
 class Marks(msgspec.Struct, array_like=True):
     """`now`: up to when `inside` and `due` are moved on, ms UTC. `inside`: since when, by segment (its number, and for
-    one of many a tab and the value in JSON). `due`: when to look at a segment again, likewise; `timer` the one that is
-    set for the first of them, 0 for none. `seen`: the position at which the last segment was ready that was looked
-    at."""
+    one of many a tab and the value in JSON). `due`: when to look at a segment again, likewise; `first` the earliest of
+    these, and `timer` the one for which a timer is set, 0 for none. `seen`: the turn at which the last segment became
+    ready that was looked at. `settled`: the conditions that hold by what was asked of everybody, each with the
+    number under which the store keeps for whom."""
 
     now: int = 0
     marks: dict[str, Mark] = {}
     inside: dict[str, int] = {}
     due: dict[str, int] = {}
+    first: int = 0
     timer: int = 0
     seen: int = -1
+    settled: dict[str, int] = {}
 
 
 class Crossing(NamedTuple):

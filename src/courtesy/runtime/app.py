@@ -22,6 +22,7 @@ from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
+from courtesy.runtime.lists import Lists
 from courtesy.runtime.memberships import Memberships
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.packages import Packages
@@ -38,6 +39,7 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
@@ -72,6 +74,8 @@ class App:
     quality: Judge
     segments: Segments
     memberships: Memberships
+    reasons: Reasons
+    lists: Lists
 
 
 def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
@@ -115,6 +119,8 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Judge(engine, catalog, clock, settings),
         segments,
         Memberships(engine, catalog, segments, people, clock),
+        Reasons(people, history, catalog, segments, clock),
+        Lists(engine, catalog, ingest, segments, clock),
     )
 
 

@@ -14,6 +14,7 @@ from courtesy.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from courtesy.lake import Lake
+    from courtesy.lake.table import Planned
 
 
 class LakeArchive:
@@ -53,6 +54,10 @@ class LakeArchive:
     async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
         """For whom the events at these positions were appended."""
         return await (await self._opened()).people_in(spans)
+
+    async def planned(self) -> Planned:
+        """The files of the lake, as they are now."""
+        return await (await self._opened()).planned()
 
     async def forget(self, spans: Sequence[Span]) -> int:
         """Rewrite the lake without the events at these positions; how many there were."""

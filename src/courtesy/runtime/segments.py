@@ -162,7 +162,7 @@ class Segments:
     async def archive(self, name: str, by: str, *, archived: bool = True) -> None:
         """Let nobody be in a segment from now on, or have it again. Raises what `define` does, and NOT_FOUND."""
         await self._catalog.refresh()
-        await self.define(name, msgspec.structs.replace(self.body(name), archived=archived), by)
+        await self.define(name, msgspec.structs.replace(self.body(name), archived=archived, patterns={}), by)
 
     async def remove(self, name: str, by: str) -> None:
         """Remove a segment and all that is kept of who is in it; its revisions stay readable. Raises CourtesyError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from enum import StrEnum
@@ -42,9 +42,11 @@ class ChangeKind(StrEnum):
 
 
 class Change(NamedTuple):
-    """A change in words, and what would be known of the person with it."""
+    """A change in words, and what would be known of the person with it. Of several changes `about` one thing the first
+    that is enough counts."""
 
     kind: ChangeKind
+    about: str
     said: str
     past: Past
 
@@ -57,10 +59,8 @@ def nearest_changes(case: Case, node: Expression, that: Value | None = None) -> 
         return []
     found: dict[str, Change] = {}
     for change in _candidates(case, node, that):
-        if change.said in found:
-            continue
-        if holds(replace(case, past=change.past), node, that) is (not now):
-            found[change.said] = change
+        if change.about not in found and holds(replace(case, past=change.past), node, that) is (not now):
+            found[change.about] = change
             if len(found) == CHANGES_MAX:
                 break
     return list(found.values())
@@ -120,9 +120,23 @@ def _more(case: Case, event: Event, wanted: Iterable[int], that: Value | None) -
     if roots is None:
         return
     for count in sorted(each for each in set(wanted) if 1 <= each <= MORE_MAX):
-        text = write(Segment(1, tree.Did(event))).removeprefix("did ")
+        text = _text_of(event, that)
         said = f"{text} once more" if count == 1 else f"{text} {count} times more"
-        yield Change(ChangeKind.EVENT, said, _with_events(case.past, case.moment, event.name, roots, count))
+        yield Change(ChangeKind.EVENT, text, said, _with_events(case.past, case.moment, event.name, roots, count))
+
+
+def _text_of(event: Event, that: Value | None) -> str:
+    """An event in words, with the value in the place of `that`."""
+    told = msgspec.convert(_filled(msgspec.to_builtins(event), that), Event)
+    return write(Segment(1, tree.Did(told))).removeprefix("did ")
+
+
+def _filled(node: Anything, that: Value | None) -> Anything:
+    if node == {"type": "that"}:
+        return that
+    if isinstance(node, dict):
+        return {name: _filled(each, that) for name, each in node.items()}
+    return [_filled(each, that) for each in node] if isinstance(node, list | tuple) else node
 
 
 def _with_events(past: Past, moment: Moment, name: str, roots: Roots, count: int) -> Past:
@@ -145,17 +159,26 @@ def _of_amount(case: Case, node: tree.Amount, that: Value | None) -> Iterator[Ch
         return
     numbers: list[Anything] = [SOMETHING]
     if measure.function is not Function.DIFFERENT:
-        known = sum(_numbers(case, measure, that)) if measure.function is Function.SUM else 0.0
+        known = list(_numbers(case, measure, that))
         bounds = [node.test.low, node.test.high] if isinstance(node.test, tree.Range) else [node.test.number]
-        numbers = sorted({round(bound - known + more, 6) for bound in bounds for more in (0, 1, -1)}, key=abs)
+        missing = [_missing(measure.function, bound, known) for bound in bounds]
+        numbers = sorted({round(each + more, 6) for each in missing for more in (0, 1, -1)}, key=abs)
     for number in numbers:
         value = int(number) if isinstance(number, float) and number.is_integer() else number
         given = {**roots, Whose.PERSON: placed(roots[Whose.PERSON], measure.path, value)}
         past = _with_events(case.past, case.moment, measure.event.name, given, 1)
         if holds(replace(case, past=past), node, that) is not holds(case, node, that):
-            text = write(Segment(1, tree.Did(measure.event))).removeprefix("did ")
-            yield Change(ChangeKind.EVENT, f"{text} once more, with {written_path(measure.path)} {_shown(value)}", past)
+            text = _text_of(measure.event, that)
+            said = f"{text} once more, with {written_path(measure.path)} {_shown(value)}"
+            yield Change(ChangeKind.EVENT, said, said, past)
             return
+
+
+def _missing(function: Function, bound: float, known: Sequence[float]) -> float:
+    """With which number more a function of numbers comes to a bound."""
+    if function is Function.SUM:
+        return bound - sum(known)
+    return bound * (len(known) + 1) - sum(known) if function is Function.AVERAGE else bound
 
 
 def _numbers(case: Case, measure: tree.Measure, that: Value | None) -> Iterator[float]:
@@ -176,9 +199,9 @@ def _of_field(case: Case, node: tree.Field, that: Value | None) -> Iterator[Chan
         said = f"{name} is taken away" if value is None else f"{name} becomes {_shown(value)}"
         if node.whose is Whose.GROUP:
             groups = [placed(each, path, value) for each in past.groups]
-            yield Change(ChangeKind.TRAIT, said, replace(past, groups=groups))
+            yield Change(ChangeKind.TRAIT, said, said, replace(past, groups=groups))
         else:
-            yield Change(ChangeKind.TRAIT, said, replace(past, traits=placed(past.traits, path, value)))
+            yield Change(ChangeKind.TRAIT, said, said, replace(past, traits=placed(past.traits, path, value)))
 
 
 def placed(root: Mapping[str, Anything], path: str, value: Anything) -> dict[str, Anything]:
@@ -214,7 +237,7 @@ def _chosen(case: Case, action: Action, scope: Scope, said: str, value: Anything
     basis = Basis.CONSENT if action is Action.GRANT else None
     now_ms = case.moment.now_ms
     add(standing, scope, Kept(now_ms, "\uffff", action, None, now_ms, basis, value, told_as))
-    return Change(ChangeKind.CHOICE, said, replace(case.past, standing=standing))
+    return Change(ChangeKind.CHOICE, said, said, replace(case.past, standing=standing))
 
 
 def _named(scope: Scope) -> str:

@@ -398,8 +398,8 @@ Expression = (
 
 class Each(_Node, frozen=True):
     """A segment for each value that `path` has: of a trait, or of a property of the events of a name, whenever they
-    happened; of an array, for each of its elements. Values are texts, numbers, true and false, each once: in lower case,
-    and whole numbers as such."""
+    happened; of an array, for each of its elements. Values are texts, numbers, true and false, each once: in lower
+    case, and whole numbers as such."""
 
     path: Name
     event: Name | None = None

@@ -28,8 +28,20 @@ def lower(text: str) -> str:
     return "".join(each if len(each) == 1 else each[0] for each in map(str.lower, text))
 
 
+def plain(value: str | float | bool | Param) -> object:
+    """Equal for values that `is` takes for the same, and hashable."""
+    if isinstance(value, str):
+        return lower(value)
+    return (value,) if isinstance(value, bool) else value
+
+
 class Flat(dict[str, Anything]):
     """An object of which only some values are known, by their whole paths."""
+
+
+@lru_cache(maxsize=4_096)
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(split_path(path))
 
 
 def found_at(root: Mapping[str, Anything], path: str) -> Anything:
@@ -37,7 +49,7 @@ def found_at(root: Mapping[str, Anything], path: str) -> Anything:
     if isinstance(root, Flat):
         return root.get(path)
     node: Anything = root
-    for name in split_path(path):
+    for name in _names(path):
         if not isinstance(node, Mapping):
             return None
         node = node.get(name)

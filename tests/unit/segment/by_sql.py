@@ -10,7 +10,6 @@ import duckdb
 import pyarrow as pa
 
 from courtesy.lake.rows import to_arrow
-from courtesy.segment import tree
 from courtesy.segment.past import past_of
 from courtesy.segment.sql.bounds import Zones
 from courtesy.segment.sql.scan import Question
@@ -48,9 +47,11 @@ def people_of(log: Log, roots: Mapping[int, int]) -> pa.Table:
     rows: list[tuple[int | None, int, int | None]] = [
         (person, root, None) for person, root in whole.items() if root != person
     ]
-    for each in log.records:
-        if each.position in log.bodies and each.person not in whole:
-            rows.append((each.person, roots[log.bodies[each.position]], each.position))
+    rows += [
+        (each.person, roots[log.bodies[each.position]], each.position)
+        for each in log.records
+        if each.position in log.bodies and each.person not in whole
+    ]
     return _table(rows, ("person_id", "root", "position"))
 
 
@@ -78,6 +79,3 @@ def consents_of(world: World, log: Log, statement: Compiled, at_ms: int) -> pa.T
             "holds": pa.array(holds, pa.bool_()),
         }
     )
-
-
-__all__ = ["by_sql", "tree"]

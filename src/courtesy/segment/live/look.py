@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any as Anything
 
-import msgspec
-
 from courtesy.base.time import DAY_MS, EARLIEST_MS
 from courtesy.consent.law import allowed
 from courtesy.consent.standing import Standing, State, verdict
 from courtesy.event.choice import Basis, Scope
 from courtesy.person.marks import Item, Mark
+from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.judge import AT_ANY_HOUR, comparable, fits, function_of, wish
 from courtesy.segment.live.flips import first_after, of_instant, of_test, of_window
-from courtesy.segment.live.pattern import Asked, patterns_of
+from courtesy.segment.live.pattern import Asked, is_in_time, patterns_of
+from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, Shape, View
 from courtesy.segment.moment import Span
 from courtesy.segment.tree import Filter, Function, Whose, Window
-from courtesy.segment.values import holds, passes
+from courtesy.segment.values import holds, passes, plain
 
 Look = Callable[[View], Found]
 
@@ -70,7 +70,11 @@ def _flips(filter_: Filter, shape: Shape, kept: Item, view: View) -> Iterator[in
 def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[str, int]) -> Look:
     """How a condition is looked at. `numbers`: of its patterns, as `patterns_of` tells them; `segments`: by name."""
     kept = [Kept(number, each) for number, each in zip(numbers, patterns_of(condition), strict=True)]
+    if is_settled(condition):
+        return partial(_settled, settled_key(condition))
     match condition:
+        case tree.Field(path, test, Whose.PERSON) if not is_in_time(test):
+            return _plain_field(split_path(path), test)
         case tree.Field():
             return partial(_field, condition)
         case tree.Did(_, least, most, None) if kept[0].rest is None:
@@ -91,13 +95,29 @@ def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[s
             return partial(_preference, condition)
         case tree.InSegment(name):
             return partial(_in_segment, segments.get(name))
-        case tree.Rank():
-            return partial(_rank, condition, kept[0] if kept else None)
         case _:
             raise AssertionError(f"{type(condition).__name__} joins conditions")
 
 
 # -- of the person
+
+
+def _plain_field(names: Sequence[str], test: tree.Test) -> Look:
+    """A test that time can't change."""
+    if isinstance(test, tree.Is):
+        wanted = frozenset(plain(each) for each in test.values)
+
+        def look(view: View) -> Found:
+            value = view.at(names)
+            if isinstance(value, str | int | float):
+                return YES if plain(value) in wanted else NO
+            held = isinstance(value, list) and any(
+                isinstance(each, str | int | float) and plain(each) in wanted for each in value
+            )
+            return YES if held else NO
+
+        return look
+    return lambda view: YES if passes(test, view.at(names), view.moment) else NO
 
 
 def _field(node: tree.Field, view: View) -> Found:
@@ -151,26 +171,11 @@ def _preference(node: tree.Preference, view: View) -> Found:
 
 
 def _in_segment(number: int | None, view: View) -> Found:
-    return YES if str(number) in view.inside else NO
+    return YES if str(number) in view.kept.inside else NO
 
 
-def _rank(node: tree.Rank, kept: Kept | None, view: View) -> Found:
-    if kept is None:
-        assert isinstance(node.by, str)
-        value = view.trait(node.by)
-        amount, next_ms = (value if _is_number(value) else None), None
-    else:
-        assert isinstance(node.by, tree.Measure)
-        amount, next_ms = measured(node.by, kept, view)
-    cut = view.cuts.get(rank_key(node))
-    if amount is None or cut is None:
-        return Found(False, next_ms)
-    return Found(amount <= cut if node.bottom else amount >= cut, next_ms)
-
-
-def rank_key(node: tree.Rank) -> int:
-    """What a rank is known by where its cut is kept."""
-    return hash(msgspec.json.encode(node))
+def _settled(key: str, view: View) -> Found:
+    return YES if key in view.kept.settled else NO
 
 
 # -- of what they did

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any as Anything
 from typing import NamedTuple
 
 from courtesy.consent.law import Laws
-from courtesy.person.marks import Item, Mark
+from courtesy.person.marks import Item, Mark, Marks
 from courtesy.person.place import place_told_by
 from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
@@ -30,21 +30,19 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class View:
-    """A person at a moment. `that`: what `Param` stands for; `cuts`: from which number on one is in a rank."""
+    """A person at a moment. `that`: what `Param` stands for."""
 
     state: PersonState
     moment: Moment
-    marks: Mapping[str, Mark]
-    inside: Mapping[str, int]
+    kept: Marks
     laws: Laws
-    cuts: Mapping[int, float] = field(default_factory=dict)
     that: Value | None = None
     _traits: dict[str, Anything] | None = None
     _place: str | None = None
 
     def mark(self, pattern: str) -> Mark:
         """What they did of a pattern."""
-        return self.marks.get(pattern, NOTHING)
+        return self.kept.marks.get(pattern, NOTHING)
 
     @property
     def traits(self) -> dict[str, Anything]:
@@ -59,6 +57,15 @@ class View:
         if self._place is None:
             self._place = place_told_by(self.traits)
         return self._place
+
+    def at(self, names: Sequence[str]) -> Anything:
+        """The value under the names of a path; None when there is none."""
+        node: Anything = self.traits
+        for name in names:
+            if not isinstance(node, dict):
+                return None
+            node = node.get(name)
+        return node
 
     def trait(self, path: str) -> Anything:
         """The value under a path; None when there is none."""

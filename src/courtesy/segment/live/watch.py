@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
+from heapq import heappop, heappush
 from typing import Any as Anything
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,10 +35,11 @@ from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import micros_of
 from courtesy.segment.live.look import Look, look_of
 from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, patterns_of, places
+from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, View
 from courtesy.segment.moment import ZONE_TRAIT, Moment, zone_of
 from courtesy.segment.tree import ANYTHING, Expression, Segment, Whose
-from courtesy.segment.values import Roots, found_at, holds, lower
+from courtesy.segment.values import Roots, found_at, holds, plain
 
 TIME = "time"
 
@@ -58,6 +61,14 @@ class _Pattern:
     keep: Keep
 
 
+class _Gate(NamedTuple):
+    """Nobody is in a segment whose trait under `path` has none of some values: it is then looked at by its value."""
+
+    path: str
+    root: str
+    values: tuple[tree.Value, ...]
+
+
 @dataclass(slots=True)
 class _Segment:
     """A segment, compiled."""
@@ -69,6 +80,7 @@ class _Segment:
     look: Look
     each: tree.Each | None
     each_pattern: str
+    gate: _Gate | None
 
 
 class Watch:
@@ -76,30 +88,31 @@ class Watch:
 
     def __init__(
         self,
-        definitions: Iterable[SegmentDefinition] = (),
+        definitions: Sequence[SegmentDefinition] = (),
         *,
         only: Collection[str] | None = None,
         laws: Laws,
         source_names: Mapping[SourceId, str] | None = None,
         zone: tzinfo = UTC,
-        cuts: Mapping[int, float] | None = None,
     ) -> None:
         """`only`: the keys of the patterns that are counted, None for all."""
         self._only = only
         self._laws = laws
         self._source_names = source_names or {}
         self._zone = zone
-        self._cuts = cuts or {}
         self._by_name: dict[str, list[_Pattern]] = {}
         self._sorted: dict[str, dict[str, dict[object, list[_Pattern]]]] = {}
         self._known: dict[str, _Pattern] = {}
         self._segments: list[_Segment] = []
         self._of_pattern: dict[str, list[int]] = {}
         self._of_trait: dict[str, list[int]] = {}
+        self._of_value: dict[str, dict[str, dict[object, list[int]]]] = {}
         self._of_choices: list[int] = []
+        self._of_settled: dict[str, list[int]] = {}
         self._of_segment: dict[int, list[int]] = {}
         for each in in_order(definitions):
             self._add(each)
+        self._numbers = {str(each.number) for each in definitions}
         self._index = {segment.key: place for place, segment in enumerate(self._segments)}
         self._last_ready = max((segment.ready for segment in self._segments), default=-1)
         self._needs_context = any(self._asks(Whose.CONTEXT, each) for each in self._known.values())
@@ -116,7 +129,14 @@ class Watch:
             return
         place = len(self._segments)
         numbers = {each.name: each.number for each in self._segments}
+        gate = _gate(watched.tree.expression)
+        if gate is not None:
+            by_value = self._of_value.setdefault(gate.root, {}).setdefault(gate.path, {})
+            for value in gate.values:
+                by_value.setdefault(plain(value), []).append(place)
         joined = self._compiled(watched.tree.expression, watched.patterns, numbers, place)
+        if gate is not None:
+            self._of_trait[gate.root].remove(place)
         of_each = None if watched.tree.each is None else each_pattern(watched.tree.each)
         each_number = ""
         if of_each is not None:
@@ -133,6 +153,7 @@ class Watch:
                 joined,
                 watched.tree.each,
                 each_number,
+                gate,
             )
         )
 
@@ -146,7 +167,7 @@ class Watch:
         path, values = only
         of_path = self._sorted.setdefault(pattern.keep.name, {}).setdefault(path, {})
         for value in values:
-            of_path.setdefault(_plain(value), []).append(pattern)
+            of_path.setdefault(plain(value), []).append(pattern)
 
     def _compiled(
         self, node: Expression, patterns: Mapping[str, tuple[str, Position]], numbers: dict[str, int], place: int
@@ -167,11 +188,12 @@ class Watch:
         """Have the segment looked at when what a condition asks for changes."""
         for number in own:
             _once(self._of_pattern.setdefault(number, []), place)
+        if is_settled(node):
+            _once(self._of_settled.setdefault(settled_key(node), []), place)
+            return
         match node:
             case tree.Field(path, _, whose):
                 _once(self._of_trait.setdefault("scores" if whose is Whose.SCORE else split_path(path)[0], []), place)
-            case tree.Rank(str() as path):
-                _once(self._of_trait.setdefault(split_path(path)[0], []), place)
             case tree.Consent():
                 _once(self._of_choices, place)
                 for name in ("address", "country"):
@@ -189,7 +211,7 @@ class Watch:
     def _look_at_nobody(self) -> list[int]:
         """The segments that somebody has to be looked at for of whom nothing is known."""
         state = PersonState(PersonId(0))
-        view = View(state, Moment(0, self._zone), {}, {}, self._laws)
+        view = View(state, Moment(0, self._zone), Marks(), self._laws)
         return [
             place
             for place, segment in enumerate(self._segments)
@@ -225,7 +247,7 @@ class Watch:
                 value = found_at(properties, path)
                 for one in value if isinstance(value, list) else (value,):
                     if isinstance(one, str | int | float):
-                        found += by_value.get(_plain(one), ())
+                        found += by_value.get(plain(one), ())
         return found
 
     def _count_all(
@@ -283,71 +305,91 @@ class Watch:
         if not _is_somebody(state):
             return crossings
         now_ms = max(at_ms, marks.now)
-        while marks.due and (first_ms := min(marks.due.values())) <= now_ms:
-            marks.now = first_ms
+        while 0 < marks.first <= now_ms:
+            first_ms = marks.now = marks.first
             keys = [key for key, due_ms in marks.due.items() if due_ms == first_ms]
-            self._look_at(state, marks, {key.partition("\t")[0] for key in keys}, TIME, live=True, crossings=crossings)
+            due = {self._index[key] for key in map(_number_of, keys) if key in self._index}
+            self._look_at(self._view(state, marks), due, TIME, live=True, crossings=crossings)
             for key in keys:
                 if marks.due.get(key) == first_ms:
                     del marks.due[key]
+            marks.first = min(marks.due.values(), default=0)
         is_new = marks.now == 0
         marks.now = now_ms
-        self._look_at(state, marks, self._keys(state, marks, touched, is_new), cause, live=live, crossings=crossings)
+        view = self._view(state, marks)
+        self._look_at(view, self._touched(view, touched, is_new), cause, live=live, crossings=crossings)
         marks.seen = self._last_ready
         return crossings
 
-    def _keys(self, state: PersonState, marks: Marks, touched: Touched | None, is_new: bool) -> set[str]:
+    def _view(self, state: PersonState, marks: Marks) -> View:
+        zone = zone_of(_zone_trait(state), self._zone)
+        return View(state, Moment(marks.now, zone), marks, self._laws)
+
+    def _touched(self, view: View, touched: Touched | None, is_new: bool) -> set[int]:
         """The segments to be looked at."""
+        marks = view.kept
         if touched is None or ZONE_TRAIT in touched.traits:
-            return {segment.key for segment in self._segments}
-        places: set[int] = set()
+            return set(range(len(self._segments)))
+        found: set[int] = set()
         for number in touched.patterns:
-            places.update(self._of_pattern.get(number, ()))
+            found.update(self._of_pattern.get(number, ()))
         for name in touched.traits:
-            places.update(self._of_trait.get(name, ()))
+            found.update(self._of_trait.get(name, ()))
+            if name in self._of_value:
+                self._touched_by_value(view, name, found)
         if touched.choices:
-            places.update(self._of_choices)
+            found.update(self._of_choices)
+        found.update(self._of_settled.get(touched.settled, ()))
         if is_new:
-            places.update(self._blanks)
+            found.update(self._blanks)
         elif marks.seen < self._last_ready:
-            places.update(place for place, each in enumerate(self._segments) if each.ready > marks.seen)
+            found.update(place for place, each in enumerate(self._segments) if each.ready > marks.seen)
             self._forget_strangers(marks)
-        return {self._segments[place].key for place in places}
+        return found
+
+    def _touched_by_value(self, view: View, root: str, found: set[int]) -> None:
+        """Those that ask for the value that a trait has now, and those which they are in by one that it had."""
+        for path, by_value in self._of_value[root].items():
+            value = view.trait(path)
+            for one in value if isinstance(value, list) else (value,):
+                if isinstance(one, str | int | float):
+                    found.update(by_value.get(plain(one), ()))
+        for key in (*view.kept.inside, *view.kept.due):
+            place = self._index.get(_number_of(key))
+            if place is not None and (gate := self._segments[place].gate) is not None and gate.root == root:
+                found.add(place)
 
     def _forget_strangers(self, marks: Marks) -> None:
         """Let go of what no segment asks for any more."""
         for number in [number for number in marks.marks if number not in self._known]:
             del marks.marks[number]
         for kept in (marks.inside, marks.due):
-            for key in [key for key in kept if key.partition("\t")[0] not in self._index]:
+            for key in [key for key in kept if _number_of(key) not in self._numbers]:
                 del kept[key]
 
-    def _look_at(
-        self, state: PersonState, marks: Marks, keys: set[str], cause: str, *, live: bool, crossings: list[Crossing]
-    ) -> None:
+    def _look_at(self, view: View, some: Iterable[int], cause: str, *, live: bool, crossings: list[Crossing]) -> None:
         """Look at segments, and at those that stand on one of them that somebody entered or left."""
-        waiting = {self._index[key] for key in keys if key in self._index}
-        if not waiting:
-            return
-        zone = zone_of(_zone_trait(state), self._zone)
-        view = View(state, Moment(marks.now, zone), marks.marks, marks.inside, self._laws, self._cuts)
+        waiting = sorted(some)
+        done = -1
         while waiting:
             # A segment comes after all that it stands on.
-            place = min(waiting)
-            waiting.discard(place)
+            place = heappop(waiting)
+            if place == done:
+                continue
+            done = place
             segment = self._segments[place]
             before = len(crossings)
             if segment.each is None:
-                self._settle(segment, segment.key, "", segment.look(view), marks, cause, live, crossings)
+                self._settle(segment, segment.key, "", segment.look(view), view.kept, cause, live, crossings)
             else:
-                self._look_at_each(segment, view, marks, cause, live, crossings)
+                self._look_at_each(segment, view, cause, live, crossings)
             if len(crossings) > before:
-                waiting.update(self._of_segment.get(segment.number, ()))
+                for each in self._of_segment.get(segment.number, ()):
+                    heappush(waiting, each)
 
-    def _look_at_each(
-        self, segment: _Segment, view: View, marks: Marks, cause: str, live: bool, crossings: list[Crossing]
-    ) -> None:
+    def _look_at_each(self, segment: _Segment, view: View, cause: str, live: bool, crossings: list[Crossing]) -> None:
         assert segment.each is not None
+        marks = view.kept
         prefix = f"{segment.key}\t"
         inside = {key.partition("\t")[2] for key in (*marks.inside, *marks.due) if key.startswith(prefix)}
         values = self._values(segment, view)
@@ -378,10 +420,17 @@ class Watch:
         crossings: list[Crossing],
     ) -> None:
         """Write down what was found."""
-        if found.next_ms is None or found.next_ms >= LATEST_MS:
-            marks.due.pop(key, None)
+        next_ms = found.next_ms
+        if next_ms is None or next_ms >= LATEST_MS:
+            if marks.due.pop(key, None) == marks.first:
+                marks.first = min(marks.due.values(), default=0)
         else:
-            marks.due[key] = found.next_ms
+            before_ms = marks.due.get(key)
+            marks.due[key] = next_ms
+            if before_ms is not None and before_ms == marks.first < next_ms:
+                marks.first = min(marks.due.values())
+            elif not marks.first or next_ms < marks.first:
+                marks.first = next_ms
         was_inside = key in marks.inside
         if found.holds == was_inside:
             if was_inside and segment.ready > marks.seen:
@@ -442,6 +491,24 @@ def _key(digest: str, since: Position) -> str:
     return b64encode(hashed, altchars=b"-_").decode().rstrip("=")
 
 
+def _gate(expression: Expression) -> _Gate | None:
+    """What has to hold of one trait for an expression to hold; None when that is not so simple."""
+    match expression:
+        case tree.Field(path, tree.Is(values), Whose.PERSON) if not any(
+            isinstance(each, tree.Param) for each in values
+        ):
+            return _Gate(path, split_path(path)[0], values)
+        case tree.All(of):
+            return next((gate for each in of if (gate := _gate(each)) is not None), None)
+        case _:
+            return None
+
+
+def _number_of(key: str) -> str:
+    """The number of the segment of a key that may have a value."""
+    return key.partition("\t")[0]
+
+
 def _only(fixed: tree.Filter | None) -> tuple[str, tuple[tree.Value, ...]] | None:
     """A path and the values, one of which a property has to have for a filter to hold; None when there is no such."""
     match fixed:
@@ -451,13 +518,6 @@ def _only(fixed: tree.Filter | None) -> tuple[str, tuple[tree.Value, ...]] | Non
             return next((found for each in of if (found := _only(tree.filter_of(each))) is not None), None)
         case _:
             return None
-
-
-def _plain(value: Anything) -> object:
-    """Equal for values that `is` takes for the same."""
-    if isinstance(value, str):
-        return lower(value)
-    return (value,) if isinstance(value, bool) else value
 
 
 def _trim(mark: Mark, keep: Keep, now_ms: int) -> None:

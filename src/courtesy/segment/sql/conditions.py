@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,11 +9,11 @@ from sqlglot import exp
 
 from courtesy.person.view import split_path
 from courtesy.segment import tree
+from courtesy.segment.judge import SCORES
 from courtesy.segment.moment import EXACT_MS
 from courtesy.segment.sql.bounds import Bounds
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.phrase import (
-    FALSE,
     Phrase,
     both,
     column,
@@ -125,16 +124,12 @@ class Conditions:
         return self.makes.of_people().trait(path)
 
     def _field(self, node: tree.Field) -> Phrase:
-        match node.whose:
-            case Whose.GROUP:
-                name, by_value = self.makes.of_groups(node)
-                return among(name, ("person", "value") if by_value else ("person",))
-            case Whose.SCORE:
-                names: tuple[str, ...] = ("scores", node.path)
-            case _:
-                names = tuple(split_path(node.path))
-        trait: Callable[[tuple[str, ...]], Phrase] = lambda under: self.makes.of_people().trait((*names, *under))
-        return self.testing.passes(node.test, trait)
+        if node.whose is Whose.GROUP:
+            name, by_value = self.makes.of_groups(node)
+            return among(name, ("person", "value") if by_value else ("person",))
+        above = (SCORES,) if node.whose is Whose.SCORE else ()
+        names = (*above, *split_path(node.path))
+        return self.testing.passes(node.test, lambda under: self.makes.of_people().trait((*names, *under)))
 
     def _occurrence(self, node: tree.Occurrence) -> Phrase:
         features = self._features(node.event, *_as_events(node))
@@ -198,6 +193,3 @@ def among(name: str, keys: tuple[str, ...]) -> Phrase:
     query = exp.select(*(column(key) for key in keys)).from_(relation(name))
     what = column(keys[0]) if len(keys) == 1 else exp.Tuple(expressions=[column(key) for key in keys])
     return exp.In(this=what, query=exp.Subquery(this=query))
-
-
-__all__ = ["FALSE", "Conditions", "Makes", "among", "mentions_value"]

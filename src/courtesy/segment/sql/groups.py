@@ -6,7 +6,6 @@ from sqlglot import exp
 
 from courtesy.person.record import RecordKind
 from courtesy.person.view import split_path
-from courtesy.segment import tree
 from courtesy.segment.sql.bounds import ZONED, Bounds
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.phrase import Phrase, column, named, relation, sql

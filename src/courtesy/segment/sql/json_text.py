@@ -1,7 +1,7 @@
-"""JSON inside of SQL: values are kept as their JSON text in its one form, by whose first character their type is told.
+"""JSON inside of SQL: values are kept as their JSON text in its one form, whose first character tells their type.
 
-`"` begins a text, a digit or `-` a number, `[` an array, `{` an object. Both dialects write texts with as few escapes as
-there can be, so that equal texts are written alike.
+`"` begins a text, a digit or `-` a number, `[` an array, `{` an object. Both dialects write texts with as few escapes
+as there can be, so that equal texts are written alike.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def number(value: Phrase) -> Phrase:
 
 
 def one_form(value: Phrase) -> Phrase:
-    """The form in which all values that are equal are written alike (`courtesy.segment.each.one_form`), as JSON; NULL for
-    what is no text, number, true or false."""
+    """The form in which all values that are equal are written alike, as JSON; NULL for what is no text, number, true or
+    false. As `courtesy.segment.each.one_form`."""
     return sql(
         "CASE WHEN starts_with(:it, '\"') THEN lower(:it) WHEN :it IN ('true', 'false') THEN :it"
         " WHEN :number = trunc(:number) AND abs(:number) <= :most AND NOT regexp_matches(:it, '^-?[0-9]+$')"

@@ -1,6 +1,6 @@
 """SQL phrases: templates with places for values and other phrases, kept as SQLGlot expressions from the beginning.
 
-A text that is put into a place becomes a literal, whatever it says, so that nothing a marketer writes is ever read as SQL.
+A text that is put into a place becomes a literal, whatever it says: nothing that a marketer writes is read as SQL.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlglot import exp, parse_one
 
 TRUE, FALSE = exp.true(), exp.false()
 
-Phrase = exp.Expression
+Phrase = exp.Expr
 
 _TIGHT = (exp.Literal, exp.Column, exp.Func, exp.Paren, exp.Bracket, exp.Boolean, exp.Null, exp.Subquery, exp.Query,
           exp.Array, exp.Filter, exp.Window, exp.Lambda, exp.Identifier, exp.Neg)  # fmt: skip
@@ -34,7 +34,7 @@ def _parsed(template: str) -> Phrase:
 def _placed(part: Phrase | str | float) -> Phrase:
     if isinstance(part, float):
         return double(part)
-    if not isinstance(part, exp.Expression):
+    if not isinstance(part, exp.Expr):
         return exp.convert(part)
     # SQLGlot calls AND and OR functions.
     is_tight = isinstance(part, _TIGHT) and not isinstance(part, exp.Connector)
@@ -76,7 +76,8 @@ def either(parts: Iterable[Phrase]) -> Phrase:
 
 
 def _joined(how: type[exp.Connector], parts: list[Phrase]) -> Phrase:
-    whole, *others = [_placed(each) for each in parts]
+    placed = [_placed(each) for each in parts]
+    whole, others = placed[0], placed[1:]
     for each in others:
         whole = how(this=whole, expression=each)
     return whole

@@ -162,7 +162,7 @@ class Rows:
             parts.append(self.holds(event.where))
         return both(parts)
 
-    def _source(self) -> exp.Expression:
+    def _source(self) -> exp.Expr:
         scanned = relation(self.scan.name)
         if self._pairs is not None:
             return (

@@ -40,10 +40,12 @@ class Relations:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of which instant it is asked. `known_ms`: with what had come in by then; None for all that came in since."""
+    """Of which instant it is asked. `known_ms`: with what had come in by then; None for all that came in since.
+    `one_of`: of so many people one is looked at, always the same ones."""
 
     now_ms: int
     known_ms: int | None = None
+    one_of: int = 1
     zones: Zones = field(default_factory=Zones)
     relations: Relations = field(default_factory=Relations)
     dialect: str = "duckdb"
@@ -67,6 +69,9 @@ def owner(question: Question) -> Phrase:
 def with_owners(select: exp.Select, question: Question) -> exp.Select:
     """With what `owner` needs joined to a SELECT from events named `event`."""
     people = question.relations.people
+    if question.one_of > 1:
+        part = sql("(:hash % :all) = 0", hash=call("hash", owner(question)), all=question.one_of)
+        select = select.where(part)
     if people is None:
         return select
     select = select.where(sql(":owner IS NOT NULL", owner=owner(question)))

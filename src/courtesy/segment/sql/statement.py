@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from courtesy.person.view import split_path
 from courtesy.segment import tree
-from courtesy.segment.moment import ZONE_TRAIT
 from courtesy.segment.sql.bounds import ZONED, Bounds
 from courtesy.segment.sql.conditions import Conditions, mentions_value
 from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
+from courtesy.segment.sql.json_text import is_array
 from courtesy.segment.sql.nobody import counts_everybody, may_hold
-from courtesy.segment.sql.phrase import Phrase, call, column, named, relation, sql
+from courtesy.segment.sql.phrase import Phrase, call, column, named, negated, relation, sql, truly
 from courtesy.segment.sql.rows import Rows, values_in
 from courtesy.segment.sql.scan import Question, Scan, owner, until_now, with_owners
 from courtesy.segment.sql.sequences import sequence
 from courtesy.segment.sql.testing import Testing
+from courtesy.segment.sql.zoned import zoned
 from courtesy.segment.tree import Event, Param, Segment, Whose
 
 EVERYBODY, PEOPLE, WHOLE = "everybody", "people_features", "whole"
@@ -37,6 +38,7 @@ class Compiled:
     members: Mapping[str, str]
     stances: tuple[Stance, ...]
     dialect: str
+    is_zoned: bool
 
     def ask(self, query: exp.Select) -> str:
         """A question to the relations, among them those in `members` by the segments' names (person, value: the JSON
@@ -51,13 +53,33 @@ class Compiled:
             exp.select(named(column("person"), "person_id"), column("value")).from_(relation(self.members[segment]))
         )
 
+    def count(self, segment: str) -> str:
+        """The statement for how many people there are in one."""
+        return self.ask(exp.select("count(DISTINCT person)").from_(relation(self.members[segment])))
+
+    def overlaps(self, segments: Sequence[str]) -> str:
+        """The statement for how many people are in exactly which of some segments: their places in the order given, and
+        the number of people."""
+        parts = [
+            exp.select("person", f"{number} AS place").distinct().from_(relation(self.members[name]))
+            for number, name in enumerate(segments)
+        ]
+        both: exp.Query = parts[0]
+        for part in parts[1:]:
+            both = exp.union(both, part, distinct=False)
+        of_each = exp.select("person", "list_sort(list(place)) AS places").from_(both.subquery("placed"))
+        of_each = of_each.group_by("person")
+        return self.ask(exp.select("places", "count(*)").from_(of_each.subquery("of_each")).group_by("places"))
+
 
 def compiled(segments: Mapping[str, Segment], wanted: Iterable[str], question: Question) -> Compiled:
     """A statement for some of the segments. All that they mention, directly or through others, are among `segments`,
     and none of them in a circle; so it is checked where they are defined. KeyError for one that is not there."""
     statement = Statement(segments, question)
     members = {name: statement.members(name) for name in wanted}
-    return Compiled(tuple(statement.relations()), members, tuple(statement.stances), question.dialect)
+    return Compiled(
+        tuple(statement.relations()), members, tuple(statement.stances), question.dialect, statement.bounds.are_told
+    )
 
 
 class Statement:
@@ -135,7 +157,7 @@ class Statement:
         for each in self._by_pairs:
             found += [(each.rows.name, each.rows.select()), (each.name, each.select())]
         found += self.later
-        return [*self._zoned(), *found]
+        return [*zoned(self.question, self.bounds), *found]
 
     def _whole(self) -> exp.Select:
         if not self.people.rows.is_asked:
@@ -149,26 +171,6 @@ class Statement:
         events = exp.alias_(relation(question.relations.events), "event", table=True)
         found = exp.select(named(owner(question), "person")).distinct().from_(events).where(until_now(question))
         return with_owners(found, question)
-
-    def _zoned(self) -> list[tuple[str, exp.Select]]:
-        if not self.bounds.are_told:
-            return []
-        scan = Scan(self.question, "scanned_for_zones")
-        features = Features(
-            "zones_told", Rows("rows_of_zones", scan, Bounds(self.question.now_ms, self.question.zones))
-        )
-        zone = features.trait((ZONE_TRAIT,))
-        bounds = [column(name, "told") for name in self.bounds.columns()]
-        zoned = exp.select(column("person", features.name), *bounds).from_(relation(features.name))
-        zoned = zoned.join(
-            self.bounds.table().subquery("told"), on=exp.EQ(this=zone, expression=column("zone", "told"))
-        )
-        return [
-            (scan.name, scan.select()),
-            (features.rows.name, features.rows.select()),
-            (features.name, features.select()),
-            (ZONED, zoned),
-        ]
 
 
 @dataclass(slots=True)
@@ -209,7 +211,10 @@ class _Making:
         path, name = segment.each.path, segment.each.event
         if name is not None:
             rows = self.statement.key_features(tuple(split_path(path))).rows
-            return exp.select("person", "value").distinct().from_(relation(rows.name)).where(rows.matches(Event(name)))
+            # Of an array there is no value here, though a filter finds each of its elements.
+            is_one = rows.column(negated(truly(is_array(rows.told(path, Event(name))))))
+            found = exp.select("person", "value").distinct().from_(relation(rows.name))
+            return found.where(rows.matches(Event(name)), is_one)
         trait = self.statement.people.trait(path)
         values = call("unnest", values_in(trait, self.statement.scan))
         unnested = exp.select("person", named(values, "value")).from_(relation(WHOLE))
@@ -302,7 +307,7 @@ class _Making:
             cut = cut.where(exp.EQ(this=column("value", name), expression=column("value", self.pairs)))
         return cut.subquery()
 
-    def _all_ranked(self, features: Features) -> exp.Expression:
+    def _all_ranked(self, features: Features) -> exp.Expr:
         if not features.rows.by_value:
             return relation(WHOLE)
         assert self.pairs is not None, "checked: only segments with values mention one"
@@ -318,4 +323,6 @@ def _key_of(where: tree.Filter | None) -> Path | None:
         match each:
             case tree.Field(path, tree.Is((Param(),)), Whose.PERSON):
                 return tuple(split_path(path))
+            case _:
+                pass
     return None
