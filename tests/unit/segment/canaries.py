@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
 from typing import Any as Anything
 
 import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from courtesy.person.catalog import Touched
 from courtesy.person.marks import Crossing
 from courtesy.person.state import PersonState
+from courtesy.segment import tree
 from courtesy.segment.judge import Happened, Judge, Past
 from courtesy.segment.live.watch import Watch
 from courtesy.segment.moment import EXACT_MS, Moment
 from courtesy.segment.tree import Duration, Segment, Step, Unit
 from tests.unit.segment.executions import Execution, Members, Parts, by_judge
 from tests.unit.segment.facts import Arrival, Merged, Parted, Told, World
+from tests.unit.segment.histories import ANCHORS, END_OF_MONTH, NAMES, SPANS, Kinds, made_once
 
 
 class OneMsLong(Moment):
@@ -80,16 +84,72 @@ def _as_it_came_in(world: World, segments: Mapping[str, Segment], at_ms: int) ->
     return by_judge(World(tuple(arrivals)), segments, at_ms)
 
 
-JUDGING: dict[str, Execution] = {
-    "windows are a ms too long": partial(by_judge, parts=Parts(moment=OneMsLong)),
-    "months end on their last day": partial(by_judge, parts=Parts(moment=ClampsMonths)),
-    "everybody is in one time zone": partial(by_judge, parts=Parts(moment=lambda now_ms, _: Moment(now_ms, UTC))),
-    "nothing is in the way of a sequence": partial(by_judge, parts=Parts(judge=SeesNoBarrier)),
-    "ties are turned round": partial(by_judge, parts=Parts(past=turns_ties)),
-    "elements of an array are mixed": partial(by_judge, parts=Parts(past=mixes_elements)),
-    "who became one is not": partial(_without, Merged),
-    "who became two again is not": partial(_without, Parted),
-    "things happen when they come in": _as_it_came_in,
+@made_once
+def counts(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody did something in a window."""
+    windows = st.sampled_from(SPANS).map(tree.Sliding) | st.sampled_from(tree.Period).map(tree.Current)
+    names = st.sampled_from((*NAMES, tree.ANYTHING)).map(tree.Event)
+    return st.builds(lambda event, window: tree.Did(event, window=window), names, windows)
+
+
+@made_once
+def months(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody did something in the last month, or two."""
+    window = st.integers(1, 2).map(lambda count: tree.Sliding(tree.Duration(count, Unit.MONTH)))
+    return window.map(lambda window: tree.Did(tree.Event(tree.ANYTHING), window=window))
+
+
+@made_once
+def courses(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody did one thing, then another, without a third between."""
+    event = st.sampled_from((*NAMES, "Page Viewed", "Screen Viewed")).map(tree.Event)
+    step = st.builds(lambda event, other: tree.Step(event, without=(other,)), event, event)
+    return st.builds(lambda first, step: tree.Sequence(first, (step,)), event, step)
+
+
+@made_once
+def lasts(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether the first or last thing that somebody did was a certain one."""
+    has = tree.Field("b", tree.Compare(tree.Sign.MORE, 1))
+    names = st.sampled_from((*NAMES, tree.ANYTHING)).map(tree.Event)
+    return st.builds(lambda which, event: tree.Occurrence(which, event, has=has), st.sampled_from(tree.Which), names)
+
+
+@made_once
+def lines(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether a line of an order is of one kind and of one number."""
+    of = st.builds(
+        lambda kind, number: tree.All((tree.Field("k", tree.Is((kind,))), tree.Field("n", tree.Is((number,))))),
+        st.sampled_from(("x", "y")),
+        st.sampled_from((1, 2, 5)),
+    )
+    found = of.map(lambda both: tree.Field("lines", tree.Elements(tree.Quantity.ANY, both)))
+    return found | found.map(lambda where: tree.Did(tree.Event(tree.ANYTHING, where)))
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A broken execution, with the kinds of conditions in which it shows soon, and around which instants."""
+
+    execution: Execution
+    kinds: Kinds
+    anchors: Sequence[int] = ANCHORS
+
+
+JUDGING = {
+    "windows are a ms too long": Canary(partial(by_judge, parts=Parts(moment=OneMsLong)), (counts,)),
+    "months end on their last day": Canary(
+        partial(by_judge, parts=Parts(moment=ClampsMonths)), (months,), (END_OF_MONTH,)
+    ),
+    "everybody is in one time zone": Canary(
+        partial(by_judge, parts=Parts(moment=lambda now_ms, _: Moment(now_ms, UTC))), (counts,)
+    ),
+    "nothing is in the way of a sequence": Canary(partial(by_judge, parts=Parts(judge=SeesNoBarrier)), (courses,)),
+    "ties are turned round": Canary(partial(by_judge, parts=Parts(past=turns_ties)), (lasts,)),
+    "elements of an array are mixed": Canary(partial(by_judge, parts=Parts(past=mixes_elements)), (lines,)),
+    "who became one is not": Canary(partial(_without, Merged), (counts,)),
+    "who became two again is not": Canary(partial(_without, Parted), (counts,)),
+    "things happen when they come in": Canary(_as_it_came_in, (counts,)),
 }
 """Broken executions of the judge."""
 
@@ -100,9 +160,12 @@ class LooksLate(Watch):
     def turn(
         self, state: PersonState, touched: Touched | None, at_ms: int, cause: str, *, live: bool
     ) -> list[Crossing]:
+        before = {} if state.marks is None else dict(state.marks.due)
         found = super().turn(state, touched, at_ms, cause, live=live)
         if state.marks is not None:
-            state.marks.due = {key: due_ms + 1 for key, due_ms in state.marks.due.items()}
+            for key, due_ms in state.marks.due.items():
+                if before.get(key) not in (due_ms, due_ms + 1):
+                    state.marks.due[key] = due_ms + 1
         return found
 
 

@@ -22,7 +22,7 @@ from tests.unit.segment import reference_clock as clock
 from tests.unit.segment.facts import Arrival, Merged, Parted, Told, World
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-ANCHORS = [
+ANCHORS = tuple(
     int(datetime.fromisoformat(text).timestamp() * 1_000)
     for text in (
         "2026-06-15T12:00Z",
@@ -35,8 +35,11 @@ ANCHORS = [
         "2026-04-04T15:00Z",  # Lord Howe Island by half an hour
         "2026-12-31T23:00Z",
     )
-]
+)
 """Around which worlds happen."""
+
+END_OF_MONTH = ANCHORS[1]
+"""A month after it there is no such day."""
 
 ZONES = ("Europe/Berlin", "Asia/Beirut", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns")
 
@@ -561,9 +564,9 @@ def questions(draw: DrawFn, kinds: Kinds = KINDS_OF_CONDITIONS) -> Question:
 
 
 @st.composite
-def plays(draw: DrawFn, kinds: Kinds = LIVE_KINDS) -> Play:
+def plays(draw: DrawFn, kinds: Kinds = LIVE_KINDS, anchors: Sequence[int] = ANCHORS) -> Play:
     """What is played."""
-    anchor = draw(st.sampled_from(ANCHORS))
+    anchor = draw(st.sampled_from(anchors))
     world = draw(worlds(anchor))
     looks = st.lists(asked_at(world, anchor), min_size=3, max_size=8)
     return world, draw(segments(anchor, kinds)), draw(looks)

@@ -57,6 +57,8 @@ async def played(
     ) as stage:
         for at_ms, arrival in sorted(steps, key=lambda step: step[0]):
             while (due_ms := await stage.due_ms()) is not None and due_ms < at_ms and stage.has_time:
+                # A timer that is late has left somebody as they were for a ms too long.
+                await stage.move_on(due_ms - 1)
                 await stage.move_on(due_ms)
             if arrival is not None:
                 await stage.take(arrival)

@@ -23,7 +23,7 @@ def test_whoever_is_judged_is_judged_as_the_reference_does(question: Question) -
     assert by_judge(*question) == reference.members(*question)
 
 
-@settings(max_examples=max(EXAMPLES // 8, 1))
+@settings(max_examples=max(EXAMPLES // 6, 1))
 @given(histories.questions())
 def test_whoever_is_asked_for_by_sql_is_who_the_reference_finds(question: Question) -> None:
     """Execution (b): SQL over the lake, which finds the first members of a new segment."""
