@@ -36,6 +36,7 @@ SERVED = (
     "docs/how-to/preference-centre.md",
     "docs/how-to/questions.md",
     "docs/how-to/segments.md",
+    "docs/how-to/segments-discovery.md",
     "docs/how-to/operate.md",
 )
 

@@ -16,6 +16,7 @@ from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
+from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.held import HeldEvents
@@ -82,6 +83,7 @@ class App:
     reasons: Reasons
     previews: Previews
     lists: Lists
+    discoveries: Discoveries
 
 
 def make_app(
@@ -131,6 +133,7 @@ def make_app(
         Reasons(people, history, catalog, segments, previews, clock),
         previews,
         Lists(engine, catalog, ingest, segments, clock),
+        Discoveries(engine, files, catalog, clock),
     )
 
 

@@ -24,8 +24,24 @@ SAMPLE_ROWS = 2_000
 
 Column = NDArray[np.generic]
 
+_OWNED = """
+    CREATE OR REPLACE TEMP VIEW owned AS
+    SELECT event.*, epoch_ms(event.at) AS at_ms, CASE
+        WHEN moved.position IS NOT NULL THEN moved.root
+        WHEN merged.person_id IS NOT NULL THEN merged.root
+        ELSE event.person_id
+    END AS owner
+    FROM events AS event
+    LEFT JOIN (SELECT person_id, root FROM people WHERE position IS NULL) AS merged
+        ON merged.person_id = event.person_id
+    LEFT JOIN (SELECT position, root FROM people WHERE position IS NOT NULL) AS moved
+        ON moved.position = event.position
+    WHERE event.raw IS NULL
+"""
+
 _POPULATION = """
-    SELECT DISTINCT owner FROM owned WHERE kind = 'event' AND at_ms <= $at_ms ORDER BY owner
+    SELECT DISTINCT owner FROM owned
+    WHERE kind = 'event' AND at_ms <= $at_ms AND owner IS NOT NULL ORDER BY owner
 """
 
 _HAPPENED = """
@@ -52,7 +68,7 @@ _GROUP_CLAIMS = """
         xor(CAST(concat('0x', hex(key)[1:16]) AS UBIGINT), 9223372036854775808) AS tie
     FROM (
         SELECT at_ms, key, json_extract(payload, ['/group', '/group_traits', '/rank']) AS told
-        FROM owned WHERE kind = 'group' AND at_ms <= $at_ms
+        FROM owned WHERE kind = 'group' AND at_ms <= $at_ms AND owner IS NOT NULL
     )
     WHERE told[2] IS NOT NULL
 """
@@ -163,13 +179,14 @@ class Tables:
 
 
 def tables(connection: DuckDBPyConnection, at_ms: int, seed: int, among: NDArray[np.int64] | None = None) -> Tables:
-    """What is known as of an instant of people who did something by then; of those in `among` (rising), if it is given.
+    """What is known as of an instant of people who did something by then; of those in `among`, if it is given.
 
-    The connection has a relation `owned`: the lake's columns, `at_ms`, and `owner`, to whom an event belongs.
+    The connection has the relations `events` and `people` of `segment.sql.scan.Relations`.
     """
+    connection.execute(_OWNED)
     found = np.asarray(rows(connection, _POPULATION, at_ms=at_ms)["owner"], np.int64)
     if among is not None:
-        found = np.intersect1d(found, among, assume_unique=True)
+        found = np.intersect1d(found, among)
     people = found
     if found.size > PEOPLE_MAX:
         # Other bits than those by which people are held out.

@@ -19,7 +19,7 @@ from courtesy.segment.printing import write
 from courtesy.segment.remarks import Remark, remarks
 from courtesy.segment.tree import Segment
 
-WORDS_OF_THE_API = frozenset({"validate", "preview", "overlap"})
+WORDS_OF_THE_API = frozenset({"validate", "preview", "overlap", "discover", "lookalikes"})
 """What stands where a segment's name does in other paths."""
 
 

@@ -8,23 +8,9 @@ from dataclasses import dataclass
 from courtesy.segment import tree
 from courtesy.segment.discovery.chance import Draws, adjusted, wilson
 from courtesy.segment.discovery.people import FOUND_SHARE, Counts, Part
-from courtesy.segment.discovery.search import Bounds, Direction, Rule, search
+from courtesy.segment.discovery.search import Bounds, Rule, search
+from courtesy.segment.discovery.wanted import Wanted
 from courtesy.segment.tree import Expression
-
-DEPTH_MAX = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is looked for. `least_people`: how many a proposal selects at least. `false_share`: how many of the
-    proposals may be false, on average."""
-
-    depth: int = DEPTH_MAX
-    least_people: int = 50
-    direction: Direction = Direction.BOTH
-    limit: int = 20
-    false_share: float = 0.05
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

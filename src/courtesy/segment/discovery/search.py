@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from courtesy.segment.discovery.chance import Z_95
 from courtesy.segment.discovery.people import Counts, Numbers, Part, Truths, Words, likeness, size
+from courtesy.segment.discovery.wanted import Direction
 
 SAME_LIKENESS = 0.8
 """From here on two groups are nearly the same people, and one of them is enough to go on from."""
@@ -36,14 +36,6 @@ TRIED_MAX = 2_000
 
 TESTED_MAX = 40
 """How many findings are checked. The more there are, the surer each has to be."""
-
-
-class Direction(StrEnum):
-    """Whether groups are looked for that have the outcome more often than everybody, less often, or either."""
-
-    MORE = "more"
-    LESS = "less"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)

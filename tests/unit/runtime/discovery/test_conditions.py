@@ -18,7 +18,7 @@ from courtesy.segment.moment import Moment, zone_of
 from courtesy.segment.parsing import parse
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Segment
-from tests.unit.runtime.discovery.worlds import NOW_MS, Log, odd_world, owned, pasts, raw
+from tests.unit.runtime.discovery.worlds import NOW_MS, Log, lake, odd_world, pasts, raw
 
 
 class Nobody:
@@ -39,7 +39,7 @@ def _holds(node: tree.Expression, past: Past) -> bool:
 
 
 def _conditions(log: Log, least_people: int = 2) -> tuple[list[int], list[Condition]]:
-    with owned(log.records) as connection:
+    with lake(log.records) as connection:
         known = tables(connection, NOW_MS, 0)
         return known.people.tolist(), list(Source(known, NOW_MS, least_people).conditions())
 
