@@ -108,7 +108,8 @@ def _told(server: Server) -> None:
     ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": [held]})
     _answered(server)
     server.wait_folded()
-    server.send("PUT", "/v1/segments/Lookers", {"text": 'for each product of "Seen": did "Seen" where product is that'})
+    text = 'for each product of "Seen": did "Seen" where product is that'
+    server.send("PUT", "/v1/segments/Lookers", {"text": text})
     until(lambda: len(server.get("/v1/segments/Lookers/values")["values"]) == 2, "the segment to have them")
     for verb in ("unmerge", "merge"):
         body = {"other": {"kind": "anonymous_id", "value": WHO["anonymousId"]}, "reason": "a look"}

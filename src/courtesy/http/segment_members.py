@@ -142,7 +142,8 @@ class OverlapView(msgspec.Struct, frozen=True):
 
 
 class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`kinds`: of identifiers, separated by commas; all that are declared without; external ones go by their type, and only when named. `value`: as for members."""
+    """`kinds`: of identifiers, separated by commas; all that are declared without, but external ones, which go by their
+    type. `value`: as for members."""
 
     format: FileFormat = FileFormat.CSV
     kinds: str | None = None
