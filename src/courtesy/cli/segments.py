@@ -283,7 +283,7 @@ def export_members(
         await app.memberships.size(name)
         try:
             with await asyncio.to_thread(Path(out).open, "wb") as file:
-                async for piece in file_of(pages, list(app.catalog.now.rules.by_name), format_):
+                async for piece in file_of(pages, app.memberships.kinds(), format_):
                     file.write(piece)
         except OSError as error:
             raise CourtesyError(Code.INVALID, f"can't write there: {error.strerror}", place=out) from error

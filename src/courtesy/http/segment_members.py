@@ -142,7 +142,8 @@ class OverlapView(msgspec.Struct, frozen=True):
 
 
 class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`kinds`: of identifiers, separated by commas; all that are declared without. `value`: as for members."""
+    """`kinds`: of identifiers, separated by commas; all that are declared without, but external ones, which go by their
+    type. `value`: as for members."""
 
     format: FileFormat = FileFormat.CSV
     kinds: str | None = None
@@ -269,8 +270,7 @@ async def export_members(asked: Asked[FileQuery, None]) -> Answer:
     """All of those who are in it, as a file."""
     query, app, name = asked.query, asked.app, asked.path["name"]
     await app.memberships.size(name)  # so that what is wrong is told before the file begins
-    declared = list(app.catalog.now.rules.by_name)
-    kinds = declared if query.kinds is None else query.kinds.split(",")
+    kinds = app.memberships.kinds() if query.kinds is None else query.kinds.split(",")
     pages = app.memberships.everybody(name, None if query.value is None else value_key(query.value))
     disposition = f'attachment; filename="members.{query.format}"'
     return Answer(
