@@ -13,10 +13,11 @@ from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS, to_iso
 from courtesy.http.operation import Answer, Asked, NoQuery
 from courtesy.http.people import PERSON_PATH, PositionNumber, past_instant
-from courtesy.http.segments import NAME, operation
+from courtesy.http.segments import NAME, Draft, operation
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.member_export import MEDIA_TYPE, FileFormat, file_of
 from courtesy.runtime.memberships import HOURS_MAX, OVERLAP_MAX, PAGE_MAX, Named, value_key, value_of
+from courtesy.runtime.segment_preview import DRAFT
 from courtesy.runtime.segment_reason import Why
 from courtesy.segment.each import One
 from courtesy.segment.tree import NAME_CHARS_MAX
@@ -162,6 +163,32 @@ class BelongingsView(msgspec.Struct, frozen=True):
     segments: list[BelongingView]
 
 
+class SampledView(msgspec.Struct, frozen=True):
+    """A person who would be in it, and how they are known."""
+
+    person: str
+    value: One | None
+    identifiers: list[NamedIdentifier]
+
+
+class PreviewView(msgspec.Struct, frozen=True):
+    """How many people a segment would have, by everything up to `position`; it took `took_ms`.
+
+    `people` is exact when `one_of` is 1. Else one of so many was looked at, and 95 times of 100 the truth lies from
+    `people_low` to `people_high`. `values`: of a segment for each those with most people, of `value_count`.
+    """
+
+    position: str
+    people: int
+    people_low: int
+    people_high: int
+    one_of: int
+    sample: list[SampledView]
+    values: list[ValueView]
+    value_count: int
+    took_ms: int
+
+
 class WhyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`at`: at an instant (ISO 8601), now without. `known`: by what was known at an instant, and who was who then; by
     all that is known today without. `for_value`: of a segment for each, which value is asked about."""
@@ -273,6 +300,28 @@ async def explain_membership(asked: Asked[WhyQuery, None]) -> Why:
     )
 
 
+async def preview_segment(asked: Asked[NoQuery, Draft]) -> PreviewView:
+    """How many it would have now."""
+    read = await asked.app.segments.read(asked.body.text, asked.body.segment)
+    asked.app.segments.check_mentions(DRAFT, read.parsed.segment)
+    found = await asked.app.previews.preview(read.parsed.segment)
+    sample = [
+        SampledView(str(each.person), each.value, [NamedIdentifier(*known) for known in each.identifiers])
+        for each in found.sample
+    ]
+    return PreviewView(
+        str(found.position),
+        found.count,
+        found.count_low,
+        found.count_high,
+        found.one_of,
+        sample,
+        [ValueView(*each) for each in found.values],
+        found.value_count,
+        found.took_ms,
+    )
+
+
 _CLOSED = (Code.NOT_FOUND, Code.CONFLICT)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -312,6 +361,15 @@ OPERATIONS = (
         OverlapView,
         body=OverlapRequest,
         codes=_CLOSED,
+    ),
+    operation(
+        "POST",
+        "/v1/segments/preview",
+        "How many a segment would have now, and some of them; nothing is kept.",
+        preview_segment,
+        PreviewView,
+        body=Draft,
+        codes=(),
     ),
     operation(
         "GET",

@@ -38,11 +38,13 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Touched:
-    """What an event changed that segments may ask for: patterns by number, the first names of traits, choices."""
+    """What an input changed that segments may ask for: patterns by number, the first names of traits, choices, and a
+    condition that was settled."""
 
     patterns: list[str] = field(default_factory=list)
     traits: set[str] = field(default_factory=set)
     choices: bool = False
+    settled: str = ""
 
 
 NO_TOUCH = Touched()

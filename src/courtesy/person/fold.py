@@ -315,6 +315,7 @@ def merge(into: PersonState, other: PersonState) -> None:
     if other.marks is not None:
         into.marks = into.marks or Marks()
         join_marks(into.marks.marks, other.marks.marks)
+        into.marks.settled |= other.marks.settled
         into.marks.now = max(into.marks.now, other.marks.now)
     into.timers.update(other.timers)
 

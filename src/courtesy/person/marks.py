@@ -50,7 +50,8 @@ class Marks(msgspec.Struct, array_like=True):
     """`now`: up to when `inside` and `due` are moved on, ms UTC. `inside`: since when, by segment (its number, and for
     one of many a tab and the value in JSON). `due`: when to look at a segment again, likewise; `first` the earliest of
     these, and `timer` the one for which a timer is set, 0 for none. `seen`: the turn at which the last segment became
-    ready that was looked at."""
+    ready that was looked at. `settled`: the conditions that hold by what was asked of everybody, each with the
+    number under which the store keeps for whom."""
 
     now: int = 0
     marks: dict[str, Mark] = {}
@@ -59,6 +60,7 @@ class Marks(msgspec.Struct, array_like=True):
     first: int = 0
     timer: int = 0
     seen: int = -1
+    settled: dict[str, int] = {}
 
 
 class Crossing(NamedTuple):

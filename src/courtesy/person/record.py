@@ -12,7 +12,7 @@ from courtesy.base.ids import Partition, PersonId, Position, SourceId, tie_break
 from courtesy.event.event import decode_fact
 from courtesy.person.marks import Mark
 from courtesy.person.state import decode_state
-from courtesy.person.step import Absorb, Counted, GroupOccurred, HandOver, Input, Occurred, Restore, TimerFired
+from courtesy.person.step import Absorb, Counted, GroupOccurred, HandOver, Input, Occurred, Restore, Settled, TimerFired
 
 
 class RecordKind(IntEnum):
@@ -31,6 +31,7 @@ class RecordKind(IntEnum):
     FORWARDED_GROUP = 6
     RESTORE = 7
     COUNTED = 8
+    SETTLED = 9
 
 
 FACTS = (RecordKind.EVENT, RecordKind.GROUP)
@@ -68,6 +69,7 @@ class Record(NamedTuple):
 
 _TIMER = msgspec.msgpack.Decoder(tuple[str, int])
 _PERSON = msgspec.msgpack.Decoder(int)
+_SETTLED = msgspec.msgpack.Decoder(tuple[str, int, bool])
 _COUNTED = msgspec.msgpack.Decoder(dict[str, Mark])
 
 SYSTEM_SOURCE = SourceId(0)
@@ -114,6 +116,11 @@ def counted_payload(marks: Mapping[str, Mark]) -> bytes:
     return msgspec.msgpack.encode(marks)
 
 
+def settled_payload(condition: str, number: int, *, holds: bool) -> bytes:
+    """The payload of a SETTLED record."""
+    return msgspec.msgpack.encode((condition, number, holds))
+
+
 def input_of(record: Record) -> Input:
     """What a record means to the fold. Raises msgspec.DecodeError, ValueError or RecursionError when it is broken."""
     if record.kind in (RecordKind.EVENT, RecordKind.FORWARDED_EVENT):
@@ -129,6 +136,8 @@ def input_of(record: Record) -> Input:
         return Restore(decode_state(record.payload))
     if record.kind == RecordKind.COUNTED:
         return Counted(_COUNTED.decode(record.payload))
+    if record.kind == RecordKind.SETTLED:
+        return Settled(*_SETTLED.decode(record.payload), record.received)
     return Absorb(decode_state(record.payload))
 
 

@@ -14,7 +14,7 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
-from courtesy.person.catalog import NO_TOUCH, Catalog, Subscription
+from courtesy.person.catalog import NO_TOUCH, Catalog, Subscription, Touched
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
@@ -70,13 +70,23 @@ class Counted(NamedTuple):
     marks: dict[str, Mark]
 
 
+class Settled(NamedTuple):
+    """A condition that can't be told from one person alone holds for this one now, or does no more. `number`: under
+    which the store keeps for whom it does."""
+
+    condition: str
+    number: int
+    holds: bool
+    at_ms: int
+
+
 class Restore(NamedTuple):
     """What is known of this person was found anew from history: this is the state, with its timers."""
 
     state: PersonState
 
 
-Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore | Counted
+Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore | Counted | Settled
 
 
 class Effect(NamedTuple):
@@ -146,6 +156,8 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
         state.marks = state.marks or Marks()
         join_marks(state.marks.marks, given.marks)
         return NOTHING
+    if isinstance(given, Settled):
+        return _settle(state, given, catalog)
     return _absorb(state, given.state, catalog, now_ms)
 
 
@@ -157,6 +169,21 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
     return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:
+    """Note a condition, and look at the segments that stand on it."""
+    state.marks = state.marks or Marks()
+    if given.holds:
+        state.marks.settled[given.condition] = given.number
+    else:
+        state.marks.settled.pop(given.condition, None)
+    noted = Crossing(given.number, "", "", given.holds, given.at_ms, "", live=False, is_news=False)
+    crossings = [noted]
+    if catalog.watch is not None:
+        touched = Touched(settled=given.condition)
+        crossings += catalog.watch.turn(state, touched, given.at_ms, "others", live=True)
+    return _turned(state, NOTHING, crossings)
 
 
 def _look_again(state: PersonState, catalog: Catalog, due_ms: int) -> Outcome:
@@ -280,7 +307,8 @@ def _hand_over(state: PersonState, survivor: PersonId, catalog: Catalog) -> Outc
     if state.marks is not None:
         if state.marks.timer:
             outcome.timers.append(TimerCancelled(LOOK))
-        outcome.crossings += [leaving(key, state.marks.now) for key in state.marks.inside]
+        kept = (*state.marks.inside, *map(str, state.marks.settled.values()))
+        outcome.crossings += [leaving(key, state.marks.now) for key in kept]
     clear(state)
     state.merged_into = survivor
     return outcome
@@ -307,7 +335,7 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
         state.marks.now, state.marks.timer = before.now, before.timer
         if not was_merged:
             state.marks.inside, state.marks.due, state.marks.first = before.inside, before.due, before.first
-        state.marks.seen = before.seen
+        state.marks.seen, state.marks.settled = before.seen, before.settled
     if catalog.watch is None:
         return outcome
     return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "restored", live=False))

@@ -41,6 +41,7 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
@@ -80,6 +81,7 @@ class App:
     segments: Segments
     memberships: Memberships
     reasons: Reasons
+    previews: Previews
     lists: Lists
     discoveries: Discoveries
 
@@ -87,7 +89,7 @@ class App:
 def make_app(
     settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None, files: Files | None = None
 ) -> App:
-    """Put the parts together; nothing runs yet. `files`: where those events are that the log may have no more."""
+    """Put the parts together; nothing runs yet. `files`: of the lake, for questions about everybody."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
@@ -101,6 +103,7 @@ def make_app(
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
+    previews = Previews(engine, files, catalog, clock)
     return App(
         settings,
         clock,
@@ -127,7 +130,8 @@ def make_app(
         Judge(engine, catalog, clock, settings),
         segments,
         Memberships(engine, catalog, segments, people, clock),
-        Reasons(people, history, catalog, segments, clock),
+        Reasons(people, history, catalog, segments, previews, clock),
+        previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
     )

@@ -45,10 +45,6 @@ class LakeArchive:
         """The records that these chapters are made of, in order; maybe others of the same people."""
         return await (await self._opened()).of_chapters(chapters)
 
-    async def planned(self) -> Planned:
-        """The files, as they are now."""
-        return await (await self._opened()).planned()
-
     async def erase(
         self, people: Collection[PersonId], others: Collection[Position] = (), kept: Collection[Position] = ()
     ) -> int:
@@ -58,6 +54,10 @@ class LakeArchive:
     async def people_in(self, spans: Sequence[Span]) -> set[PersonId]:
         """For whom the events at these positions were appended."""
         return await (await self._opened()).people_in(spans)
+
+    async def planned(self) -> Planned:
+        """The files of the lake, as they are now."""
+        return await (await self._opened()).planned()
 
     async def forget(self, spans: Sequence[Span]) -> int:
         """Rewrite the lake without the events at these positions; how many there were."""

@@ -66,7 +66,7 @@ SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
 RECIPIENT = "recipient"
-SEGMENT, SEGMENT_READY = "segment", "segment_ready"
+SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -180,6 +180,7 @@ class Definitions:
     recipients: dict[str, Recipient] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
     segments_in_force: list[SegmentDefinition] = field(default_factory=list)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
@@ -236,6 +237,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
         elif each.kind == SEGMENT:
             out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
+        elif each.kind == SEGMENT_SETTLED:
+            out.settled[each.name] = each.number
         elif each.kind == SEGMENT_READY:
             out.segments_ready[each.name] = msgspec.json.decode(each.body, type=Ready)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
@@ -495,6 +498,12 @@ class CatalogCache:
                 body, patterns=patterns_for(body.segment, since, self._definitions.segments_in_force)
             )
             await self._define(SEGMENT, name, msgspec.json.encode(body), by)
+
+    async def settle(self, condition: str) -> int:
+        """The number under which the store keeps for whom a condition holds, by its key."""
+        if condition not in self._definitions.settled:
+            await self._define(SEGMENT_SETTLED, condition, b"{}", SYSTEM_NAME)
+        return self._definitions.settled[condition]
 
     async def segment_is_ready(self, name: str, revision: int) -> None:
         """Have people looked at for a revision of a segment, now that all it asks for is counted."""

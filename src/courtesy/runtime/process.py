@@ -12,7 +12,9 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -26,6 +28,8 @@ from courtesy.channel.contract import Outside
 from courtesy.channel.guard import GuardedNetwork, SystemResolver
 from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
+from courtesy.consent.law import Laws
+from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
@@ -41,12 +45,16 @@ from courtesy.runtime.requests import tell_overdue
 from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.segment_building import SegmentBuilder
+from courtesy.runtime.segment_settling import Settler
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.telling import Teller
 from courtesy.runtime.trimming import trim
 from courtesy.runtime.witnesses import Witnesses, read_witnesses
+
+if TYPE_CHECKING:
+    from courtesy.runtime.segment_query import SegmentQueries
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 SEAL_EVERY_S = 30.0
@@ -85,7 +93,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
         beside = [
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
-            asyncio.create_task(make_builder(engine, catalog, settings, url).run(stop), name="segments"),
+            asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
@@ -176,10 +184,25 @@ def make_webhook(settings: Settings) -> Webhook:
     return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
 
 
-def make_builder(engine: Engine, catalog: CatalogCache, settings: Settings, url: str) -> SegmentBuilder:
-    """What makes new segments ready."""
+async def _keep_segments(
+    engine: Engine, catalog: CatalogCache, settings: Settings, url: str, stop: asyncio.Event
+) -> None:
+    """Make new segments ready, and settle what they ask of others."""
     archive = LakeArchive(settings, url) if settings.has_lake else None
-    return SegmentBuilder(engine, History(engine, archive), catalog, SystemClock())
+    clock = SystemClock()
+
+    @cache
+    def queries() -> SegmentQueries:
+
+        return SegmentQueries(engine, archive, lambda: catalog.now.source_names, Laws(LAWS))
+
+    settler = Settler(engine, queries, catalog, clock)
+    try:
+        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler)
+        await asyncio.gather(builder.run(stop), settler.run(stop))
+    finally:
+        if archive is not None:
+            await archive.close()
 
 
 def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:

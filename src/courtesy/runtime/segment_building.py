@@ -27,7 +27,9 @@ from courtesy.person.state import PersonState
 from courtesy.person.step import WAKE, Occurred
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
+from courtesy.runtime.segment_settling import Settler
 from courtesy.segment.definition import SegmentDefinition
+from courtesy.segment.live.settled import settled_conditions
 from courtesy.segment.live.watch import Tally, patterns_in_force
 
 PEOPLE_PAGE = 500
@@ -41,7 +43,11 @@ log = structlog.get_logger("segments")
 class SegmentBuilder:
     """Makes segments ready, those first that were defined first."""
 
-    def __init__(self, engine: Engine, history: History, catalog: CatalogCache, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, history: History, catalog: CatalogCache, clock: Clock, settler: Settler | None = None
+    ) -> None:
+        """`settler`: settles what a segment asks of others, before it is ready; None where none does."""
+        self._settler = settler
         self._engine = engine
         self._history = history
         self._catalog = catalog
@@ -79,6 +85,8 @@ class SegmentBuilder:
         if segment.ready is None:
             await self._tell(segment, SegmentStage.BUILDING)
             await self._count(segment)
+            if self._settler is not None:
+                await self._settler.settle(settled_conditions([segment]))
             await self._catalog.segment_is_ready(segment.name, segment.revision)
         await self._wake_all()
         await self._tell(segment, SegmentStage.LIVE)

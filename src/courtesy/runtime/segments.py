@@ -116,12 +116,13 @@ class Segments:
             if body.archived:
                 self._refuse_if_used(name, "is archived", archived_too=False)
             else:
-                self._check_mentions(name, body.segment)
+                self.check_mentions(name, body.segment)
             if body.segment.each is not None:
                 self._refuse_if_used(name, "is one for each value", archived_too=False)
             await self._catalog.define_segment(name, body, by)
 
-    def _check_mentions(self, name: str, segment: Segment) -> None:
+    def check_mentions(self, name: str, segment: Segment) -> None:
+        """Raises CourtesyError(INVALID) when a segment of that name could not stand on what this one mentions."""
         known = self._catalog.now.segments
         for other in sorted(stands_on(segment) - {name}):
             if other not in known:

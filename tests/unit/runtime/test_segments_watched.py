@@ -12,6 +12,8 @@ import msgspec
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
+from courtesy.consent.law import Laws
+from courtesy.consent.laws import LAWS
 from courtesy.event.accept import SourcePolicy
 from courtesy.person.record import RecordKind
 from courtesy.person.state import PersonState, decode_state
@@ -20,8 +22,11 @@ from courtesy.runtime.catalog import Source
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
 from courtesy.runtime.segment_building import SegmentBuilder
+from courtesy.runtime.segment_query import SegmentQueries
+from courtesy.runtime.segment_settling import Settler
 from courtesy.runtime.settings import Settings
 from courtesy.segment.definition import SegmentBody
+from courtesy.segment.live.settled import settled_conditions
 from courtesy.segment.parsing import parse
 from tests.unit.runtime.world import NOW_MS, Engine, call, opened
 
@@ -36,6 +41,7 @@ class World:
     app: App
     worker: FoldWorker
     builder: SegmentBuilder
+    settler: Settler
     shop: SourcePolicy
     clock: ManualClock
 
@@ -106,8 +112,10 @@ async def world() -> AsyncIterator[World]:
         clock.set(NOW_MS)
         catalog = app.catalog
         worker = FoldWorker(engine, catalog.catalog, clock, "folder", catalog.refresh)
-        builder = SegmentBuilder(engine, History(engine), catalog, clock)
-        yield World(engine, app, worker, builder, catalog.policy("shop"), clock)
+        queries = SegmentQueries(engine, None, lambda: catalog.now.source_names, Laws(LAWS))
+        settler = Settler(engine, lambda: queries, catalog, clock)
+        builder = SegmentBuilder(engine, History(engine), catalog, clock, settler)
+        yield World(engine, app, worker, builder, settler, catalog.policy("shop"), clock)
         await app.ingest.stop()
         await app.catalog.stop()
 
@@ -191,3 +199,22 @@ async def test_segments_stand_on_others_at_the_same_instant() -> None:
             ("Segment Left", "buyers"),
             ("Segment Entered", "lapsed"),
         ]
+
+
+async def test_ranks_and_groups_are_settled_among_all() -> None:
+    """Who is overtaken leaves although they did nothing; what a group becomes lets its members in."""
+    async with world() as shop:
+        for who, total in (("ann", 5), ("bob", 9), ("cid", 7)):
+            await shop.order(f"o-{who}", userId=who, properties={"total": total})
+        await shop.tell("g", type="group", event=None, groupId="acme", traits={"plan": "basic"})
+        await shop.define("best", 'in the top 1 by sum of total of "Order Completed"')
+        await shop.define("in pro groups", "group plan is pro")
+        assert set(await shop.members("best")) == {"user_id:bob"}
+        assert await shop.members("in pro groups") == {}
+        shop.clock.advance(1)
+        await shop.order("more", properties={"total": 10})
+        await shop.tell("h", type="group", event=None, userId="bob", groupId="acme", traits={"plan": "pro"})
+        await shop.settler.settle(settled_conditions(shop.app.catalog.now.segments_in_force))
+        await shop.fold()
+        assert set(await shop.members("best")) == {"user_id:ann"}
+        assert set(await shop.members("in pro groups")) == {"user_id:ann", "user_id:bob"}

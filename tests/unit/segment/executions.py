@@ -6,7 +6,8 @@ Each is a function of a world, the segments and an instant, and answers as the r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import tzinfo
 from math import ceil
 
 import msgspec
@@ -31,17 +32,27 @@ Execution = Callable[[World, Mapping[str, Segment], int], Members]
 THE_LAW = Laws(LAWS)
 
 
-def by_judge(world: World, segments: Mapping[str, Segment], at_ms: int) -> Members:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the judging of a crowd is put together from; one of them may be broken on purpose."""
+
+    moment: Callable[[int, tzinfo], Moment] = Moment
+    judge: Callable[..., Judge] = Judge
+    past: Callable[[Past], Past] = lambda past: past
+
+
+def by_judge(world: World, segments: Mapping[str, Segment], at_ms: int, parts: Parts | None = None) -> Members:
     """As of any past instant, with reasons: each person judged on their whole history."""
+    parts = parts or Parts()
     log, roots = log_of(world), world.roots
     people = {person: log.of_person(person, roots) for person in sorted(set(roots.values()))}
     groups = log.of_groups()
     pasts = {
-        person: past_of(records, at_ms, SOURCE_NAMES, groups)
+        person: parts.past(past_of(records, at_ms, SOURCE_NAMES, groups))
         for person, records in people.items()
         if any(record.at <= at_ms for record in records)
     }
-    crowd = JudgedCrowd(pasts, segments, at_ms)
+    crowd = JudgedCrowd(pasts, segments, at_ms, parts)
     return {name: {(person, value) for person in pasts for value in crowd.values(person, name)} for name in segments}
 
 
@@ -52,6 +63,7 @@ class JudgedCrowd:
     pasts: Mapping[int, Past]
     segments: Mapping[str, Segment]
     at_ms: int
+    parts: Parts = field(default_factory=Parts)
 
     def values(self, person: int, name: str) -> list[str]:
         """For which values a person is in a segment."""
@@ -68,7 +80,8 @@ class JudgedCrowd:
     def judge(self, person: int, that: tree.Value | None) -> Judge:
         """The judge of one person."""
         past = self.pasts[person]
-        return Judge(past, Moment(self.at_ms, zone_of(past.traits)), THE_LAW, Beside(self, person, that), that)
+        moment = self.parts.moment(self.at_ms, zone_of(past.traits))
+        return self.parts.judge(past, moment, THE_LAW, Beside(self, person, that), that)
 
     def number(self, person: int, rank: tree.Rank, that: tree.Value | None) -> float | None:
         """The number by which a person is ranked."""

@@ -502,7 +502,9 @@ def of_others(anchor: int, *, each: bool) -> SearchStrategy[tree.Rank]:
     )
 
 
-KINDS_OF_CONDITIONS: Sequence[Callable[..., SearchStrategy[Anything]]] = (
+Kinds = tuple[Callable[..., SearchStrategy[Anything]], ...]
+
+KINDS_OF_CONDITIONS: Kinds = (
     of_behaviour,
     of_behaviour,
     of_behaviour,
@@ -513,7 +515,7 @@ KINDS_OF_CONDITIONS: Sequence[Callable[..., SearchStrategy[Anything]]] = (
 )
 
 
-LIVE_KINDS = (of_behaviour, of_behaviour, of_behaviour, of_person, of_person)
+LIVE_KINDS: Kinds = (of_behaviour, of_behaviour, of_behaviour, of_person, of_person)
 
 
 @made_once
@@ -523,17 +525,13 @@ def of_segments(anchor: int, *, each: bool) -> SearchStrategy[tree.InSegment]:
 
 
 @made_once
-def conditions(
-    anchor: int, kinds: Sequence[Callable[..., SearchStrategy[Anything]]], *, each: bool
-) -> SearchStrategy[Anything]:
+def conditions(anchor: int, kinds: Kinds, *, each: bool) -> SearchStrategy[Anything]:
     """A condition of one of these kinds, or several."""
     return joined(st.one_of([kind(anchor, each=each) for kind in kinds]))
 
 
 @st.composite
-def segments(
-    draw: DrawFn, anchor: int, kinds: Sequence[Callable[..., SearchStrategy[Anything]]] = KINDS_OF_CONDITIONS
-) -> dict[str, Segment]:
+def segments(draw: DrawFn, anchor: int, kinds: Kinds = KINDS_OF_CONDITIONS) -> dict[str, Segment]:
     """One or two segments of which the second may mention the first, and one for each value."""
     first = draw(conditions(anchor, kinds, each=False))
     second = draw(conditions(anchor, (*kinds, of_segments), each=False))
@@ -543,3 +541,29 @@ def segments(
         | st.builds(tree.Each, st.sampled_from(PATHS), st.sampled_from(NAMES))
     )
     return {"one": Segment(1, first), "two": Segment(1, second), "each": Segment(1, of_each, each)}
+
+
+# -- both
+
+Question = tuple[World, dict[str, Segment], int]
+"""A world, segments, and an instant at which it is asked who is in."""
+
+Play = tuple[World, dict[str, Segment], list[int]]
+"""A world, segments, and instants at which to look although nothing may happen then."""
+
+
+@st.composite
+def questions(draw: DrawFn, kinds: Kinds = KINDS_OF_CONDITIONS) -> Question:
+    """What is asked."""
+    anchor = draw(st.sampled_from(ANCHORS))
+    world = draw(worlds(anchor))
+    return world, draw(segments(anchor, kinds)), draw(asked_at(world, anchor))
+
+
+@st.composite
+def plays(draw: DrawFn, kinds: Kinds = LIVE_KINDS) -> Play:
+    """What is played."""
+    anchor = draw(st.sampled_from(ANCHORS))
+    world = draw(worlds(anchor))
+    looks = st.lists(asked_at(world, anchor), min_size=3, max_size=8)
+    return world, draw(segments(anchor, kinds)), draw(looks)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import ManualClock
-from courtesy.consent.law import Laws
-from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import AppendBatch
 from courtesy.engine_memory import MemoryEngine
 from courtesy.event.event import encode
@@ -27,7 +25,7 @@ from courtesy.runtime.repair import restore
 from courtesy.segment.definition import SegmentDefinition
 from courtesy.segment.live.watch import Watch, patterns_for
 from courtesy.segment.tree import Segment
-from tests.unit.segment.executions import Members
+from tests.unit.segment.executions import THE_LAW, Members
 from tests.unit.segment.facts import Arrival, Merged, Told, World
 from tests.unit.segment.histories import BODIES
 from tests.unit.segment.records import GROUPS, SOURCE_IDS, SOURCE_NAMES, event_of
@@ -46,12 +44,17 @@ class Noted:
     members: Members
 
 
-async def played(world: World, segments: Mapping[str, Segment], looks: Sequence[int]) -> list[Noted]:
-    """What is noted of a world: at each arrival and each timer, and at each of some instants that is not over then."""
+async def played(
+    world: World, segments: Mapping[str, Segment], looks: Sequence[int], watch: type[Watch] = Watch
+) -> list[Noted]:
+    """What is noted of a world: at each arrival and each timer, and at each of some instants that is not over then.
+    `watch`: what watches over the segments."""
     first_ms = min((each.received_ms for each in world.arrivals), default=0)
     steps: list[tuple[int, Arrival | None]] = [(each.received_ms, each) for each in world.arrivals]
     steps += [(at_ms, None) for at_ms in looks if at_ms >= first_ms]
-    async with _stage(segments, first_ms) as stage:
+    async with _stage(
+        watch(definitions_of(segments), laws=THE_LAW, source_names=SOURCE_NAMES), segments, first_ms
+    ) as stage:
         for at_ms, arrival in sorted(steps, key=lambda step: step[0]):
             while (due_ms := await stage.due_ms()) is not None and due_ms < at_ms and stage.has_time:
                 await stage.move_on(due_ms)
@@ -62,12 +65,12 @@ async def played(world: World, segments: Mapping[str, Segment], looks: Sequence[
 
 
 @asynccontextmanager
-async def _stage(segments: Mapping[str, Segment], now_ms: int) -> AsyncIterator[Stage]:
+async def _stage(watch: Watch, segments: Mapping[str, Segment], now_ms: int) -> AsyncIterator[Stage]:
     clock = ManualClock(now_ms)
     engine = MemoryEngine(clock)
     await engine.open()
     try:
-        yield Stage(engine, clock, segments)
+        yield Stage(engine, clock, segments, watch)
     finally:
         await engine.close()
 
@@ -75,12 +78,12 @@ async def _stage(segments: Mapping[str, Segment], now_ms: int) -> AsyncIterator[
 class Stage:
     """An engine, a worker and a clock, on which a world is played."""
 
-    def __init__(self, engine: MemoryEngine, clock: ManualClock, segments: Mapping[str, Segment]) -> None:
+    def __init__(self, engine: MemoryEngine, clock: ManualClock, segments: Mapping[str, Segment], watch: Watch) -> None:
         self.noted: list[Noted] = []
         self._engine = engine
         self._clock = clock
         self._names = dict(enumerate(segments, start=1))
-        self._catalog = Catalog(1, (), Watch(definitions_of(segments), laws=Laws(LAWS), source_names=SOURCE_NAMES))
+        self._catalog = Catalog(1, (), watch)
         self._worker = FoldWorker(engine, lambda: self._catalog, clock, WORKER)
         self._known: list[Arrival] = []
         self._bodies: dict[bytes, int] = {}

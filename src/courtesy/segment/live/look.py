@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any as Anything
 
-import msgspec
-
 from courtesy.base.time import DAY_MS, EARLIEST_MS
 from courtesy.consent.law import allowed
 from courtesy.consent.standing import Standing, State, verdict
@@ -19,6 +17,7 @@ from courtesy.segment import tree
 from courtesy.segment.judge import AT_ANY_HOUR, comparable, fits, function_of, wish
 from courtesy.segment.live.flips import first_after, of_instant, of_test, of_window
 from courtesy.segment.live.pattern import Asked, is_in_time, patterns_of
+from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, Shape, View
 from courtesy.segment.moment import Span
 from courtesy.segment.tree import Filter, Function, Whose, Window
@@ -71,6 +70,8 @@ def _flips(filter_: Filter, shape: Shape, kept: Item, view: View) -> Iterator[in
 def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[str, int]) -> Look:
     """How a condition is looked at. `numbers`: of its patterns, as `patterns_of` tells them; `segments`: by name."""
     kept = [Kept(number, each) for number, each in zip(numbers, patterns_of(condition), strict=True)]
+    if is_settled(condition):
+        return partial(_settled, settled_key(condition))
     match condition:
         case tree.Field(path, test, Whose.PERSON) if not is_in_time(test):
             return _plain_field(split_path(path), test)
@@ -94,8 +95,6 @@ def look_of(condition: tree.Expression, numbers: Sequence[str], segments: dict[s
             return partial(_preference, condition)
         case tree.InSegment(name):
             return partial(_in_segment, segments.get(name))
-        case tree.Rank():
-            return partial(_rank, condition, kept[0] if kept else None)
         case _:
             raise AssertionError(f"{type(condition).__name__} joins conditions")
 
@@ -175,23 +174,8 @@ def _in_segment(number: int | None, view: View) -> Found:
     return YES if str(number) in view.kept.inside else NO
 
 
-def _rank(node: tree.Rank, kept: Kept | None, view: View) -> Found:
-    if kept is None:
-        assert isinstance(node.by, str)
-        value = view.trait(node.by)
-        amount, next_ms = (value if _is_number(value) else None), None
-    else:
-        assert isinstance(node.by, tree.Measure)
-        amount, next_ms = measured(node.by, kept, view)
-    cut = view.cuts.get(rank_key(node))
-    if amount is None or cut is None:
-        return Found(False, next_ms)
-    return Found(amount <= cut if node.bottom else amount >= cut, next_ms)
-
-
-def rank_key(node: tree.Rank) -> int:
-    """What a rank is known by where its cut is kept."""
-    return hash(msgspec.json.encode(node))
+def _settled(key: str, view: View) -> Found:
+    return YES if key in view.kept.settled else NO
 
 
 # -- of what they did

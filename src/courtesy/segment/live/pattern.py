@@ -182,8 +182,6 @@ def patterns_of(condition: tree.Expression) -> tuple[Asked, ...]:
             return (asked(event, window),)
         case tree.Amount(measure, _):
             return (_measured(measure),)
-        case tree.Rank(tree.Measure() as measure):
-            return (_measured(measure),)
         case tree.Occurrence(which, event, _, has):
             also = tuple(places(has))
             rest = split(event.where)[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any as Anything
 from typing import NamedTuple
 
@@ -30,13 +30,12 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class View:
-    """A person at a moment. `that`: what `Param` stands for; `cuts`: from which number on one is in a rank."""
+    """A person at a moment. `that`: what `Param` stands for."""
 
     state: PersonState
     moment: Moment
     kept: Marks
     laws: Laws
-    cuts: Mapping[int, float] = field(default_factory=dict)
     that: Value | None = None
     _traits: dict[str, Anything] | None = None
     _place: str | None = None

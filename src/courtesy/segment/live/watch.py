@@ -24,7 +24,7 @@ from courtesy.base.time import LATEST_MS
 from courtesy.consent.law import Laws
 from courtesy.event.event import Fact, done_name
 from courtesy.identity.rules import SOURCE_KIND
-from courtesy.person.catalog import Touched
+from courtesy.person.catalog import NO_TOUCH, Touched
 from courtesy.person.fold import kept_value
 from courtesy.person.marks import Crossing, Mark, Marks, add_different, add_item, add_number
 from courtesy.person.state import PersonState
@@ -35,6 +35,7 @@ from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import micros_of
 from courtesy.segment.live.look import Look, look_of
 from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, patterns_of, places
+from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, View
 from courtesy.segment.moment import ZONE_TRAIT, Moment, zone_of
 from courtesy.segment.tree import ANYTHING, Expression, Segment, Whose
@@ -93,14 +94,12 @@ class Watch:
         laws: Laws,
         source_names: Mapping[SourceId, str] | None = None,
         zone: tzinfo = UTC,
-        cuts: Mapping[int, float] | None = None,
     ) -> None:
         """`only`: the keys of the patterns that are counted, None for all."""
         self._only = only
         self._laws = laws
         self._source_names = source_names or {}
         self._zone = zone
-        self._cuts = cuts or {}
         self._by_name: dict[str, list[_Pattern]] = {}
         self._sorted: dict[str, dict[str, dict[object, list[_Pattern]]]] = {}
         self._known: dict[str, _Pattern] = {}
@@ -109,6 +108,7 @@ class Watch:
         self._of_trait: dict[str, list[int]] = {}
         self._of_value: dict[str, dict[str, dict[object, list[int]]]] = {}
         self._of_choices: list[int] = []
+        self._of_settled: dict[str, list[int]] = {}
         self._of_segment: dict[int, list[int]] = {}
         for each in in_order(definitions):
             self._add(each)
@@ -188,11 +188,12 @@ class Watch:
         """Have the segment looked at when what a condition asks for changes."""
         for number in own:
             _once(self._of_pattern.setdefault(number, []), place)
+        if is_settled(node):
+            _once(self._of_settled.setdefault(settled_key(node), []), place)
+            return
         match node:
             case tree.Field(path, _, whose):
                 _once(self._of_trait.setdefault("scores" if whose is Whose.SCORE else split_path(path)[0], []), place)
-            case tree.Rank(str() as path):
-                _once(self._of_trait.setdefault(split_path(path)[0], []), place)
             case tree.Consent():
                 _once(self._of_choices, place)
                 for name in ("address", "country"):
@@ -314,6 +315,8 @@ class Watch:
                     del marks.due[key]
             marks.first = min(marks.due.values(), default=0)
         is_new = marks.now == 0
+        if is_new and (state.event_count > 1 or touched is NO_TOUCH):
+            touched = None  # They did something before there was anything to watch over.
         marks.now = now_ms
         view = self._view(state, marks)
         self._look_at(view, self._touched(view, touched, is_new), cause, live=live, crossings=crossings)
@@ -322,7 +325,7 @@ class Watch:
 
     def _view(self, state: PersonState, marks: Marks) -> View:
         zone = zone_of(_zone_trait(state), self._zone)
-        return View(state, Moment(marks.now, zone), marks, self._laws, self._cuts)
+        return View(state, Moment(marks.now, zone), marks, self._laws)
 
     def _touched(self, view: View, touched: Touched | None, is_new: bool) -> set[int]:
         """The segments to be looked at."""
@@ -338,6 +341,7 @@ class Watch:
                 self._touched_by_value(view, name, found)
         if touched.choices:
             found.update(self._of_choices)
+        found.update(self._of_settled.get(touched.settled, ()))
         if is_new:
             found.update(self._blanks)
         elif marks.seen < self._last_ready:
