@@ -47,7 +47,7 @@ _POPULATION = """
 _HAPPENED = """
     CREATE OR REPLACE TEMP TABLE happened AS
     SELECT number, at_ms, position, name, tie, told[1] AS properties, told[2] AS traits, told[4] ->> '$' AS "group",
-        CAST(told[3] AS BIGINT) AS rank
+        TRY_CAST(told[3] AS BIGINT) AS rank
     FROM (
         SELECT chosen.number, each.at_ms, each.position,
             CASE each.type
@@ -56,7 +56,7 @@ _HAPPENED = """
             END AS name,
             -- Signed, as `tie_break` reads it: only the order matters.
             xor(CAST(concat('0x', hex(each.key)[1:16]) AS UBIGINT), 9223372036854775808) AS tie,
-            json_extract(each.payload, ['/properties', '/traits', '/rank', '/group']) AS told
+            TRY(json_extract(each.payload, ['/properties', '/traits', '/rank', '/group'])) AS told
         FROM owned AS each JOIN chosen ON chosen.person = each.owner
         WHERE each.kind = 'event' AND each.at_ms <= $at_ms
     )
@@ -64,10 +64,10 @@ _HAPPENED = """
 
 _GROUP_CLAIMS = """
     CREATE OR REPLACE TEMP TABLE group_claims AS
-    SELECT told[1] ->> '$' AS "group", told[2] AS traits, CAST(told[3] AS BIGINT) AS rank, at_ms,
+    SELECT told[1] ->> '$' AS "group", told[2] AS traits, TRY_CAST(told[3] AS BIGINT) AS rank, at_ms,
         xor(CAST(concat('0x', hex(key)[1:16]) AS UBIGINT), 9223372036854775808) AS tie
     FROM (
-        SELECT at_ms, key, json_extract(payload, ['/group', '/group_traits', '/rank']) AS told
+        SELECT at_ms, key, TRY(json_extract(payload, ['/group', '/group_traits', '/rank'])) AS told
         FROM owned WHERE kind = 'group' AND at_ms <= $at_ms AND owner IS NOT NULL
     )
     WHERE told[2] IS NOT NULL
@@ -77,7 +77,7 @@ _TOLD = """
     CREATE OR REPLACE TEMP TABLE told AS
     SELECT number, at_ms, path, value, json_type(value) AS type
     FROM (
-        SELECT number, at_ms, unnest(json_extract(properties, $pointers)) AS value,
+        SELECT number, at_ms, unnest(TRY(json_extract(properties, $pointers))) AS value,
             generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
         FROM happened WHERE name = $name
     )
@@ -90,7 +90,7 @@ _TRAITS = """
     FROM (
         SELECT number, path, arg_max(value, (rank, at_ms, tie)) AS value
         FROM (
-            SELECT number, rank, at_ms, tie, unnest(json_extract(traits, $pointers)) AS value,
+            SELECT number, rank, at_ms, tie, unnest(TRY(json_extract(traits, $pointers))) AS value,
                 generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
             FROM happened WHERE traits IS NOT NULL
         )
@@ -106,7 +106,7 @@ _GROUP_TRAITS = """
     FROM (
         SELECT "group", path, arg_max(value, (rank, at_ms, tie)) AS value
         FROM (
-            SELECT "group", rank, at_ms, tie, unnest(json_extract(traits, $pointers)) AS value,
+            SELECT "group", rank, at_ms, tie, unnest(TRY(json_extract(traits, $pointers))) AS value,
                 generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
             FROM group_claims
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from courtesy.segment import tree
 from courtesy.segment.discovery.conditions import Condition
-from courtesy.segment.discovery.discover import Found
+from courtesy.segment.discovery.discover import Found, cost
 from courtesy.segment.discovery.people import FOUND_SHARE, WORD_BITS, Part, Truths, Words, is_found, packed
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Expression, Segment
@@ -72,10 +72,10 @@ class Collector:
         )
 
 
-def _plainness(node: Expression, text: str) -> tuple[bool, int, str]:
+def _plainness(node: Expression, text: str) -> tuple[bool, int, int, str]:
     """Rises with how hard it is to say; what names an event is plainer than what speaks of anything."""
     is_vague = isinstance(node, tree.Did | tree.Occurrence | tree.Change) and node.event.name == tree.ANYTHING
-    return is_vague, len(text), text
+    return is_vague, cost(node), len(text), text
 
 
 def _part(rows: list[Words], outcome: Truths) -> Part:
