@@ -20,7 +20,7 @@ from courtesy.runtime.lists import source_of
 from courtesy.runtime.member_export import FileFormat, file_of
 from courtesy.runtime.memberships import Named, Overlap, SizeAt, value_key
 from courtesy.runtime.segment_preview import DRAFT, Counted
-from courtesy.runtime.segment_reason import Found, Why
+from courtesy.runtime.segment_reason import Found, MembershipReason
 from courtesy.runtime.segments import Read, SegmentRevision
 from courtesy.segment.checking import read_tree
 from courtesy.segment.definition import SegmentBody
@@ -323,7 +323,7 @@ def explain(
     at_ms = None if at is None else past_instant(at, "--at")
     known_ms = None if known is None else past_instant(known, "--known")
 
-    async def work(app: App) -> Why:
+    async def work(app: App) -> MembershipReason:
         told = None if for_value is None else value_key(for_value)
         return await app.reasons.why(kind, value, name, at_ms, known_ms, told)
 

@@ -18,7 +18,7 @@ from courtesy.runtime.catalog import Scope
 from courtesy.runtime.member_export import MEDIA_TYPE, FileFormat, file_of
 from courtesy.runtime.memberships import HOURS_MAX, OVERLAP_MAX, PAGE_MAX, Named, value_key, value_of
 from courtesy.runtime.segment_preview import DRAFT
-from courtesy.runtime.segment_reason import Why
+from courtesy.runtime.segment_reason import MembershipReason
 from courtesy.segment.each import One
 from courtesy.segment.tree import NAME_CHARS_MAX
 
@@ -172,7 +172,7 @@ class SampledView(msgspec.Struct, frozen=True):
     identifiers: list[NamedIdentifier]
 
 
-class PreviewView(msgspec.Struct, frozen=True):
+class SegmentPreview(msgspec.Struct, frozen=True):
     """How many people a segment would have, by everything up to `position`; it took `took_ms`.
 
     `people` is exact when `one_of` is 1. Else one of so many was looked at, and 95 times of 100 the truth lies from
@@ -287,7 +287,7 @@ async def list_segments_of(asked: Asked[NoQuery, None]) -> BelongingsView:
     return BelongingsView([BelongingView(each.name, each.value, to_iso(each.entered_ms)) for each in found])
 
 
-async def explain_membership(asked: Asked[WhyQuery, None]) -> Why:
+async def explain_membership(asked: Asked[WhyQuery, None]) -> MembershipReason:
     """Why somebody is in a segment or not."""
     path, query = asked.path, asked.query
     return await asked.app.reasons.why(
@@ -300,7 +300,7 @@ async def explain_membership(asked: Asked[WhyQuery, None]) -> Why:
     )
 
 
-async def preview_segment(asked: Asked[NoQuery, Draft]) -> PreviewView:
+async def preview_segment(asked: Asked[NoQuery, Draft]) -> SegmentPreview:
     """How many it would have now."""
     read = await asked.app.segments.read(asked.body.text, asked.body.segment)
     asked.app.segments.check_mentions(DRAFT, read.parsed.segment)
@@ -309,7 +309,7 @@ async def preview_segment(asked: Asked[NoQuery, Draft]) -> PreviewView:
         SampledView(str(each.person), each.value, [NamedIdentifier(*known) for known in each.identifiers])
         for each in found.sample
     ]
-    return PreviewView(
+    return SegmentPreview(
         str(found.position),
         found.count,
         found.count_low,
@@ -367,7 +367,7 @@ OPERATIONS = (
         "/v1/segments/preview",
         "How many a segment would have now, and some of them; nothing is kept.",
         preview_segment,
-        PreviewView,
+        SegmentPreview,
         body=Draft,
         codes=(),
     ),
@@ -396,7 +396,7 @@ OPERATIONS = (
         "/v1/people/{kind}/{value}/segments/{name}",
         "Why somebody is in a segment or not, at any instant, and what would change it.",
         explain_membership,
-        Why,
+        MembershipReason,
         query=WhyQuery,
         path_docs={**NAME, **PERSON_PATH},
         doc="Judged by their whole history, with the facts that decide. Each change that is named was tried.",

@@ -97,7 +97,7 @@ class TurnFound(msgspec.Struct, frozen=True):
     is_in: bool
 
 
-class Why(msgspec.Struct, frozen=True):
+class MembershipReason(msgspec.Struct, frozen=True):
     """Why a person was in a segment or not at an instant, by its present revision.
 
     `is_in` is null where that can't be told. `known_at`: by what was known at an instant; null for all that is known
@@ -166,7 +166,7 @@ class Reasons:
 
     async def why(
         self, kind: str, value: str, name: str, at_ms: int | None, known_ms: int | None, for_value: str | None
-    ) -> Why:
+    ) -> MembershipReason:
         """Why a person is in a segment at an instant, None for now. `known_ms`: by what was known at an instant, and by
         who was who then. `for_value`: of a segment for each, as it is kept.
 
@@ -183,7 +183,7 @@ class Reasons:
         asked = set(ranks_in(known, body.segment.expression))
         ranks = await self._previews.ranks(asked, history.people, at_ms, known_ms)
         judged = await asyncio.to_thread(self._judged, history, body.segment, at_ms, told, known, ranks)
-        return Why(
+        return MembershipReason(
             str(history.people[0]),
             name,
             self._catalog.now.revisions[SEGMENT, name].revision,

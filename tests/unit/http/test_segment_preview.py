@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from courtesy.http.segment_members import PreviewView
+from courtesy.http.segment_members import SegmentPreview
 from tests.unit.http.world import World, batch, serving, track
 
 
-async def preview(world: World, text: str) -> PreviewView:
+async def preview(world: World, text: str) -> SegmentPreview:
     """What a text would have."""
     answer = await world.change("POST", "/v1/segments/preview", {"text": text})
     assert answer.status_code == 200, answer.text
-    return msgspec.json.decode(answer.content, type=PreviewView)
+    return msgspec.json.decode(answer.content, type=SegmentPreview)
 
 
 async def test_a_preview_counts_what_was_acknowledged() -> None:

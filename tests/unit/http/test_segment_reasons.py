@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from courtesy.base.time import DAY_MS, HOUR_MS, to_iso
-from courtesy.runtime.segment_reason import Found, Why
+from courtesy.runtime.segment_reason import Found, MembershipReason
 from tests.unit.http.world import NOW_MS, World, batch, serving
 
 ORDERED = 'did "Order Completed" at least 2 times in the last 30 days where total > 50'
@@ -35,11 +35,11 @@ async def define(world: World, name: str, text: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def why(world: World, name: str, **query: str) -> Why:
+async def why(world: World, name: str, **query: str) -> MembershipReason:
     """What is said of Ann and a segment."""
     answer = await world.get(f"/v1/people/user_id/ann/segments/{name}", params=query)
     assert answer.status_code == 200, answer.text
-    return msgspec.json.decode(answer.content, type=Why)
+    return msgspec.json.decode(answer.content, type=MembershipReason)
 
 
 async def test_the_events_that_show_it_are_named_with_what_mattered() -> None:

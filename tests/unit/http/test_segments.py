@@ -162,7 +162,7 @@ async def test_circles_and_what_is_not_there_are_refused_by_name() -> None:
         assert (await refused(world, "PUT", "/v1/segments/D", {"text": 'in segment "Each"'}))[0] == "invalid"
         each = {"text": "for each plan: plan is that"}
         assert (await refused(world, "PUT", "/v1/segments/B", each))[0] == "conflict"
-        assert (await refused(world, "PUT", "/v1/segments/preview", {"text": BOUGHT}))[0] == "invalid"
+        assert (await refused(world, "PUT", "/v1/segments/preview", {"text": BOUGHT}))[0] == "method_not_allowed"
 
 
 async def test_what_others_stand_on_can_not_be_removed_or_archived() -> None:
