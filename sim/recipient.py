@@ -7,12 +7,14 @@ import asyncio
 import base64
 import hmac
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 from typing import Any
+
+import msgspec
 
 from courtesy.base.time import Clock, SystemClock
 
@@ -46,12 +48,22 @@ class Written:
 
     at_ms: int
     subject: str
-    before: dict[str, Any] | None
+    before: bytes | None
+
+
+class Version(msgspec.Struct):
+    """As much of a document as says which one it is."""
+
+    version: int
+
+
+_VERSION = msgspec.json.Decoder(Version)
 
 
 @dataclass(slots=True)
 class Recipient:
-    """Keeps subjects. `faults` are the chances of each fault per request; change them to heal it.
+    """Keeps subjects: in `documents`, by their name, what it was told, byte for byte. `faults` are the chances of each
+    fault per request; change them to heal it.
 
     `arrived` has the subject and the version of each write in the order in which they were done, None for an erasure.
     """
@@ -60,12 +72,17 @@ class Recipient:
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=lambda: Random(0))
     faults: Mapping[Fault, float] = field(default_factory=dict)
-    held: dict[str, dict[str, Any]] = field(default_factory=dict)
+    documents: dict[str, bytes] = field(default_factory=dict)
     erased: dict[str, list[str]] = field(default_factory=dict)
     arrived: list[tuple[str, int | None]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    _written: list[Written] = field(default_factory=list)
+    _written: deque[Written] = field(default_factory=deque)
     _server: asyncio.Server | None = None
+
+    @property
+    def held(self) -> dict[str, dict[str, Any]]:
+        """What it has of each subject."""
+        return {subject: json.loads(document) for subject, document in self.documents.items()}
 
     async def start(self, port: int = 0) -> int:
         """Listen; the port."""
@@ -139,7 +156,7 @@ class Recipient:
         return is_for_this and expected in headers["webhook-signature"].split(" ")
 
     def _do(self, method: str, subject: str, body: bytes, *, is_stale: bool) -> bytes:
-        known = self.held.get(subject)
+        known = self.documents.get(subject)
         if method == "GET":
             shown = self._before(subject) if is_stale else known
             return _said(404) if shown is None else _said(200, shown)
@@ -147,23 +164,25 @@ class Recipient:
             self._write(subject, None)
             self.erased[subject] = json.loads(body)["identifiers"]
             return _said(204)
-        told = json.loads(body)
         if subject in self.erased:
             return _said(410)
-        if known is not None and known["version"] > told["version"]:
+        if known is not None and _VERSION.decode(known).version > _VERSION.decode(body).version:
             return _said(409)
-        self._write(subject, told)
+        self._write(subject, body)
         return _said(200)
 
-    def _write(self, subject: str, document: dict[str, Any] | None) -> None:
-        self._written.append(Written(self.clock.now_ms(), subject, self.held.get(subject)))
-        self.arrived.append((subject, None if document is None else document["version"]))
+    def _write(self, subject: str, document: bytes | None) -> None:
+        now_ms = self.clock.now_ms()
+        while self._written and self._written[0].at_ms <= now_ms - SAFE_AFTER_MS:
+            self._written.popleft()
+        self._written.append(Written(now_ms, subject, self.documents.get(subject)))
+        self.arrived.append((subject, None if document is None else _VERSION.decode(document).version))
         if document is None:
-            self.held.pop(subject, None)
+            self.documents.pop(subject, None)
         else:
-            self.held[subject] = document
+            self.documents[subject] = document
 
-    def _before(self, subject: str) -> dict[str, Any] | None:
+    def _before(self, subject: str) -> bytes | None:
         return next((each.before for each in reversed(self._written) if each.subject == subject), None)
 
     def restart(self) -> None:
@@ -172,13 +191,13 @@ class Recipient:
             written = self._written.pop()
             self.erased.pop(written.subject, None)
             if written.before is None:
-                self.held.pop(written.subject, None)
+                self.documents.pop(written.subject, None)
             else:
-                self.held[written.subject] = written.before
+                self.documents[written.subject] = written.before
 
 
-def _said(status: int, document: Mapping[str, Any] | None = None, extra: str = "") -> bytes:
-    body = b"" if document is None else json.dumps(document).encode()
-    tag = "" if document is None else f'etag: "v{document["version"]}"\r\n'
+def _said(status: int, document: bytes | None = None, extra: str = "") -> bytes:
+    body = document or b""
+    tag = "" if document is None else f'etag: "v{_VERSION.decode(document).version}"\r\n'
     length = "" if status == 204 else f"content-length: {len(body)}\r\n"
     return f"HTTP/1.1 {status} Said\r\n{length}{tag}{extra}\r\n".encode() + body

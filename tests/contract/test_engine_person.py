@@ -126,6 +126,20 @@ async def test_a_person_with_a_state_and_no_identifier_is_read_by_id(engine: Eng
     assert [decode_state(each).event_count for each in (await read(engine, f"person:{ANN}")).states] == [1]
 
 
+async def test_many_are_read_as_each_is(engine: Engine) -> None:
+    """By id, whole and from one snapshot: a part of somebody as whom they became part of, nobody not at all."""
+    survivor, loser = await one_of_two(engine)
+    await receive(engine, Message("m9", (EMAIL,)))
+    await fold_all(engine)
+    await receive(engine, Message("m10", (EMAIL,)), Message("m11", (LOGIN,)))
+    other = (await read(engine, EMAIL)).person
+    found = await engine.read_people([survivor, loser, other, PersonId(999_999)])
+    assert found == {each: await engine.read_person(f"person:{each}") for each in (survivor, loser, other)}
+    assert {each.head for each in found.values()} == {await engine.head()}
+    assert [len(found[each].tail) > 0 for each in (survivor, other)] == [True, True]
+    assert await engine.read_people([]) == {}
+
+
 # -- people who became one
 
 

@@ -498,6 +498,17 @@ async def test_a_lake_that_lies_elsewhere_is_refused(folder: Site, tmp_path: Pat
     assert [raised.value.code, raised.value.place] == [Code.SETUP, "lake"]
 
 
+async def test_a_lake_that_is_reached_by_a_link_is_the_same(folder: Site, tmp_path: Path) -> None:
+    """A command may name the folder otherwise than the server does."""
+    await put(folder.lake(), some_events(3))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    lake = make_lake(LakeSettings(str(link)), folder.url)
+    assert lake is not None
+    assert (await lake.planned()).row_count == 3
+    await lake.close()
+
+
 @pytest.mark.parametrize("lake", ["gs://bucket/x", "s3://", "s3:///prefix", "what#ever", "a?b"])
 def test_a_place_that_makes_no_sense_is_refused(lake: str) -> None:
     """Before anything is written, with what was expected and what came."""

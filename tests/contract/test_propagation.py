@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import MINUTE_MS, ManualClock
 from courtesy.engine.contract import Engine
@@ -59,6 +61,12 @@ def verified(claimed: ClaimedSubject, version: int, next_ms: int | None = None) 
     )  # fmt: skip
 
 
+async def end(engine: Engine, ended: AttemptEnd) -> list[Ended] | None:
+    """Settle one attempt."""
+    (settled,) = await engine.end_attempts([ended])
+    return settled
+
+
 async def receipts(engine: Engine, recipient: str = CRM) -> list[Receipt]:
     """All receipts of a recipient, the oldest first."""
     return (await engine.receipts(ReceiptFilter(recipient), None, 100))[::-1]
@@ -91,17 +99,50 @@ async def test_a_subject_is_claimed_once_and_settles_all_that_was_sent(engine: E
     assert [each.state for each in await receipts(engine)] == ["sent", "sent", "queued"]
     (again,) = await claim(engine, NOW_MS + MINUTE_MS)
     assert again.attempt == claimed.attempt + 1
-    assert await engine.end_attempt(verified(claimed, 3)) is None
-    ended = await engine.end_attempt(verified(again, 3, LATER_MS + 7))
+    assert await end(engine, verified(claimed, 3)) is None
+    ended = await end(engine, verified(again, 3, LATER_MS + 7))
     assert ended == [Ended(ChangeKind.CONSENT, False, NOW_MS)] * 2
     one, two, three = await receipts(engine)
     assert (one.sent_ms, one.accepted_ms, one.verified_ms, one.attempts) == (NOW_MS, LATER_MS, LATER_MS, 2)
     assert (two.state, three.state, three.person) == (ReceiptState.VERIFIED, ReceiptState.SENT, ann)
     (rest,) = await claim(engine, LATER_MS)
-    assert await engine.end_attempt(verified(rest, 9, LATER_MS + 7)) == [Ended(ChangeKind.CONSENT, False, NOW_MS + 1)]
+    assert await end(engine, verified(rest, 9, LATER_MS + 7)) == [Ended(ChangeKind.CONSENT, False, NOW_MS + 1)]
     assert await claim(engine, LATER_MS + 6) == []
     (look,) = await claim(engine, LATER_MS + 7)
     assert not look.has_changes
+
+
+async def test_attempts_are_settled_together_as_each_would_be_alone(engine: Engine) -> None:
+    """One ended well, one goes on, one is forgotten, one was overtaken by another attempt, of two recipients."""
+    ann, bob, eve, dan = await people(engine, "ann", "bob", "eve", "dan")
+    await queue(engine, *(change(each) for each in (ann, bob, eve, dan)))
+    await queue(engine, change(ann, 1, urgent=True), recipient=SHOP_MAIL)
+    claimed = {each.person: each for each in await claim(engine)}
+    (other,) = await engine.claim_subjects(SHOP_MAIL, NOW_MS, MINUTE_MS, 10, urgent=True)
+    overtaken = claimed[dan]._replace(attempt=claimed[dan].attempt - 1)
+    goes_on = replace(verified(claimed[bob], 5, LATER_MS + 9), end=None, error="late")
+    settled = await engine.end_attempts(
+        [
+            verified(claimed[ann], 5),
+            goes_on,
+            replace(verified(claimed[eve], 5), forgets=True),
+            verified(overtaken, 5),
+            replace(verified(other, 0), recipient=SHOP_MAIL),
+            verified(claimed[dan], 5),
+        ]
+    )
+    done = [Ended(ChangeKind.CONSENT, False, NOW_MS)]
+    assert settled == [done, [], done, None, [], done]
+    assert [(each.state, each.error, each.person) for each in await receipts(engine)] == [
+        ("verified", "", ann),
+        ("accepted", "late", bob),
+        ("verified", "", None),
+        ("verified", "", dan),
+    ]
+    assert [each.state for each in await receipts(engine, SHOP_MAIL)] == ["sent"]
+    assert await claim(engine, LATER_MS + 8) == []
+    (again,) = await claim(engine, LATER_MS + 9)
+    assert (again.person, again.tries) == (bob, 1)
 
 
 async def test_a_failed_attempt_is_due_again_and_keeps_what_was_accepted(engine: Engine) -> None:
@@ -112,13 +153,13 @@ async def test_a_failed_attempt_is_due_again_and_keeps_what_was_accepted(engine:
     again_ms = LATER_MS + 10
     failed = AttemptEnd(CRM, claimed.subject, claimed.attempt, Position(4), LATER_MS, accepted=True,
                         error="it holds something else", read_back='"v1"', next_ms=again_ms)  # fmt: skip
-    assert await engine.end_attempt(failed) == []
+    assert await end(engine, failed) == []
     (receipt,) = await receipts(engine)
     assert (receipt.state, receipt.error, receipt.read_back) == ("accepted", "it holds something else", '"v1"')
     assert await claim(engine, again_ms - 1) == []
     (second,) = await claim(engine, again_ms)
     assert second.tries == 1
-    await engine.end_attempt(verified(second, 4, again_ms))
+    await end(engine, verified(second, 4, again_ms))
     (receipt,) = await receipts(engine)
     assert (receipt.state, receipt.accepted_ms, receipt.error, receipt.read_back) == ("verified", LATER_MS, "", "")
     (third,) = await claim(engine, again_ms)
@@ -134,7 +175,7 @@ async def test_urgent_changes_are_claimed_apart(engine: Engine) -> None:
     assert urgent.person == bob
     (other,) = await claim(engine)
     assert other.person == ann
-    await engine.end_attempt(verified(urgent, 3, LATER_MS))
+    await end(engine, verified(urgent, 3, LATER_MS))
     assert await claim(engine, LATER_MS, urgent=True) == []
     assert {each.person for each in await claim(engine, LATER_MS)} == {ann, bob}
 
@@ -150,7 +191,7 @@ async def test_what_is_overdue_is_given_up_and_can_be_taken_up_again(engine: Eng
     assert (one.state, one.escalated_ms, one.error) == ("escalated", LATER_MS, "not confirmed in time")
     assert [(each.state, each.receipt_count) for each in await engine.tallies()] == [("escalated", 2), ("queued", 1)]
     (bobs,) = await claim(engine, LATER_MS)
-    await engine.end_attempt(verified(bobs, 2))
+    await end(engine, verified(bobs, 2))
     assert [each.state for each in await receipts(engine)] == ["escalated", "verified", "verified"]
     assert await engine.receipts(ReceiptFilter(CRM, ReceiptState.ESCALATED), None, 5) == [one]
     assert await engine.receipts(ReceiptFilter(people=frozenset([bob])), three.number, 5) == [
@@ -160,7 +201,7 @@ async def test_what_is_overdue_is_given_up_and_can_be_taken_up_again(engine: Eng
     assert await engine.retry_receipts(CRM, None, LATER_MS) == 1
     assert await engine.escalate_overdue(CRM, NOW_MS, LATER_MS, None) == []
     (anns,) = await claim(engine, LATER_MS, urgent=True)
-    await engine.end_attempt(verified(anns, 2))
+    await end(engine, verified(anns, 2))
     assert {each.state for each in await receipts(engine)} == {ReceiptState.VERIFIED}
 
 
@@ -183,11 +224,11 @@ async def test_who_is_erased_is_erased_where_they_were_told_of_and_nowhere_else(
     assert [(each.person, each.kind, each.request) for each in await receipts(engine)] == [
         (None, "consent", ""), (bob, "consent", ""), (None, "erasure", "R-1"),
     ]  # fmt: skip
-    assert await engine.end_attempt(verified(told[ann], 8)) == [Ended(ChangeKind.CONSENT, False, NOW_MS)]
+    assert await end(engine, verified(told[ann], 8)) == [Ended(ChangeKind.CONSENT, False, NOW_MS)]
     (gone,) = await claim(engine, LATER_MS, urgent=True)
     assert (gone.person, gone.subject, gone.find_by) == (None, change(ann).subject, ("email:ann@x.example",))
     await queue(engine, change(ann, 9))
-    assert await engine.end_attempt(verified(gone, GONE)) == [Ended(ChangeKind.ERASURE, True, LATER_MS)]
+    assert await end(engine, verified(gone, GONE)) == [Ended(ChangeKind.ERASURE, True, LATER_MS)]
     assert await claim(engine, LATER_MS + MINUTE_MS, urgent=True) == []
     assert [each.state for each in await receipts(engine)] == ["verified", "sent", "verified"]
     assert await engine.subjects(CRM, [ann, bob]) == {bob: change(bob).subject}
@@ -202,7 +243,7 @@ async def test_an_erasure_that_was_given_up_can_be_taken_up_again(engine: Engine
     assert len(await engine.escalate_overdue(CRM, LATER_MS, LATER_MS, LATER_MS)) == 2
     assert await engine.retry_receipts(CRM, None, LATER_MS) == 2
     (gone,) = await claim(engine, LATER_MS, urgent=True)
-    await engine.end_attempt(verified(gone, GONE))
+    await end(engine, verified(gone, GONE))
     assert await engine.retry_receipts(CRM, None, LATER_MS) == 0
     assert {each.state for each in await receipts(engine)} == {ReceiptState.VERIFIED}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from enum import StrEnum
+from typing import Any, get_args
 
 import msgspec
 from prometheus_client import Counter, Gauge, Histogram
@@ -30,6 +31,7 @@ from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
 from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
 from courtesy.runtime.settings import Settings
+from courtesy.segment import tree
 from courtesy.standard.value import FORMS, MARKS, REASONS, Kind, Mark, Reason
 from tests.docs.commands import Command, Parameter, commands
 from tests.tidy.checkout import ROOT
@@ -319,6 +321,46 @@ def standards_page() -> str:
     )
 
 
+def segments_page() -> str:
+    """Every node of the tree of a segment."""
+    choices = [each for each in vars(tree).values() if isinstance(each, type) and issubclass(each, StrEnum)]
+    parts = (tree.Segment, tree.Each, tree.Event, tree.Step, tree.Measure, tree.Duration, tree.Param)
+    return page(
+        "The tree of a segment",
+        """What stands behind the [words](../how-to/segments.md#the-language): what is stored, and what `segment` is in
+the API. Each node is a JSON object; `type` says which, where there are several. Fields in parentheses may be left
+out.""",
+        "## The whole and its parts",
+        _nodes(parts),
+        "## Conditions",
+        _nodes(get_args(tree.Expression)),
+        "A filter has only fields, joined by `all`, `any` and `not`.",
+        "## Tests on values",
+        _nodes(get_args(tree.Test)),
+        "## Windows of time",
+        _nodes(get_args(tree.Window)),
+        "## Words",
+        table(
+            ("of", "words", "meaning"),
+            ((each.__name__.lower(), ", ".join(f"`{one.value}`" for one in each), _meaning(each)) for each in choices),
+        ),
+    )
+
+
+def _nodes(types: Iterable[Any]) -> str:
+    return table(("node", "`type`", "fields", "meaning"), map(_node_row, types))
+
+
+def _node_row(type_: Any) -> Sequence[str]:
+    tag = type_.__struct_config__.tag
+    fields = (f"`{each.name}`" if each.required else f"(`{each.name}`)" for each in msgspec.structs.fields(type_))
+    return type_.__name__, "" if tag is None else f"`{tag}`", ", ".join(fields), _meaning(type_)
+
+
+def _meaning(type_: Any) -> str:
+    return " ".join((type_.__doc__ or "").split())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "settings.md": settings_page,
@@ -329,6 +371,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "channels.md": channels_page,
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
+    "segments.md": segments_page,
 }
 
 

@@ -35,6 +35,8 @@ SERVED = (
     "docs/how-to/requests.md",
     "docs/how-to/preference-centre.md",
     "docs/how-to/questions.md",
+    "docs/how-to/segments.md",
+    "docs/how-to/segments-discovery.md",
     "docs/how-to/operate.md",
 )
 

@@ -108,6 +108,9 @@ def _told(server: Server) -> None:
     ask(server.port, "POST", "/v1/batch", key=server.write_key, body={"batch": [held]})
     _answered(server)
     server.wait_folded()
+    text = 'for each product of "Seen": did "Seen" where product is that'
+    server.send("PUT", "/v1/segments/Lookers", {"text": text})
+    until(lambda: len(server.get("/v1/segments/Lookers/values")["values"]) == 2, "the segment to have them")
     for verb in ("unmerge", "merge"):
         body = {"other": {"kind": "anonymous_id", "value": WHO["anonymousId"]}, "reason": "a look"}
         path = f"/v1/people/user_id/{WHO['userId']}/{verb}"
@@ -156,7 +159,7 @@ def test_after_an_erasure_no_store_has_anything_of_the_person(shop: Running, is_
         assert {secret for secret, _ in before} == set(SECRETS)
         places = {name for _, name in before}
         assert places >= {"person_state", "identifier", "link", "quarantine", "chapter" if is_trimmed else "log"}
-        assert places >= {"request", "request_log"}
+        assert places >= {"request", "request_log", "segment_member"}
         done = run("person", "erase", "email", "zzmail-773@example.com", "--yes", "--data", str(data))
         assert done.returncode == 0, done.stderr
         server.wait_folded()

@@ -64,7 +64,10 @@ def note_of(message_id: str) -> str:
 
 
 class Writer:
-    """Writes the messages of one client of one source. `now_ms` tells the client's time, which may be wrong."""
+    """Writes the messages of one client of one source. `now_ms` tells the client's time, which may be wrong. `gpc`: its
+    browser asks not to sell or share."""
+
+    gpc = False
 
     def __init__(self, source: str, habits: Habits, chance: Random, now_ms: Callable[[], int]) -> None:
         self.source = source

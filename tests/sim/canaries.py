@@ -122,7 +122,7 @@ class OffsetsFirst(Wire):
         await self.call("commit_fold", self.inner.commit_fold, (replace(commit, leases=leases),), {})
 
 
-class _Meddling(Wire):
+class Meddling(Wire):
     """Changes what is committed on its way."""
 
     def meddled(self, commit: FoldCommit) -> FoldCommit:
@@ -133,7 +133,7 @@ class _Meddling(Wire):
         await self.call("commit_fold", self.inner.commit_fold, (self.meddled(commit),), {})
 
 
-class PutsTwice(_Meddling):
+class PutsTwice(Meddling):
     """Has no unique key for effects."""
 
     def meddled(self, commit: FoldCommit) -> FoldCommit:
@@ -141,14 +141,14 @@ class PutsTwice(_Meddling):
         return replace(commit, effects=[*commit.effects, *again])
 
 
-class ForwardsNothing(_Meddling):
+class ForwardsNothing(Meddling):
     """Loses what belongs to whom a person became part of."""
 
     def meddled(self, commit: FoldCommit) -> FoldCommit:
         return replace(commit, forwards=())
 
 
-class SetsNoTimer(_Meddling):
+class SetsNoTimer(Meddling):
     """Loses timers."""
 
     def meddled(self, commit: FoldCommit) -> FoldCommit:

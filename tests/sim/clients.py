@@ -86,7 +86,7 @@ class Client:
 
     async def _send(self, messages: list[Message]) -> bool:
         sent_at = None if self._source == IMPORTED else to_iso(self._now_ms())
-        answer = await self._system.network.ask(Request(self._source, tuple(messages), sent_at))
+        answer = await self._system.network.ask(Request(self._source, tuple(messages), sent_at, self._writer.gpc))
         if answer is None or answer.receipt is None:
             return False
         results = {each.place: each for each in answer.receipt.results}

@@ -395,6 +395,10 @@ class History:
             groups[self.root_of(person)].append(person)
         return groups
 
+    def people_seen(self) -> list[PersonId]:
+        """Everybody who has records, or had."""
+        return list(self._by_person)
+
     def part_of(self, root: PersonId, head: Position) -> list[PersonId]:
         """Everybody who was part of a person at a position, they themself included."""
         return [person for person in self._by_person if self.root_of(person, head) == root]

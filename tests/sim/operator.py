@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import PersonId, Position
+from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.person.record import FACTS
 from courtesy.runtime.repair import Cut, Repairs
 from tests.sim.faults import CHAOS_S
@@ -56,7 +57,9 @@ class Operator:
     def _known(self) -> list[str]:
         history = self._system.history
         facts = [each.record for each in history.left() if each.record.kind in FACTS]
-        return sorted({key for record in facts for key in history.carried_by(record)})
+        # What the system says of itself is nobody's to correct.
+        told = {key for record in facts for key in history.carried_by(record)}
+        return sorted(key for key in told if split_identifier(key)[0] != SOURCE_KIND)
 
     async def _work(self, repairs: Repairs, keys: list[str]) -> Coroutine[Any, Any, Any]:
         chance = self._chance

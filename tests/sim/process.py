@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, cast
 
 from courtesy.base.errors import HTTP_STATUS, Code, CourtesyError
 from courtesy.base.time import DAY_MS, HOUR_MS, Clock
 from courtesy.channel.contract import Channel
+from courtesy.channel.subjects import SubjectCalls
 from courtesy.engine.contract import Engine, ImportProgress, StorageFull, Unavailable
 from courtesy.engine.imported import FileKey
 from courtesy.engine_memory import MemoryEngine
@@ -29,12 +30,16 @@ from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
 from courtesy.runtime.quarantine import Quarantine
+from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.targets import WebhookTargets
+from courtesy.runtime.telling import Teller
 from courtesy.runtime.trimming import trim
 from tests.sim.faults import Faults
 from tests.sim.history import History, Message
+from tests.sim.others import Calls, Other
 from tests.sim.remote import Remote, RemoteChannel
 from tests.sim.store import WatchedDisk, Wire
 
@@ -45,12 +50,17 @@ OPENING: ContextVar[Process | None] = ContextVar("process", default=None)
 """The process whose code runs. Tasks that it makes are its own, and die with it."""
 
 
+SUBJECT_IDS = SubjectIds(Settings(link_key="the key of a simulation"))
+
+
 class Request(NamedTuple):
-    """Some messages of one source, as one body. `sent_at` is by the client's clock."""
+    """Some messages of one source, as one body. `sent_at` is by the client's clock; `gpc`: it has Global Privacy
+    Control."""
 
     source: str
     messages: tuple[Message, ...]
     sent_at: str | None
+    gpc: bool = False
 
 
 class Answer(NamedTuple):
@@ -76,6 +86,8 @@ class Parts:
     repairs: type[Repairs] = Repairs
     take_backs: type[TakeBacks] = TakeBacks
     permits: type[Permits] = Permits
+    teller: type[Teller] = Teller
+    eraser: type[Eraser] = Eraser
     rules: Callable[[IdentityRules], IdentityRules] = _as_defined
 
 
@@ -90,6 +102,8 @@ class Machine:
     history: History
     remote: Remote
     parts: Parts
+    others: dict[str, Other] = field(default_factory=dict)
+    """The recipients of a run that has any, by name."""
 
 
 def make_task(
@@ -174,8 +188,10 @@ class Front(Process):
         self.people = People(self._engine, self._catalog, past)
         self.repairs = machine.parts.repairs(self._engine, self._catalog, past, machine.clock)
         self.take_backs = machine.parts.take_backs(self._engine, self._catalog, past, self.repairs, machine.clock)
-        self.eraser = Eraser(
-            self._engine, past, machine.disk.archive, HeldEvents(self._engine, self._catalog), machine.clock
+        held = HeldEvents(self._engine, self._catalog)
+        recipients = self._catalog.recipients if machine.others else None
+        self.eraser = machine.parts.eraser(
+            self._engine, past, machine.disk.archive, held, machine.clock, None, recipients
         )
         self.permits = machine.parts.permits(self._engine, self.people, machine.clock)
         self.audit = Audit(self._engine, self.people)
@@ -195,7 +211,7 @@ class Front(Process):
             policy = self._catalog.policy(request.source)
             envelope = Envelope([message.raw for message in request.messages], sent_at=request.sent_at)
             is_live = request.source != IMPORTED
-            items = accept_all(envelope, policy, self._machine.clock.now_ms(), live=is_live)
+            items = accept_all(envelope, policy, self._machine.clock.now_ms(), live=is_live, gpc=request.gpc)
             receipt = await self.ingest.append(items, policy, keep_keys=not is_live)
         except CourtesyError as error:
             return Answer(HTTP_STATUS[error.code], None)
@@ -253,3 +269,16 @@ class Courier(Process):
         channels: dict[str, Channel] = {WEBHOOK: RemoteChannel(None, machine.remote, self.crash)}
         targets = {WEBHOOK: WebhookTargets(self._catalog)}
         await machine.parts.dispatcher(self._engine, channels, targets, machine.clock).run(self.stop)
+
+
+class Herald(Process):
+    """Tells recipients."""
+
+    kind = "herald"
+
+    async def run(self) -> None:
+        machine = self._machine
+        calls = cast(SubjectCalls, Calls(machine.others))
+        await machine.parts.teller(
+            self._engine, lambda: self._catalog.now.recipients, calls, SUBJECT_IDS, machine.clock
+        ).run(self.stop)

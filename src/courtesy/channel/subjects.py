@@ -17,6 +17,7 @@ import msgspec
 
 from courtesy import __version__
 from courtesy.base.time import SECOND_MS
+from courtesy.channel.connections import Connections
 from courtesy.channel.contract import Attempt, Delivered, Failed, Outside, Retry, RetryCause
 from courtesy.channel.guard import Blocked, Unresolved
 from courtesy.channel.webhook import (
@@ -72,17 +73,11 @@ class SubjectCalls:
 
     def __init__(self, outside: Outside) -> None:
         self._clock = outside.clock
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=outside.tls,
-            max_connections=None,
-            max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_S,
-            network_backend=outside.network,
-        )
+        self._connections = Connections(outside, IDLE_CONNECTIONS, IDLE_S)
 
     async def aclose(self) -> None:
         """Give back all connections, once nothing is under way."""
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def put(self, where: Where, subject: str, version: int, body: bytes) -> Attempt:
         """Tell what is so. Delivered also when it says that it has something later (409): reading back shows."""
@@ -118,10 +113,9 @@ class SubjectCalls:
         headers += self._headers(where.secrets, message_id, body)
         try:
             async with asyncio.timeout(TIMEOUT_S), AsyncExitStack() as stack:
-                request = self._pool.stream(
-                    method, url, headers=headers, content=body, extensions={"timeout": {"connect": CONNECT_TIMEOUT_S}}
-                )
-                response = await stack.enter_async_context(request)
+                timeout = {"timeout": {"connect": CONNECT_TIMEOUT_S}}
+                request = httpcore.Request(method, url, headers=headers, content=body, extensions=timeout)
+                response = await stack.enter_async_context(self._connections.stream(request))
                 await _receive(response, bytearray() if into is None else into)
         except (Blocked, Unresolved, *FAILURES) as error:
             return without_answer(error)

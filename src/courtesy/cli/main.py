@@ -24,6 +24,7 @@ from courtesy.cli.quarantine import quarantine
 from courtesy.cli.request import request
 from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
+from courtesy.cli.segment_discovery import discover_segments, find_lookalikes
 from courtesy.cli.segments import segment
 from courtesy.cli.standards import show_standard
 from courtesy.runtime.app import App
@@ -52,6 +53,8 @@ cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
 cli.add_typer(segment)
+segment.command("discover")(discover_segments)
+segment.command("lookalikes")(find_lookalikes)
 cli.command("backup")(back_up)
 cli.command("restore")(restore)
 cli.command("import")(import_files)

@@ -19,6 +19,7 @@ from courtesy.runtime.catalog import SEGMENT
 from courtesy.runtime.lists import source_of
 from courtesy.runtime.member_export import FileFormat, file_of
 from courtesy.runtime.memberships import Named, Overlap, SizeAt, value_key
+from courtesy.runtime.segment_preview import DRAFT, Counted
 from courtesy.runtime.segment_reason import Found, Why
 from courtesy.runtime.segments import Read, SegmentRevision
 from courtesy.segment.checking import read_tree
@@ -134,6 +135,26 @@ def _say_odd(read: Read) -> None:
     for each in read.remarks:
         hint = f", {each.hint}" if each.hint else ""
         print(f"{place_of(read.text, each.start)}: {each.message}{hint}", file=sys.stderr)
+
+
+@segment.command("preview")
+def preview_segment(text: TextArgument, data: DataOption = None, database: DatabaseOption = None) -> None:
+    """How many a segment would have now, and some of them; nothing is kept."""
+    given = _given(text)
+
+    async def work(app: App) -> Counted:
+        read = await app.segments.read(*given)
+        app.segments.check_mentions(DRAFT, read.parsed.segment)
+        return await app.previews.preview(read.parsed.segment)
+
+    found = with_app(settings_of(data=data, database=database), work)
+    about = "" if found.one_of == 1 else f" (about: {found.count_low:,} to {found.count_high:,})"
+    print(f"{found.count:,} people{about}")
+    for value, count in found.values:
+        print(f"{value}: {count:,}")
+    for each in found.sample:
+        shown = "" if each.value is None else f"{each.value}\t"
+        print(f"{each.person}\t{shown}{' '.join(':'.join(known) for known in each.identifiers)}")
 
 
 @segment.command("history")
@@ -262,7 +283,7 @@ def export_members(
         await app.memberships.size(name)
         try:
             with await asyncio.to_thread(Path(out).open, "wb") as file:
-                async for piece in file_of(pages, list(app.catalog.now.rules.by_name), format_):
+                async for piece in file_of(pages, app.memberships.kinds(), format_):
                     file.write(piece)
         except OSError as error:
             raise CourtesyError(Code.INVALID, f"can't write there: {error.strerror}", place=out) from error

@@ -540,6 +540,10 @@ class Engine(
         """
         ...
 
+    async def read_people(self, people: Collection[PersonId]) -> dict[PersonId, PersonReading]:
+        """As `read_person` reads each by their id, all from one snapshot; without those who are nobody."""
+        ...
+
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         """The latest records of some people that the log still has, newest first, before a position if given."""
         ...

@@ -216,9 +216,9 @@ class PropagationStore(Protocol):
         the others. Their changes that are under way count as sent."""
         ...
 
-    async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
-        """Settle the changes that an attempt was about; those that came to their end by it. None, and nothing is
-        changed, when another attempt was made since.
+    async def end_attempts(self, ended: Sequence[AttemptEnd]) -> list[list[Ended] | None]:
+        """Settle the changes that attempts were about, all or none of them; for each attempt those that came to their
+        end by it. None, and nothing is changed by it, when another attempt was made since.
 
         A change that had been given up is settled as well by what was verified or accepted later.
         """

@@ -237,6 +237,10 @@ class MemoryEngine:
     async def read_person(self, identifier: str) -> PersonReading | None:
         return self._disk.read_person(identifier)
 
+    async def read_people(self, people: Collection[PersonId]) -> dict[PersonId, PersonReading]:
+        found = {person: self._disk.read_person(f"person:{person}") for person in people}
+        return {person: reading for person, reading in found.items() if reading is not None}
+
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         return self._disk.log.latest_of(people, before, limit)
 
@@ -435,8 +439,8 @@ class MemoryEngine:
     ) -> list[ClaimedSubject]:
         return self._disk.propagation.claim(recipient, now_ms, ttl_ms, limit, urgent=urgent)
 
-    async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
-        return self._disk.propagation.end(ended)
+    async def end_attempts(self, ended: Sequence[AttemptEnd]) -> list[list[Ended] | None]:
+        return [self._disk.propagation.end(each) for each in ended]
 
     async def escalate_overdue(
         self, recipient: str, queued_before_ms: int, now_ms: int, next_ms: int | None

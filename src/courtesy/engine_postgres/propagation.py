@@ -80,36 +80,42 @@ WITH claimed AS (
 )
 SELECT subject, person_id, attempt, tries, find_by, subject IN (SELECT subject FROM sent) FROM claimed
 """
-_OWN_ATTEMPT = """
-SELECT FROM propagation_subject WHERE recipient = %(recipient)s AND subject = %(subject)s AND attempt = %(attempt)s
-FOR UPDATE
+_ENDS = """
+unnest(%(recipients)s::text[], %(subjects)s::bytea[], %(attempts)s::bigint[], %(versions)s::bigint[], %(at)s::bigint[],
+    %(states)s::text[], %(accepted)s::bool[], %(errors)s::text[], %(read_back)s::text[], %(next)s::bigint[])
+    AS given (recipient, subject, attempt, version, at, state, accepted, error, read_back, next_at)
 """
-_END = """
-UPDATE propagation SET is_open = false, state = %(state)s, error = %(error)s, read_back = %(read_back)s,
-    accepted = CASE WHEN %(accepted)s THEN coalesce(accepted, %(at)s) ELSE accepted END,
-    verified = CASE %(state)s WHEN 'verified' THEN %(at)s ELSE verified END,
-    escalated = CASE %(state)s WHEN 'escalated' THEN %(at)s ELSE escalated END
-WHERE recipient = %(recipient)s AND subject = %(subject)s AND version <= %(version)s
-  AND (is_open OR state = 'escalated' AND %(state)s <> 'escalated')
-RETURNING kind, urgent, queued
+_OWN_ATTEMPTS = f"""
+SELECT known.recipient, known.subject, attempt
+FROM propagation_subject AS known JOIN {_ENDS} USING (recipient, subject, attempt)
+ORDER BY known.recipient, known.subject FOR UPDATE OF known
 """
-_GO_ON = """
-UPDATE propagation SET error = %(error)s, read_back = %(read_back)s,
-    accepted = CASE WHEN %(accepted)s THEN coalesce(accepted, %(at)s) ELSE accepted END,
-    state = CASE WHEN %(accepted)s THEN 'accepted' ELSE state END
-WHERE recipient = %(recipient)s AND subject = %(subject)s AND version <= %(version)s AND is_open
+# Without a state, what is under way goes on.
+_END = f"""
+UPDATE propagation AS receipt SET is_open = given.state IS NULL, error = given.error, read_back = given.read_back,
+    state = coalesce(given.state, CASE WHEN given.accepted THEN 'accepted' ELSE receipt.state END),
+    accepted = CASE WHEN given.accepted THEN coalesce(receipt.accepted, given.at) ELSE receipt.accepted END,
+    verified = CASE given.state WHEN 'verified' THEN given.at ELSE receipt.verified END,
+    escalated = CASE given.state WHEN 'escalated' THEN given.at ELSE receipt.escalated END
+FROM {_ENDS}
+WHERE receipt.recipient = given.recipient AND receipt.subject = given.subject AND receipt.version <= given.version
+  AND (receipt.is_open OR receipt.state = 'escalated' AND given.state <> 'escalated')
+RETURNING receipt.recipient, receipt.subject, kind, urgent, queued, given.state IS NOT NULL
 """
-_REST = """
-UPDATE propagation_subject SET claimed = false, tries = CASE WHEN %(ended)s THEN 0 ELSE tries + 1 END,
+_REST = f"""
+UPDATE propagation_subject AS known SET claimed = false,
+    tries = CASE WHEN given.state IS NULL THEN tries + 1 ELSE 0 END,
     urgent = coalesce(rest.urgent, false),
-    next_at = CASE WHEN rest.urgent IS NOT NULL AND %(ended)s THEN %(at)s ELSE %(next)s::bigint END
-FROM (SELECT bool_or(urgent) AS urgent FROM propagation
-      WHERE recipient = %(recipient)s AND subject = %(subject)s AND is_open) AS rest
-WHERE recipient = %(recipient)s AND subject = %(subject)s
+    next_at = CASE WHEN rest.urgent IS NOT NULL AND given.state IS NOT NULL THEN given.at ELSE given.next_at END
+FROM {_ENDS} CROSS JOIN LATERAL (
+    SELECT bool_or(open.urgent) AS urgent FROM propagation AS open
+    WHERE open.recipient = given.recipient AND open.subject = given.subject AND is_open
+) AS rest
+WHERE known.recipient = given.recipient AND known.subject = given.subject
 """
 _FORGET = (
-    "UPDATE propagation SET subject = NULL WHERE recipient = %(recipient)s AND subject = %(subject)s",
-    "DELETE FROM propagation_subject WHERE recipient = %(recipient)s AND subject = %(subject)s",
+    "UPDATE propagation SET subject = NULL WHERE recipient = %s AND subject = %s",
+    "DELETE FROM propagation_subject WHERE recipient = %s AND subject = %s",
 )
 # Subjects before receipts, and in order, wherever several are locked: so nobody waits for who waits for them.
 _LOCK_OVERDUE = """
@@ -225,35 +231,23 @@ class Propagation(Connected):
             for subject, person, attempt, tries, find_by, has in rows
         ]
 
-    async def end_attempt(self, ended: AttemptEnd) -> list[Ended] | None:
-        given: dict[str, Any] = {
-            "recipient": ended.recipient,
-            "subject": ended.subject,
-            "attempt": ended.attempt,
-            "version": ended.version,
-            "at": ended.at_ms,
-            "state": None if ended.end is None else str(ended.end),
-            "ended": ended.end is not None,
-            "accepted": ended.accepted,
-            "error": ended.error,
-            "read_back": ended.read_back,
-            "next": ended.next_ms,
-        }
+    async def end_attempts(self, ended: Sequence[AttemptEnd]) -> list[list[Ended] | None]:
         async with self._transaction() as connection:
-            if await (await connection.execute(_OWN_ATTEMPT, given)).fetchone() is None:
-                return None
-            if ended.end is None:
-                await connection.execute(_GO_ON, given)
-                found: list[Ended] = []
-            else:
+            rows = await (await connection.execute(_OWN_ATTEMPTS, _end_columns(ended), binary=True)).fetchall()
+            last = {(recipient, subject): attempt for recipient, subject, attempt in rows}
+            own = [each for each in ended if last.get((each.recipient, each.subject)) == each.attempt]
+            found: dict[tuple[str, bytes], list[Ended]] = {(each.recipient, each.subject): [] for each in own}
+            if own:
+                given = _end_columns(own)
                 rows = await (await connection.execute(_END, given, binary=True)).fetchall()
-                found = [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued in rows]
-            if ended.forgets:
-                for text in _FORGET:
-                    await connection.execute(text, given)
-            else:
                 await connection.execute(_REST, given)
-        return found
+                for recipient, subject, kind, urgent, queued, has_ended in rows:
+                    if has_ended:
+                        found[recipient, subject].append(Ended(ChangeKind(kind), urgent, queued))
+            for each in own:
+                for text in _FORGET if each.forgets else ():
+                    await connection.execute(text, (each.recipient, each.subject))
+        return [found[each.recipient, each.subject] if each in own else None for each in ended]
 
     async def escalate_overdue(
         self, recipient: str, queued_before_ms: int, now_ms: int, next_ms: int | None
@@ -296,6 +290,21 @@ async def _given_up(connection: Connection, given: Mapping[str, Any]) -> list[En
     if rows:
         await connection.execute(_LET_REST, {**given, "subjects": list({row[3] for row in rows})})
     return [Ended(ChangeKind(kind), urgent, queued) for kind, urgent, queued, _ in rows]
+
+
+def _end_columns(ended: Sequence[AttemptEnd]) -> dict[str, Any]:
+    return {
+        "recipients": [each.recipient for each in ended],
+        "subjects": [each.subject for each in ended],
+        "attempts": [each.attempt for each in ended],
+        "versions": [each.version for each in ended],
+        "at": [each.at_ms for each in ended],
+        "states": [None if each.end is None else str(each.end) for each in ended],
+        "accepted": [each.accepted for each in ended],
+        "errors": [each.error for each in ended],
+        "read_back": [each.read_back for each in ended],
+        "next": [each.next_ms for each in ended],
+    }
 
 
 def _columns(recipient: str, changes: Sequence[Change], now_ms: int) -> dict[str, Any]:

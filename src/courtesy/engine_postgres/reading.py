@@ -54,6 +54,34 @@ CROSS JOIN LATERAL (
     WHERE log.person_id = everyone.person_id AND position > progress.folded ORDER BY position
 ) AS tail
 """
+# The same of many, each row with the root to whom it belongs; part 0 says who was asked for.
+_PEOPLE = """
+WITH asked AS (
+    SELECT given.person_id AS asked, coalesce(merged_person.root, given.person_id) AS root
+    FROM unnest(%b::bigint[]) AS given (person_id) LEFT JOIN merged_person USING (person_id)
+), everyone AS (
+    SELECT root, root AS person_id FROM asked
+    UNION SELECT merged_person.root, merged_person.person_id FROM merged_person JOIN asked USING (root)
+)
+SELECT 0 AS part, root, asked AS person, log_head.position, NULL::smallint AS partition, NULL::smallint AS kind,
+    NULL::bigint AS at, NULL::bigint AS received, NULL::int AS source, NULL::bytea AS key, NULL::bytea AS payload,
+    NULL::text AS identifier, NULL::text AS message_id, NULL::boolean AS shared
+FROM asked, log_head
+UNION ALL
+SELECT 1, person_id, NULL, NULL, NULL, NULL, since, NULL, source_id, NULL, NULL, identifier, message_id, shared
+FROM identifier WHERE person_id IN (SELECT root FROM asked)
+UNION ALL
+SELECT 2, root, person_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, state, NULL, NULL, NULL
+FROM everyone LEFT JOIN person_state USING (person_id)
+UNION ALL
+SELECT 3, root, person_id, tail.*, NULL, NULL, NULL
+FROM everyone
+JOIN partition_state AS progress ON progress.partition = {partition}
+CROSS JOIN LATERAL (
+    SELECT position, log.partition, kind, at, received, source_id, key, payload FROM log
+    WHERE log.person_id = everyone.person_id AND position > progress.folded ORDER BY position
+) AS tail
+"""
 _PERSON_COUNT = f"""
 SELECT count(DISTINCT person_id) FROM identifier
 WHERE NOT starts_with(identifier, 'group:') AND NOT starts_with(identifier, '{SOURCE_KIND}:')
@@ -138,6 +166,7 @@ PARTITION_OF = f"div(mod({{person}} * {PARTITION_FACTOR}::numeric, {2**64}) * %s
 _PARTITION = PARTITION_OF.format(person="everyone.person_id")
 _PERSON_BY_IDENTIFIER = _PERSON.format(root=_BY_IDENTIFIER, partition=_PARTITION)
 _PERSON_BY_NUMBER = _PERSON.format(root=_BY_PERSON, partition=_PARTITION)
+_PEOPLE_BY_NUMBER = _PEOPLE.format(partition=_PARTITION)
 
 
 class Reading(Connected):
@@ -156,6 +185,20 @@ class Reading(Connected):
         else:
             rows = await self._rows(_PERSON_BY_NUMBER, number, number, self.partition_count)
         return _person_reading(rows)
+
+    async def read_people(self, people: Collection[PersonId]) -> dict[PersonId, PersonReading]:
+        rows = await self._rows(_PEOPLE_BY_NUMBER, list(people), self.partition_count) if people else []
+        of_root: dict[int, list[tuple[Any, ...]]] = {}
+        for part, root, *rest in rows:
+            if part:
+                of_root.setdefault(root, []).append((part, *rest))
+        found: dict[PersonId, PersonReading] = {}
+        for part, root, asked, *rest in rows:
+            if part == 0:
+                reading = _person_reading([(part, root, *rest), *of_root.get(root, ())])
+                if reading is not None:
+                    found[PersonId(asked)] = reading
+        return found
 
     async def records_of(self, people: Collection[PersonId], before: Position | None, limit: int) -> list[Record]:
         rows = await self._rows(

@@ -13,10 +13,11 @@ from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS, to_iso
 from courtesy.http.operation import Answer, Asked, NoQuery
 from courtesy.http.people import PERSON_PATH, PositionNumber, past_instant
-from courtesy.http.segments import NAME, operation
+from courtesy.http.segments import NAME, Draft, operation
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.member_export import MEDIA_TYPE, FileFormat, file_of
 from courtesy.runtime.memberships import HOURS_MAX, OVERLAP_MAX, PAGE_MAX, Named, value_key, value_of
+from courtesy.runtime.segment_preview import DRAFT
 from courtesy.runtime.segment_reason import Why
 from courtesy.segment.each import One
 from courtesy.segment.tree import NAME_CHARS_MAX
@@ -141,7 +142,8 @@ class OverlapView(msgspec.Struct, frozen=True):
 
 
 class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`kinds`: of identifiers, separated by commas; all that are declared without. `value`: as for members."""
+    """`kinds`: of identifiers, separated by commas; all that are declared without, but external ones, which go by their
+    type. `value`: as for members."""
 
     format: FileFormat = FileFormat.CSV
     kinds: str | None = None
@@ -160,6 +162,32 @@ class BelongingsView(msgspec.Struct, frozen=True):
     """By name."""
 
     segments: list[BelongingView]
+
+
+class SampledView(msgspec.Struct, frozen=True):
+    """A person who would be in it, and how they are known."""
+
+    person: str
+    value: One | None
+    identifiers: list[NamedIdentifier]
+
+
+class PreviewView(msgspec.Struct, frozen=True):
+    """How many people a segment would have, by everything up to `position`; it took `took_ms`.
+
+    `people` is exact when `one_of` is 1. Else one of so many was looked at, and 95 times of 100 the truth lies from
+    `people_low` to `people_high`. `values`: of a segment for each those with most people, of `value_count`.
+    """
+
+    position: str
+    people: int
+    people_low: int
+    people_high: int
+    one_of: int
+    sample: list[SampledView]
+    values: list[ValueView]
+    value_count: int
+    took_ms: int
 
 
 class WhyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -242,8 +270,7 @@ async def export_members(asked: Asked[FileQuery, None]) -> Answer:
     """All of those who are in it, as a file."""
     query, app, name = asked.query, asked.app, asked.path["name"]
     await app.memberships.size(name)  # so that what is wrong is told before the file begins
-    declared = list(app.catalog.now.rules.by_name)
-    kinds = declared if query.kinds is None else query.kinds.split(",")
+    kinds = app.memberships.kinds() if query.kinds is None else query.kinds.split(",")
     pages = app.memberships.everybody(name, None if query.value is None else value_key(query.value))
     disposition = f'attachment; filename="members.{query.format}"'
     return Answer(
@@ -270,6 +297,28 @@ async def explain_membership(asked: Asked[WhyQuery, None]) -> Why:
         None if query.at is None else past_instant(query.at, "query.at"),
         None if query.known is None else past_instant(query.known, "query.known"),
         None if query.for_value is None else value_key(query.for_value),
+    )
+
+
+async def preview_segment(asked: Asked[NoQuery, Draft]) -> PreviewView:
+    """How many it would have now."""
+    read = await asked.app.segments.read(asked.body.text, asked.body.segment)
+    asked.app.segments.check_mentions(DRAFT, read.parsed.segment)
+    found = await asked.app.previews.preview(read.parsed.segment)
+    sample = [
+        SampledView(str(each.person), each.value, [NamedIdentifier(*known) for known in each.identifiers])
+        for each in found.sample
+    ]
+    return PreviewView(
+        str(found.position),
+        found.count,
+        found.count_low,
+        found.count_high,
+        found.one_of,
+        sample,
+        [ValueView(*each) for each in found.values],
+        found.value_count,
+        found.took_ms,
     )
 
 
@@ -312,6 +361,15 @@ OPERATIONS = (
         OverlapView,
         body=OverlapRequest,
         codes=_CLOSED,
+    ),
+    operation(
+        "POST",
+        "/v1/segments/preview",
+        "How many a segment would have now, and some of them; nothing is kept.",
+        preview_segment,
+        PreviewView,
+        body=Draft,
+        codes=(),
     ),
     operation(
         "GET",

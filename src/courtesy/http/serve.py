@@ -31,7 +31,7 @@ def asgi() -> Litestar:
     configure_traces(settings.otlp_endpoint, "http")
     clock = SystemClock()
     archive = lake_archive(settings, url)
-    app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock, archive)
+    app = make_app(settings, PostgresEngine(url, clock, settings.partitions), clock, archive, archive)
     served = create(app)
     # Not lambdas: Litestar awaits what it can tell from outside to be asynchronous.
     served.on_startup.append(partial(_start, app))

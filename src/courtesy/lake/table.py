@@ -7,6 +7,7 @@ second time what the other had just appended, so it is switched off: whoever fai
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -78,7 +79,7 @@ class EventTable:
             table = self._catalog.load_table(TABLE)
         except NoSuchTableError:
             table = self._create()
-        if table.location() != self._location:
+        if not _is_same_place(table.location(), self._location):
             raise CourtesyError(
                 Code.SETUP,
                 f"expected the lake at {self._location}, its catalogue says {table.location()}",
@@ -209,6 +210,16 @@ def dataset(table: Table, files: Sequence[DataFile]) -> ds.Dataset:
     return ds.dataset(
         [path_of(table, file.file_path) for file in files], filesystem=filesystem(table), schema=ARROW, format="parquet"
     )
+
+
+def _is_same_place(location: str, other: str) -> bool:
+    """Whether two locations are one: a folder may be reached by links."""
+    if location == other:
+        return True
+    scheme = "file://"
+    if not location.startswith(scheme) or not other.startswith(scheme):
+        return False
+    return os.path.realpath(location.removeprefix(scheme)) == os.path.realpath(other.removeprefix(scheme))
 
 
 @dataclass(frozen=True, slots=True)

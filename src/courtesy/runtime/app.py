@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
 from courtesy.engine.contract import Engine
@@ -15,6 +16,7 @@ from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
+from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.held import HeldEvents
@@ -39,10 +41,14 @@ from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
+from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
+
+if TYPE_CHECKING:
+    from courtesy.runtime.segment_events import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,15 @@ class App:
     segments: Segments
     memberships: Memberships
     reasons: Reasons
+    previews: Previews
     lists: Lists
+    discoveries: Discoveries
 
 
-def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None) -> App:
-    """Put the parts together; nothing runs yet."""
+def make_app(
+    settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None, files: Files | None = None
+) -> App:
+    """Put the parts together; nothing runs yet. `files`: of the lake, for questions about everybody."""
     catalog = CatalogCache(engine, clock)
     ingest = Ingest(engine, catalog.rules, clock, catalog.book)
     history = History(engine, archive)
@@ -93,6 +103,7 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
+    previews = Previews(engine, files, catalog, clock)
     return App(
         settings,
         clock,
@@ -119,8 +130,10 @@ def make_app(settings: Settings, engine: Engine, clock: Clock, archive: Archive 
         Judge(engine, catalog, clock, settings),
         segments,
         Memberships(engine, catalog, segments, people, clock),
-        Reasons(people, history, catalog, segments, clock),
+        Reasons(people, history, catalog, segments, previews, clock),
+        previews,
         Lists(engine, catalog, ingest, segments, clock),
+        Discoveries(engine, files, catalog, clock),
     )
 
 
@@ -131,7 +144,7 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
     engine = PostgresEngine(url, clock, settings.partitions)
     await engine.open()
     archive = lake_archive(settings, url)
-    app = make_app(settings, engine, clock, archive)
+    app = make_app(settings, engine, clock, archive, archive)
     try:
         await app.catalog.start()
         app.ingest.start()

@@ -72,10 +72,11 @@ _NAMES = """
 _NUMBERS = """
     SELECT number, sum(millionths) / 1e6 AS sum, sum(millionths) / 1e6 / count(*) AS average, max(amount) AS largest
     FROM (
-        SELECT number, CAST(value AS DOUBLE) AS amount,
-            CAST(TRY_CAST(round_even(CAST(value AS DOUBLE) * 1000000, 0) AS HUGEINT) AS DOUBLE) AS millionths
+        SELECT number, TRY_CAST(value AS DOUBLE) AS amount,
+            CAST(TRY_CAST(round_even(TRY_CAST(value AS DOUBLE) * 1000000, 0) AS HUGEINT) AS DOUBLE) AS millionths
         FROM told
         WHERE path = $path AND at_ms > $since AND list_contains($types, type)
+            AND isfinite(TRY_CAST(value AS DOUBLE))
     )
     GROUP BY number
 """
@@ -84,7 +85,7 @@ _KEYS = """
     CREATE OR REPLACE TEMP TABLE keys AS
     SELECT number, at_ms, CASE type
         WHEN 'VARCHAR' THEN 't' || lower(value ->> '$') WHEN 'BOOLEAN' THEN 'b' || value
-        ELSE 'n' || CAST(CAST(value AS DOUBLE) AS VARCHAR)
+        ELSE 'n' || CAST(TRY_CAST(value AS DOUBLE) AS VARCHAR)
     END AS key, true AS is_whole
     FROM told WHERE path = $path AND list_contains($types, type)
     UNION ALL
@@ -93,7 +94,7 @@ _KEYS = """
         WHEN NOT list_contains($types, json_type(each)) THEN NULL
         WHEN json_type(each) = 'VARCHAR' THEN 't' || lower(each ->> '$')
         WHEN json_type(each) = 'BOOLEAN' THEN 'b' || each
-        ELSE 'n' || CAST(CAST(each AS DOUBLE) AS VARCHAR)
+        ELSE 'n' || CAST(TRY_CAST(each AS DOUBLE) AS VARCHAR)
     END))), false
     FROM told WHERE path = $path AND type = 'ARRAY'
 """
@@ -114,7 +115,7 @@ _OVER = """
     SELECT number, count(*) AS ever, count(*) FILTER (at_ms > $since_30) AS since_30,
         count(*) FILTER (at_ms > $since_90) AS since_90
     FROM told
-    WHERE path = $path AND CASE WHEN list_contains($types, type) THEN CAST(value AS DOUBLE) >= $cut END
+    WHERE path = $path AND CASE WHEN list_contains($types, type) THEN TRY_CAST(value AS DOUBLE) >= $cut END
     GROUP BY number
 """
 
@@ -288,8 +289,8 @@ class Source:
 
     def _scalars(self, place: int) -> Numbers:
         query = """
-            SELECT number, CAST(value AS DOUBLE) AS value FROM told
-            WHERE path = $path AND list_contains($types, type)
+            SELECT number, TRY_CAST(value AS DOUBLE) AS value FROM told
+            WHERE path = $path AND list_contains($types, type) AND isfinite(TRY_CAST(value AS DOUBLE))
         """
         values: Numbers = self._of_all(self._rows(query, path=place, types=NUMBERS), "value", np.nan)
         return values

@@ -24,14 +24,30 @@ SAMPLE_ROWS = 2_000
 
 Column = NDArray[np.generic]
 
+_OWNED = """
+    CREATE OR REPLACE TEMP VIEW owned AS
+    SELECT event.*, epoch_ms(event.at) AS at_ms, CASE
+        WHEN moved.position IS NOT NULL THEN moved.root
+        WHEN merged.person_id IS NOT NULL THEN merged.root
+        ELSE event.person_id
+    END AS owner
+    FROM events AS event
+    LEFT JOIN (SELECT person_id, root FROM people WHERE position IS NULL) AS merged
+        ON merged.person_id = event.person_id
+    LEFT JOIN (SELECT position, root FROM people WHERE position IS NOT NULL) AS moved
+        ON moved.position = event.position
+    WHERE event.raw IS NULL
+"""
+
 _POPULATION = """
-    SELECT DISTINCT owner FROM owned WHERE kind = 'event' AND at_ms <= $at_ms ORDER BY owner
+    SELECT DISTINCT owner FROM owned
+    WHERE kind = 'event' AND at_ms <= $at_ms AND owner IS NOT NULL ORDER BY owner
 """
 
 _HAPPENED = """
     CREATE OR REPLACE TEMP TABLE happened AS
     SELECT number, at_ms, position, name, tie, told[1] AS properties, told[2] AS traits, told[4] ->> '$' AS "group",
-        CAST(told[3] AS BIGINT) AS rank
+        TRY_CAST(told[3] AS BIGINT) AS rank
     FROM (
         SELECT chosen.number, each.at_ms, each.position,
             CASE each.type
@@ -40,7 +56,7 @@ _HAPPENED = """
             END AS name,
             -- Signed, as `tie_break` reads it: only the order matters.
             xor(CAST(concat('0x', hex(each.key)[1:16]) AS UBIGINT), 9223372036854775808) AS tie,
-            json_extract(each.payload, ['/properties', '/traits', '/rank', '/group']) AS told
+            TRY(json_extract(each.payload, ['/properties', '/traits', '/rank', '/group'])) AS told
         FROM owned AS each JOIN chosen ON chosen.person = each.owner
         WHERE each.kind = 'event' AND each.at_ms <= $at_ms
     )
@@ -48,11 +64,11 @@ _HAPPENED = """
 
 _GROUP_CLAIMS = """
     CREATE OR REPLACE TEMP TABLE group_claims AS
-    SELECT told[1] ->> '$' AS "group", told[2] AS traits, CAST(told[3] AS BIGINT) AS rank, at_ms,
+    SELECT told[1] ->> '$' AS "group", told[2] AS traits, TRY_CAST(told[3] AS BIGINT) AS rank, at_ms,
         xor(CAST(concat('0x', hex(key)[1:16]) AS UBIGINT), 9223372036854775808) AS tie
     FROM (
-        SELECT at_ms, key, json_extract(payload, ['/group', '/group_traits', '/rank']) AS told
-        FROM owned WHERE kind = 'group' AND at_ms <= $at_ms
+        SELECT at_ms, key, TRY(json_extract(payload, ['/group', '/group_traits', '/rank'])) AS told
+        FROM owned WHERE kind = 'group' AND at_ms <= $at_ms AND owner IS NOT NULL
     )
     WHERE told[2] IS NOT NULL
 """
@@ -61,7 +77,7 @@ _TOLD = """
     CREATE OR REPLACE TEMP TABLE told AS
     SELECT number, at_ms, path, value, json_type(value) AS type
     FROM (
-        SELECT number, at_ms, unnest(json_extract(properties, $pointers)) AS value,
+        SELECT number, at_ms, unnest(TRY(json_extract(properties, $pointers))) AS value,
             generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
         FROM happened WHERE name = $name
     )
@@ -74,7 +90,7 @@ _TRAITS = """
     FROM (
         SELECT number, path, arg_max(value, (rank, at_ms, tie)) AS value
         FROM (
-            SELECT number, rank, at_ms, tie, unnest(json_extract(traits, $pointers)) AS value,
+            SELECT number, rank, at_ms, tie, unnest(TRY(json_extract(traits, $pointers))) AS value,
                 generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
             FROM happened WHERE traits IS NOT NULL
         )
@@ -90,7 +106,7 @@ _GROUP_TRAITS = """
     FROM (
         SELECT "group", path, arg_max(value, (rank, at_ms, tie)) AS value
         FROM (
-            SELECT "group", rank, at_ms, tie, unnest(json_extract(traits, $pointers)) AS value,
+            SELECT "group", rank, at_ms, tie, unnest(TRY(json_extract(traits, $pointers))) AS value,
                 generate_subscripts(CAST($pointers AS VARCHAR[]), 1) AS path
             FROM group_claims
         )
@@ -163,13 +179,14 @@ class Tables:
 
 
 def tables(connection: DuckDBPyConnection, at_ms: int, seed: int, among: NDArray[np.int64] | None = None) -> Tables:
-    """What is known as of an instant of people who did something by then; of those in `among` (rising), if it is given.
+    """What is known as of an instant of people who did something by then; of those in `among`, if it is given.
 
-    The connection has a relation `owned`: the lake's columns, `at_ms`, and `owner`, to whom an event belongs.
+    The connection has the relations `events` and `people` of `segment.sql.scan.Relations`.
     """
+    connection.execute(_OWNED)
     found = np.asarray(rows(connection, _POPULATION, at_ms=at_ms)["owner"], np.int64)
     if among is not None:
-        found = np.intersect1d(found, among, assume_unique=True)
+        found = np.intersect1d(found, among)
     people = found
     if found.size > PEOPLE_MAX:
         # Other bits than those by which people are held out.

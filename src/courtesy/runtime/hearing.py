@@ -7,7 +7,7 @@ question for all of an append: whose choices came in since.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from courtesy.base.ids import PersonId, SourceId
@@ -31,9 +31,10 @@ _Speaker = tuple[SourceId, tuple[str, ...]]
 
 
 class _Settled(NamedTuple):
-    """What was no news when it was said last."""
+    """What was no news when it was said last, at an instant after all that is known."""
 
     heard: Hearsay
+    at_ms: int
     until_ms: int
 
 
@@ -49,10 +50,23 @@ class Hearing:
         """The same items; those that tell news of consent have it among their choices."""
         await self._forget_changed(append)
         now_ms = self._clock.now_ms()
+        settled_at = {
+            place
+            for place, (item, given) in enumerate(fresh)
+            if given.heard is not None and self._is_settled(item, given.heard, owners, now_ms)
+        }
+        # What is settled is so no longer once the same append says anything else of the same people.
+        moved = {
+            owners[key].person
+            for place, (item, given) in enumerate(fresh)
+            if place not in settled_at and (given.heard is not None or given.event.choices)
+            for key in item.ids
+            if key in owners
+        }
         asking = [
             place
             for place, (item, given) in enumerate(fresh)
-            if given.heard is not None and not self._is_settled(item, given.heard, owners, now_ms)
+            if given.heard is not None and (place not in settled_at or settled(item.ids, owners) in moved)
         ]
         if not asking:
             return list(fresh)
@@ -64,37 +78,42 @@ class Hearing:
     def _heard(
         self,
         fresh: Sequence[Fresh],
-        asking: Iterable[int],
+        asking: Collection[int],
         owners: dict[str, Owner],
         told: dict[PersonId, list[Known]],
         now_ms: int,
     ) -> list[Fresh]:
         done = list(fresh)
+        asked_of = frozenset(asking)
         just_now: dict[str, list[Known]] = {}
-        for place in asking:
-            item, given = fresh[place]
-            assert given.heard is not None
-            event, people = given.event, dict.fromkeys(owners[key].person for key in item.ids if key in owners)
-            earlier = [known for person in people for known in told.get(person, ())]
-            recent = [known for key in item.ids for known in just_now.get(key, ())]
-            choices = news(candidates_of(given.heard, event.at), event.source, [*earlier, *recent])
-            if choices:
-                known_now = [Known(event.source, each) for each in choices]
-                for key in item.ids:
-                    just_now.setdefault(key, []).extend(known_now)
-                heard = with_choices(item, choices)
-                assert isinstance(heard.given, Accepted)
-                done[place] = heard, heard.given
-            elif not recent:
-                self._settle(item, given, owners, now_ms)
+        for place, (item, given) in enumerate(fresh):
+            event = given.event
+            if place in asked_of:
+                assert given.heard is not None
+                people = dict.fromkeys(owners[key].person for key in item.ids if key in owners)
+                earlier = [known for person in people for known in told.get(person, ())]
+                recent = [known for key in item.ids for known in just_now.get(key, ())]
+                choices = news(candidates_of(given.heard, event.at), event.source, [*earlier, *recent])
+                if choices:
+                    heard = with_choices(item, choices)
+                    assert isinstance(heard.given, Accepted)
+                    done[place] = heard, heard.given
+                elif not recent and all(known.choice.held_from < event.at for known in earlier):
+                    # What comes late says nothing of what is news after it.
+                    self._settle(item, given, owners, now_ms)
+            # Also what was chosen in so many words: the ledger has none of this append yet.
+            known_now = [Known(event.source, each) for each in done[place][1].event.choices]
+            for key in item.ids if known_now else ():
+                just_now.setdefault(key, []).extend(known_now)
         return done
 
     def _is_settled(self, item: Item, heard: Hearsay, owners: dict[str, Owner], now_ms: int) -> bool:
         assert isinstance(item.given, Accepted)
         person = settled(item.ids, owners)
         of_person = self._settled.get(person) if person is not None and not heard.on_purpose else None
-        known = of_person.get((item.given.event.source, item.ids)) if of_person is not None else None
-        return known is not None and known.heard == heard and now_ms < known.until_ms
+        event = item.given.event
+        known = of_person.get((event.source, item.ids)) if of_person is not None else None
+        return known is not None and known.heard == heard and known.at_ms <= event.at and now_ms < known.until_ms
 
     def _settle(self, item: Item, given: Accepted, owners: dict[str, Owner], now_ms: int) -> None:
         person = settled(item.ids, owners)
@@ -103,7 +122,7 @@ class Hearing:
         of_person = self._settled.setdefault(person, {})
         if len(of_person) >= SPEAKERS_REMEMBERED_MAX:
             of_person.clear()
-        of_person[given.event.source, item.ids] = _Settled(given.heard, now_ms + REMEMBERED_MS)
+        of_person[given.event.source, item.ids] = _Settled(given.heard, given.event.at, now_ms + REMEMBERED_MS)
         if len(self._settled) > PEOPLE_REMEMBERED_MAX:
             for each in list(self._settled)[: PEOPLE_REMEMBERED_MAX // 2]:
                 del self._settled[each]

@@ -17,7 +17,7 @@ from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS, Clock
 from courtesy.engine.contract import Engine
 from courtesy.engine.segment import Member, SegmentSize, SegmentState, ValueSize, sizes_back
-from courtesy.identity.rules import split_identifier
+from courtesy.identity.rules import EXTERNAL, split_identifier
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.people import People
 from courtesy.runtime.segments import Segments
@@ -176,6 +176,10 @@ class Memberships:
             if number in names
         ]
         return sorted(found, key=lambda each: (each.name, str(each.value)))
+
+    def kinds(self) -> list[str]:
+        """The kinds of identifiers that are declared, without those of other systems, which go by any name."""
+        return [kind for kind in self._catalog.now.rules.by_name if kind != EXTERNAL]
 
     async def everybody(self, name: str, value: str | None) -> AsyncIterator[list[Named]]:
         """All members, page by page, as many as memory bears at once; who enters or leaves meanwhile may be on a page

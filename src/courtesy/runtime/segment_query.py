@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from math import sqrt
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -26,6 +26,8 @@ from courtesy.segment.sql.scan import Question
 from courtesy.segment.sql.standing import zones_told
 from courtesy.segment.sql.statement import Compiled, compiled
 from courtesy.segment.tree import Segment
+
+T = TypeVar("T")
 
 BATCH_ROWS = 50_000
 WHOLE_ROWS = 4_000_000
@@ -151,6 +153,10 @@ class Asking:
         question = Question(at_ms, zones=await self._zones_told())
         async for batch in self._events.batches(marks(patterns, since_ms, question), BATCH_ROWS):
             yield batch
+
+    async def ask(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Do something else with the events, in a thread; they are as `courtesy.segment.sql.scan.Relations` has it."""
+        return await self._events.ask(work)
 
     # -- how
 

@@ -24,6 +24,7 @@ from courtesy.runtime.catalog import SEGMENT, CatalogCache
 from courtesy.runtime.history import History
 from courtesy.runtime.memberships import value_of
 from courtesy.runtime.people import GROUP, People
+from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segments import Segments
 from courtesy.segment import tree
 from courtesy.segment.each import One, values_of
@@ -31,7 +32,7 @@ from courtesy.segment.judge import Happened
 from courtesy.segment.moment import Moment, zone_of
 from courtesy.segment.nearest import Change, nearest_changes
 from courtesy.segment.past import groups_of, past_of
-from courtesy.segment.reasons import Case, Reason, holds, reason, told_by
+from courtesy.segment.reasons import Case, Reason, holds, ranks_in, reason, told_by
 from courtesy.segment.tree import Segment, Whose
 from courtesy.segment.turns import Turn, next_turn
 from courtesy.segment.values import found_at
@@ -63,7 +64,7 @@ class TraitFact(msgspec.Struct, frozen=True):
 
 class Found(msgspec.Struct, frozen=True):
     """A condition in words, whether it holds, and the facts that make it so: the latest of `event_count` events, traits
-    and choices. `holds` is null where it can't be told from one person's history: where they rank among all. `parts`:
+    and choices. `holds` is null where it can't be told. `parts`:
     the conditions that it is made of; of another segment, what that one asks."""
 
     text: str
@@ -121,8 +122,9 @@ class Why(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """What is to be known of a person: their records and those of their groups."""
+    """What is to be known of a person, who is all of `people`: their records and those of their groups."""
 
+    people: Sequence[PersonId]
     records: Sequence[Record]
     groups: Mapping[str, Sequence[Record]]
     names: Mapping[SourceId, str]
@@ -148,6 +150,7 @@ class Reasons:
         history: History,
         catalog: CatalogCache,
         segments: Segments,
+        previews: Previews,
         clock: Clock,
         zone: tzinfo = UTC,
     ) -> None:
@@ -156,6 +159,7 @@ class Reasons:
         self._history = history
         self._catalog = catalog
         self._segments = segments
+        self._previews = previews
         self._clock = clock
         self._zone = zone
         self._laws = Laws(LAWS)
@@ -173,11 +177,14 @@ class Reasons:
         if for_value is not None and body.segment.each is None:
             raise CourtesyError(Code.INVALID, f"the segment {name!r:.120} is not one for each value", place="value")
         at_ms = self._clock.now_ms() if at_ms is None else at_ms
-        person, history = await self._known(kind, value, at_ms, known_ms)
+        history = await self._known(kind, value, at_ms, known_ms)
         told = None if for_value is None else value_of(for_value)
-        judged = await asyncio.to_thread(self._judged, history, body.segment, at_ms, told)
+        known = {each: body.segment for each, body in self._catalog.now.segments.items() if not body.archived}
+        asked = set(ranks_in(known, body.segment.expression))
+        ranks = await self._previews.ranks(asked, history.people, at_ms, known_ms)
+        judged = await asyncio.to_thread(self._judged, history, body.segment, at_ms, told, known, ranks)
         return Why(
-            str(person),
+            str(history.people[0]),
             name,
             self._catalog.now.revisions[SEGMENT, name].revision,
             body.archived,
@@ -192,7 +199,7 @@ class Reasons:
             None if judged.turn is None else TurnFound(to_iso(judged.turn.at_ms), judged.turn.holds),
         )
 
-    async def _known(self, kind: str, value: str, at_ms: int, known_ms: int | None) -> tuple[PersonId, _History]:
+    async def _known(self, kind: str, value: str, at_ms: int, known_ms: int | None) -> _History:
         people = await (
             self._people.everyone(kind, value) if known_ms is None else self._people.then(kind, value, known_ms)
         )
@@ -202,7 +209,7 @@ class Reasons:
             group: await self._records(await self._members_of(group), at_ms, known_ms)
             for group in sorted(groups_of(records, at_ms))
         }
-        return people[0], _History(records, groups, names)
+        return _History(people, records, groups, names)
 
     async def _records(self, people: Sequence[PersonId], at_ms: int, known_ms: int | None) -> Sequence[Record]:
         if known_ms is None:
@@ -218,11 +225,18 @@ class Reasons:
                 raise
             return []
 
-    def _judged(self, history: _History, segment: Segment, at_ms: int, value: One | None) -> _Judgement:
+    def _judged(
+        self,
+        history: _History,
+        segment: Segment,
+        at_ms: int,
+        value: One | None,
+        known: Mapping[str, Segment],
+        ranks: Mapping[tree.Rank, bool],
+    ) -> _Judgement:
         past = past_of(history.records, at_ms, history.names, history.groups)
         moment = Moment(at_ms, zone_of(past.traits, self._zone))
-        known = {name: each.segment for name, each in self._catalog.now.segments.items() if not each.archived}
-        case = Case(past, moment, self._laws, known)
+        case = Case(past, moment, self._laws, known, ranks)
         own = [] if segment.each is None else values_of(segment.each, past, at_ms)[:VALUES_SHOWN]
         values = [ValueFound(each, holds(case, segment.expression, each)) for each in own]
         if value is None and values:

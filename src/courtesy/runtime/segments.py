@@ -19,7 +19,7 @@ from courtesy.segment.printing import write
 from courtesy.segment.remarks import Remark, remarks
 from courtesy.segment.tree import Segment
 
-WORDS_OF_THE_API = frozenset({"validate", "preview", "overlap"})
+WORDS_OF_THE_API = frozenset({"validate", "preview", "overlap", "discover", "lookalikes"})
 """What stands where a segment's name does in other paths."""
 
 
@@ -114,14 +114,15 @@ class Segments:
         async with self._defining:
             await self._catalog.refresh()
             if body.archived:
-                self._refuse_if_used(name, "is archived", archived_too=False)
+                self._refuse_if_used(name, "be archived", archived_too=False)
             else:
-                self._check_mentions(name, body.segment)
+                self.check_mentions(name, body.segment)
             if body.segment.each is not None:
-                self._refuse_if_used(name, "is one for each value", archived_too=False)
+                self._refuse_if_used(name, "be one for each value", archived_too=False)
             await self._catalog.define_segment(name, body, by)
 
-    def _check_mentions(self, name: str, segment: Segment) -> None:
+    def check_mentions(self, name: str, segment: Segment) -> None:
+        """Raises CourtesyError(INVALID) when a segment of that name could not stand on what this one mentions."""
         known = self._catalog.now.segments
         for other in sorted(stands_on(segment) - {name}):
             if other not in known:
@@ -155,7 +156,7 @@ class Segments:
             told = ", ".join(f"{each.kind} {each.name!r}" for each in uses[:5])
             raise CourtesyError(
                 Code.CONFLICT,
-                f"{len(uses)} others stand on {name!r:.120}, so it can't be that it {what}: {told}",
+                f"{name!r:.120} can't {what} while others stand on it: {told}",
                 hint="change those first",
             )
 
@@ -170,7 +171,7 @@ class Segments:
         async with self._defining:
             await self._catalog.refresh()
             number = self.number(name)
-            self._refuse_if_used(name, "is gone", archived_too=True)
+            self._refuse_if_used(name, "be removed", archived_too=True)
             await self._catalog.remove_segment(name, by)
             await self._engine.forget_segment(number)
 

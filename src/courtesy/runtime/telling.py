@@ -34,6 +34,7 @@ from courtesy.engine.propagation import (
 )
 from courtesy.runtime.feeding import Feeder
 from courtesy.runtime.recipient import Recipient, SubjectIds
+from courtesy.runtime.settling import Settler
 from courtesy.runtime.subject_state import VERSION, SubjectState, subject_state
 from courtesy.runtime.system_events import SourceReport, report
 from courtesy.runtime.telemetry import PROPAGATED, PROPAGATION_CALLS, PROPAGATION_SECONDS, error_and_place
@@ -44,9 +45,12 @@ CLAIM_MS = MINUTE_MS
 BACKOFF_MAX_MS = 10 * MINUTE_MS
 """How long a recipient that was down is left alone at most: what was revoked is to get there soon after it is back."""
 
-IN_FLIGHT_MAX = 10
-URGENT_ONLY = 2
+IN_FLIGHT_MAX = 32
+URGENT_ONLY = 4
 """Of the calls to one recipient at a time, how many are kept for what is urgent."""
+
+AT_ONCE_MIN = 8
+"""So many are claimed and read at once, where there are as many, unless they are urgent or nothing is under way."""
 
 IDLE_S = 1.0
 BREATH_S = 0.02
@@ -80,6 +84,7 @@ class Teller:
         self._clock = clock
         self._laws = Laws(policies)
         self._feeder = Feeder(engine, ids, clock)
+        self._settler = Settler(engine)
         self._busy: Counter[str] = Counter()
         self._kicks: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,24 +164,30 @@ class Teller:
         return len(claimed)
 
     async def _claim(self, name: str, now_ms: int, *, urgent: bool) -> list[ClaimedSubject]:
-        room = IN_FLIGHT_MAX - self._busy[name] - (0 if urgent else URGENT_ONLY)
-        if room <= 0:
+        room = self._room(name, urgent=urgent)
+        if room <= 0 or not (urgent or room >= AT_ONCE_MIN or not self._busy[name]):
             return []
         claimed = await self._engine.claim_subjects(name, now_ms, CLAIM_MS, room, urgent=urgent)
+        people = {each.person for each in claimed if each.person is not None}
+        readings = await self._engine.read_people(people) if people else {}
         for each in claimed:
+            reading = None if each.person is None else readings.get(each.person)
             self._busy[name] += 1
-            task = asyncio.create_task(self._carry_out(name, each))
+            task = asyncio.create_task(self._carry_out(name, each, reading))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return claimed
 
-    async def _carry_out(self, name: str, claimed: ClaimedSubject) -> None:
+    def _room(self, name: str, *, urgent: bool) -> int:
+        return IN_FLIGHT_MAX - self._busy[name] - (0 if urgent else URGENT_ONLY)
+
+    async def _carry_out(self, name: str, claimed: ClaimedSubject, reading: PersonReading | None) -> None:
         try:
             recipient = self._recipients().get(name)
             if recipient is None:
                 return
-            ended = await self._attempt(name, recipient, claimed)
-            settled = await self._engine.end_attempt(ended)
+            ended = await self._attempt(name, recipient, claimed, reading)
+            settled = await self._settler.end(ended)
             if settled:
                 await self._tell_of(name, ended.end, settled, ended.error)
         except CourtesyError as error:
@@ -186,12 +197,15 @@ class Teller:
             log.error("attempt_broke", recipient=name, **error_and_place(error))
         finally:
             self._busy[name] -= 1
-            self._kick(name)
+            if self._room(name, urgent=False) >= AT_ONCE_MIN or not self._busy[name]:
+                self._kick(name)
 
     # -- one attempt
 
-    async def _attempt(self, name: str, recipient: Recipient, claimed: ClaimedSubject) -> AttemptEnd:
-        reading = None if claimed.person is None else await self._engine.read_person(f"person:{claimed.person}")
+    async def _attempt(
+        self, name: str, recipient: Recipient, claimed: ClaimedSubject, reading: PersonReading | None
+    ) -> AttemptEnd:
+        """`reading`: the person as they were read after the claim."""
         if claimed.person is None or reading is None:
             return await self._erase(name, recipient, claimed)
         part_of = None if reading.person == claimed.person else self._ids.of(name, reading.person)

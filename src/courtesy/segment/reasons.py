@@ -83,7 +83,7 @@ def holds(case: Case, node: Expression, that: Value | None = None) -> bool | Non
 
 def _worlds(case: Case, node: Expression) -> Iterator[frozenset[Rank]]:
     """Every way in which they may rank, as far as it is not known; of very many only the outermost two."""
-    unknown = sorted({each for each in _ranks(case, node) if each not in case.ranks}, key=repr)
+    unknown = sorted({each for each in ranks_in(case.segments, node) if each not in case.ranks}, key=repr)
     if len(unknown) > RANKS_MAX:
         yield from (frozenset(), frozenset(unknown))
         return
@@ -91,12 +91,13 @@ def _worlds(case: Case, node: Expression) -> Iterator[frozenset[Rank]]:
     yield from map(frozenset, some)
 
 
-def _ranks(case: Case, node: Expression) -> Iterator[Rank]:
+def ranks_in(segments: Mapping[str, Segment], node: Expression) -> Iterator[Rank]:
+    """The ranks that an expression asks for, also in the segments that it stands on."""
     for each in tree.conditions(node):
         if isinstance(each, Rank):
             yield each
-        elif isinstance(each, tree.InSegment) and each.name in case.segments:
-            yield from _ranks(case, case.segments[each.name].expression)
+        elif isinstance(each, tree.InSegment) and each.name in segments:
+            yield from ranks_in(segments, segments[each.name].expression)
 
 
 def _together(case: Case, worlds: Sequence[frozenset[Rank]], judged: Sequence[Judged]) -> Reason:

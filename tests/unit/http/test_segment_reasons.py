@@ -154,16 +154,16 @@ async def test_a_segment_for_each_tells_its_values() -> None:
         assert (await why(world, "Twice", for_value="c")).is_in is False
 
 
-async def test_where_she_ranks_among_all_is_not_guessed() -> None:
-    """It is said that it can't be told; where it makes no difference the answer is sure."""
+async def test_where_she_ranks_is_found_among_all() -> None:
+    """Now and then, also where another segment asks for it."""
     async with serving() as world:
-        await define(world, "Top", "in the top 10 % by age")
-        await define(world, "Sure", "plan is free and in the top 10 % by age")
-        await define(world, "Sure too", "plan is pro or in the top 10 % by age")
+        await define(world, "Top", "in the top 1 by age")
+        await define(world, "Also", 'plan is pro and in segment "Top"')
         await tell(world, call("identify", 1, 30, traits={"plan": "pro", "age": 44}))
-        told = [await why(world, name) for name in ("Top", "Sure", "Sure too")]
-        assert [each.is_in for each in told] == [None, False, True]
-        assert [each.holds for each in told[1].reason.parts] == [False, None]
+        assert [(await why(world, name)).is_in for name in ("Top", "Also")] == [True, True]
+        await tell(world, {**call("identify", 2, 10, traits={"age": 50}), "userId": "bob"})
+        assert [(await why(world, name)).is_in for name in ("Top", "Also")] == [False, False]
+        assert (await why(world, "Also", at=to_iso(NOW_MS - 20 * DAY_MS))).is_in is True
 
 
 async def test_who_or_what_is_not_there_is_said() -> None:

@@ -71,3 +71,31 @@ async def test_an_append_that_failed_has_heard_nothing() -> None:
             await append_all(ingest, [allows("m1", False)])
         await append_all(ingest, [allows("m1", False)])
         assert await heard(engine) == [Action.WITHDRAW]
+
+
+async def test_what_comes_late_does_not_settle_what_is_news_after_it() -> None:
+    """A refusal that was held up says nothing of a refusal that is made later: that one counts."""
+    async with opened() as engine, ingesting(engine) as ingest:
+        for number, (ads, at) in enumerate(((False, 5), (True, 10), (False, 7), (False, 12), (True, 11), (True, 14))):
+            await append_all(ingest, [allows(f"m{number}", ads, at=NOW_MS + at)])
+        assert await heard(engine) == [Action.WITHDRAW, Action.GRANT, Action.WITHDRAW, Action.GRANT]
+
+
+async def test_within_one_append_each_call_hears_what_came_before_it() -> None:
+    """Who changes their mind twice in a batch is heard twice, though the last is what was settled before."""
+    async with opened() as engine, ingesting(engine) as ingest:
+        for number in range(3):
+            await append_all(ingest, [allows(f"m{number}", False, at=NOW_MS + number)])
+        await append_all(ingest, [allows("m3", True, at=NOW_MS + 3), allows("m4", False, at=NOW_MS + 4)])
+        assert await heard(engine) == [Action.WITHDRAW, Action.GRANT, Action.WITHDRAW]
+
+
+async def test_a_choice_in_the_same_append_counts_for_who_has_just_chosen_anew() -> None:
+    """Allowed in so many words, and in the same batch refused by the banner, as before: that is a choice again."""
+    async with opened() as engine, ingesting(engine) as ingest:
+        await append_all(ingest, [allows("m1", False)])
+        granted = [{"action": "grant", "purpose": "ads"}]
+        chosen = call("m2", type="consent", choices=granted, at=NOW_MS + 1)
+        again = allows("m3", False, at=NOW_MS + 2, event="Segment Consent Preference Updated")
+        await append_all(ingest, [chosen, again])
+        assert await heard(engine) == [Action.WITHDRAW, Action.GRANT, Action.WITHDRAW]

@@ -111,6 +111,19 @@ def test_what_does_not_turn_says_so() -> None:
         assert next_turn(SOMEBODY, parse(text).segment.expression) is None
 
 
+def test_where_they_rank_is_not_guessed() -> None:
+    """As long as nobody says it is taken both ways; where that makes no difference the answer is sure."""
+    told = [
+        holds(SOMEBODY, parse(text).segment.expression)
+        for text in (
+            "in the top 1 by age",
+            "plan is pro and in the top 1 by age",
+            "plan is free or in the top 1 by age",
+        )
+    ]
+    assert told == [None, False, True]
+
+
 def test_an_hour_counts_as_the_person_does() -> None:
     """Windows shorter than a day turn at their own minute."""
     somebody = case(happened(1, 0.01))

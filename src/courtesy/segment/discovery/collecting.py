@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from courtesy.segment import tree
 from courtesy.segment.discovery.conditions import Condition
-from courtesy.segment.discovery.discover import Found
+from courtesy.segment.discovery.discover import Found, cost
 from courtesy.segment.discovery.people import FOUND_SHARE, WORD_BITS, Part, Truths, Words, is_found, packed
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Expression, Segment
@@ -20,7 +21,7 @@ CONDITIONS_MAX = 3_000
 class Collector:
     """Conditions about some people, split by a seed into those searched and those held out.
 
-    Of conditions that select the same people one is kept, the one with the shortest text. Those of too few people, or
+    Of conditions that select the same people the plainest is kept. Those of too few people, or
     of almost everybody, are not kept.
     """
 
@@ -49,7 +50,7 @@ class Collector:
         bits, held = packed(found), packed(inside[~self._in_found])
         key, text = bits.tobytes() + held.tobytes(), write(Segment(1, node))
         known = self._kept.get(key)
-        if known is None or (len(text), text) < (len(known[1]), known[1]):
+        if known is None or _plainness(node, text) < _plainness(known[2], known[1]):
             self._kept[key] = (self._weight(found, people), text, node, bits, held)
 
     def _weight(self, found: Truths, people: int) -> float:
@@ -69,6 +70,12 @@ class Collector:
             _part([bits for *_, bits, _ in kept], self._outcome),
             _part([held for *_, held in kept], self._held_outcome),
         )
+
+
+def _plainness(node: Expression, text: str) -> tuple[bool, int, int, str]:
+    """Rises with how hard it is to say; what names an event is plainer than what speaks of anything."""
+    is_vague = isinstance(node, tree.Did | tree.Occurrence | tree.Change) and node.event.name == tree.ANYTHING
+    return is_vague, cost(node), len(text), text
 
 
 def _part(rows: list[Words], outcome: Truths) -> Part:

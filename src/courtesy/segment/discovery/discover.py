@@ -8,23 +8,9 @@ from dataclasses import dataclass
 from courtesy.segment import tree
 from courtesy.segment.discovery.chance import Draws, adjusted, wilson
 from courtesy.segment.discovery.people import FOUND_SHARE, Counts, Part
-from courtesy.segment.discovery.search import Bounds, Direction, Rule, search
+from courtesy.segment.discovery.search import Bounds, Rule, search
+from courtesy.segment.discovery.wanted import Wanted
 from courtesy.segment.tree import Expression
-
-DEPTH_MAX = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is looked for. `least_people`: how many a proposal selects at least. `false_share`: how many of the
-    proposals may be false, on average."""
-
-    depth: int = DEPTH_MAX
-    least_people: int = 50
-    direction: Direction = Direction.BOTH
-    limit: int = 20
-    false_share: float = 0.05
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +67,19 @@ class Discovery:
     condition_count: int
 
 
+def cost(node: Expression) -> int:
+    """How hard a condition is to say, beside others of as few words."""
+    match node:
+        case tree.Field() | tree.Did(window=None):
+            return 1
+        case tree.Did() | tree.Occurrence() | tree.Amount(tree.Measure(window=None)):
+            return 2
+        case tree.Amount():
+            return 3
+        case _:
+            return 4
+
+
 def rate_of(counts: Counts) -> Rate:
     """A rate with its interval."""
     return Rate(counts.people, counts.positives, counts.rate, *wilson(counts.positives, counts.people))
@@ -100,7 +99,7 @@ def discover(among: Found, wanted: Wanted) -> Discovery:
     groups that overlap may be taken for positively dependent (Benjamini and Yekutieli, 2001).
     """
     bounds = Bounds(wanted.depth, max(1, round(wanted.least_people * FOUND_SHARE)), wanted.direction)
-    rules = search(among.found, bounds)
+    rules = search(among.found, [cost(each) for each in among.nodes], bounds)
     everybody = _sum(among.found.counts(among.found.everybody), among.held.counts(among.held.everybody))
     draws = Draws(among.held.counts(among.held.everybody).people)
     probabilities = [_probability(among.held, rule, draws) for rule in rules]

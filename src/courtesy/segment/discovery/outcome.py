@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from courtesy.segment import tree
-from courtesy.segment.discovery.conditions import days
-from courtesy.segment.tree import Amount, Did, Expression, Sequence, Sliding, Whose
+from courtesy.segment.tree import Amount, Did, Duration, Expression, Sequence, Sliding, Unit, Whose
 
 
 def after_cutoff(outcome: Expression, window_days: int) -> Expression:
     """An outcome as it is judged at the end of the window: what people did, how much, and in which order, is asked of
     the window where it says no other time."""
-    window = Sliding(days(window_days))
+    window = Sliding(Duration(window_days, Unit.DAY))
     match outcome:
         case tree.All(of):
             return tree.All(tuple(after_cutoff(each, window_days) for each in of))

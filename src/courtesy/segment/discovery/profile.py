@@ -81,13 +81,21 @@ def shown(objects: Iterable[str], most: int) -> list[Shown]:
     """What some objects, in JSON, have in common: up to so many paths, those that most of them have first."""
     found: dict[str, Shown] = {}
     for each in objects:
-        for path, value in leaves(msgspec.json.decode(each)):
+        for path, value in leaves(_object(each)):
             found.setdefault(path, Shown(path)).see(value)
     seen = Counter({path: each.count for path, each in found.items() if each.count and all(split_path(path))})
     # A path that is also the beginning of another means one thing or the other, by who wrote last: left out.
     parents = {tuple(names[:depth]) for path in found for names in [split_path(path)] for depth in range(1, len(names))}
     fitting = [path for path in seen if tuple(split_path(path)) not in parents]
     return [found[path] for path in sorted(fitting, key=lambda path: (-seen[path], path))[:most]]
+
+
+def _object(text: str) -> dict[str, Any]:
+    """An object; empty for what is none, or can't be read: it shows nothing."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
 
 
 def pointer(path: str) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from courtesy.segment import tree
-from courtesy.segment.discovery.discover import Discovery, Proposal, Rate
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Expression, Segment, Sign
+
+if TYPE_CHECKING:
+    # Whoever says what was found need not be who found it, and NumPy is much to import for that.
+    from courtesy.segment.discovery.discover import Discovery, Proposal, Rate
 
 _SIGNS = {Sign.LESS: "under", Sign.AT_MOST: "at most", Sign.MORE: "over", Sign.AT_LEAST: "at least"}
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from courtesy.segment.discovery.chance import Z_95
 from courtesy.segment.discovery.people import Counts, Numbers, Part, Truths, Words, likeness, size
+from courtesy.segment.discovery.wanted import Direction
 
 SAME_LIKENESS = 0.8
 """From here on two groups are nearly the same people, and one of them is enough to go on from."""
@@ -36,14 +36,6 @@ TRIED_MAX = 2_000
 
 TESTED_MAX = 40
 """How many findings are checked. The more there are, the surer each has to be."""
-
-
-class Direction(StrEnum):
-    """Whether groups are looked for that have the outcome more often than everybody, less often, or either."""
-
-    MORE = "more"
-    LESS = "less"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +57,16 @@ class Bounds:
     direction: Direction
 
 
-def search(part: Part, bounds: Bounds) -> list[Rule]:
-    """What was found, the best first; of groups of nearly the same people the simplest."""
-    return _Search(part, bounds).run()
+def search(part: Part, costs: Sequence[int], bounds: Bounds) -> list[Rule]:
+    """What was found, the best first; of groups of nearly the same people the plainest. `costs`: of each condition, how
+    hard it is to say."""
+    return _Search(part, costs, bounds).run()
 
 
 class _Search:
-    def __init__(self, part: Part, bounds: Bounds) -> None:
+    def __init__(self, part: Part, costs: Sequence[int], bounds: Bounds) -> None:
         self._part = part
+        self._costs = costs
         self._bounds = bounds
         self._all = part.counts(part.everybody)
         self._alone = part.with_each(part.everybody)
@@ -83,13 +77,13 @@ class _Search:
         if not 0 < self._all.positives < self._all.people:
             return []
         everybody = Rule((), self._all, 0.0)
-        beam = self._distinct(self._grown(everybody), BEAM_WIDTH, simplest=False)
+        beam = self._distinct(self._grown(everybody), BEAM_WIDTH, proposed=False)
         found = list(beam)
         for _ in range(1, self._bounds.depth):
             grown = {rule.conditions: rule for each in beam for rule in self._grown(each)}
-            beam = self._distinct(list(grown.values()), BEAM_WIDTH, simplest=False)
+            beam = self._distinct(list(grown.values()), BEAM_WIDTH, proposed=False)
             found += beam
-        return self._distinct(found, TESTED_MAX, simplest=True)
+        return self._distinct(found, TESTED_MAX, proposed=True)
 
     def _grown(self, rule: Rule) -> list[Rule]:
         """A rule with one condition more, for each that adds to it."""
@@ -122,21 +116,29 @@ class _Search:
                 wanted = quality != 0
         return wanted
 
-    def _distinct(self, rules: Sequence[Rule], most: int, *, simplest: bool) -> list[Rule]:
-        """The best of some rules that do not select nearly the same people. `simplest`: of two that do, and of two of
-        which one selects whom the other leaves out, the one with fewer conditions stays."""
+    def _distinct(self, rules: Sequence[Rule], most: int, *, proposed: bool) -> list[Rule]:
+        """The best of some rules, of those that select much the same people one. `proposed`: those that are worth being
+        said; what selects whom another leaves out is the same then, and of nearly the same the plainest stays."""
         kept: list[tuple[Rule, Words]] = []
         for rule in sorted(rules, key=lambda each: (-abs(each.quality), each.conditions))[:TRIED_MAX]:
             if len(kept) == most:
                 break
             members = self._part.of(rule.conditions)
-            same = self._like(members, [other for _, other in kept], mirrored=simplest)
+            same = self._like(members, [other for _, other in kept], mirrored=proposed)
             if same is None:
-                if not (simplest and self._is_part_of_one(rule, members, kept)):
+                if not (proposed and self._is_part_of_one(rule, members, kept)):
                     kept.append((rule, members))
-            elif simplest and len(rule.conditions) < len(kept[same][0].conditions):
+            elif proposed and self._is_plainer(rule, members, *kept[same]):
                 kept[same] = (rule, members)
         return [rule for rule, _ in kept]
+
+    def _is_plainer(self, rule: Rule, members: Words, other: Rule, others: Words) -> bool:
+        """Whether a rule is easier to say than another, and selects nearly the same people, or those left out."""
+        is_same = max(likeness(members, others), likeness(self._part.everybody & ~members, others)) >= SAME_LIKENESS
+        return is_same and self._cost(rule) < self._cost(other)
+
+    def _cost(self, rule: Rule) -> tuple[int, int]:
+        return len(rule.conditions), sum(self._costs[each] for each in rule.conditions)
 
     def _like(self, members: Words, others: Sequence[Words], *, mirrored: bool) -> int | None:
         outside = self._part.everybody & ~members

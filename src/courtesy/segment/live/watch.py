@@ -24,7 +24,7 @@ from courtesy.base.time import LATEST_MS
 from courtesy.consent.law import Laws
 from courtesy.event.event import Fact, done_name
 from courtesy.identity.rules import SOURCE_KIND
-from courtesy.person.catalog import Touched
+from courtesy.person.catalog import NO_TOUCH, Touched
 from courtesy.person.fold import kept_value
 from courtesy.person.marks import Crossing, Mark, Marks, add_different, add_item, add_number
 from courtesy.person.state import PersonState
@@ -315,6 +315,8 @@ class Watch:
                     del marks.due[key]
             marks.first = min(marks.due.values(), default=0)
         is_new = marks.now == 0
+        if is_new and (state.event_count > 1 or touched is NO_TOUCH):
+            touched = None  # They did something before there was anything to watch over.
         marks.now = now_ms
         view = self._view(state, marks)
         self._look_at(view, self._touched(view, touched, is_new), cause, live=live, crossings=crossings)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT
 from courtesy.person.record import RecordKind
 from courtesy.segment.moment import Span
 from courtesy.segment.sql.bounds import Zones
 from courtesy.segment.sql.dialects import DIALECTS, Dialect, Path
-from courtesy.segment.sql.phrase import TRUE, Phrase, both, call, column, either, is_in, named, relation, sql
+from courtesy.segment.sql.phrase import TRUE, Phrase, both, call, column, either, is_in, named, negated, relation, sql
 from courtesy.segment.tree import ANYTHING
 
 PAGE_VIEWED, SCREEN_VIEWED = "Page Viewed", "Screen Viewed"
@@ -98,8 +99,16 @@ def behaves(names: Iterable[str]) -> Phrase:
     """Whether an event is behaviour of one of some names."""
     wanted = sorted(set(names))
     if ANYTHING in wanted:
-        return sql("type IN ('track', 'system') AND name IS NOT NULL OR type IN ('page', 'screen')")
+        return sql(
+            "type = 'track' AND name IS NOT NULL OR type = 'system' AND name NOT IN (:entered, :left)"
+            " OR type IN ('page', 'screen')",
+            entered=SEGMENT_ENTERED,
+            left=SEGMENT_LEFT,
+        )
     told = both([is_in(column("type"), NAMED_TYPES), is_in(column("name"), wanted)])
+    crossings = [name for name in wanted if name in (SEGMENT_ENTERED, SEGMENT_LEFT)]
+    if crossings:
+        told = both([told, either([sql("type = 'track'"), negated(is_in(column("name"), crossings))])])
     views = [VIEWS[name] for name in wanted if name in VIEWS]
     return either([told, is_in(column("type"), views)]) if views else told
 

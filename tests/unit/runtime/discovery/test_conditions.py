@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from courtesy.segment.moment import Moment, zone_of
 from courtesy.segment.parsing import parse
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Segment
-from tests.unit.runtime.discovery.worlds import NOW_MS, Log, odd_world, owned, pasts, raw
+from tests.unit.runtime.discovery.worlds import NOW_MS, Log, lake, odd_world, pasts, raw
 
 
 class Nobody:
@@ -39,7 +40,7 @@ def _holds(node: tree.Expression, past: Past) -> bool:
 
 
 def _conditions(log: Log, least_people: int = 2) -> tuple[list[int], list[Condition]]:
-    with owned(log.records) as connection:
+    with lake(log.records) as connection:
         known = tables(connection, NOW_MS, 0)
         return known.people.tolist(), list(Source(known, NOW_MS, least_people).conditions())
 
@@ -97,3 +98,21 @@ def test_nothing_that_happened_later_is_known() -> None:
     assert all(np.array_equal(*pair) for pair in zip(
         (each.inside for each in before[1]), (each.inside for each in after[1]), strict=True
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [b'{"total": 1e999}', b'{"total": "\\ud800"}', b'{"total": NaN}', b'{"total": ', b"[1]", b'{"": 1, "a": {"": 2}}'],
+)
+def test_what_can_not_be_read_breaks_nothing(properties: bytes) -> None:
+    """Odd content of one event leaves the numbers of all others as they are."""
+    log = Log()
+    for person in range(1, 31):
+        log.did(person, "View", NOW_MS - DAY_MS, {"total": person})
+    before = {write(Segment(1, each.node)): each.inside.sum() for each in _conditions(log)[1]}
+    log.tell(1, EventType.TRACK, NOW_MS - 2 * DAY_MS, name="Odd", properties=msgspec.Raw(properties))
+    log.tell(1, EventType.IDENTIFY, NOW_MS - 2 * DAY_MS, traits=msgspec.Raw(properties))
+    after = {write(Segment(1, each.node)): each.inside.sum() for each in _conditions(log)[1]}
+    measured = [text for text in before if "total" in text]
+    assert len(measured) > 20
+    assert [after[text] for text in measured] == [before[text] for text in measured]

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key, tie_break
@@ -65,12 +66,16 @@ class Log:
         )
 
 
-def owned(records: Sequence[Record]) -> DuckDBPyConnection:
-    """A connection with the relation of which conditions are made."""
+NO_MOVES = pa.table({name: pa.array([], pa.int64()) for name in ("person_id", "root", "position")})
+"""For a world in which all is where it came in."""
+
+
+def lake(records: Sequence[Record], people: pa.Table = NO_MOVES) -> DuckDBPyConnection:
+    """A connection with the relations of which conditions are made."""
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("SET TimeZone = 'UTC'")
-    connection.register("lake", to_arrow(records))
-    connection.execute("CREATE TABLE owned AS SELECT *, person_id AS owner, epoch_ms(lake.at) AS at_ms FROM lake")
+    connection.register("events", to_arrow(records))
+    connection.register("people", people)
     return connection
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from courtesy.segment import tree
 from courtesy.segment.discovery.collecting import Collector
 from courtesy.segment.discovery.conditions import counted, numbered, valued
-from courtesy.segment.discovery.discover import Discovery, Found, Wanted, discover
+from courtesy.segment.discovery.discover import Discovery, Found, discover
 from courtesy.segment.discovery.people import is_found
 from courtesy.segment.discovery.saying import people_who, sentence
-from courtesy.segment.discovery.search import Direction
+from courtesy.segment.discovery.wanted import Direction, Wanted
 from courtesy.segment.printing import write
 from courtesy.segment.tree import Segment, Whose
 

@@ -9,10 +9,11 @@ import pytest
 
 from courtesy.segment.discovery.collecting import Collector
 from courtesy.segment.discovery.conditions import valued
-from courtesy.segment.discovery.discover import Wanted, discover
+from courtesy.segment.discovery.discover import discover
 from courtesy.segment.discovery.lookalike import fit, sharpness, unpacked
 from courtesy.segment.discovery.people import Counts, Numbers, Part, Truths, is_found, packed
 from courtesy.segment.discovery.search import Rule
+from courtesy.segment.discovery.wanted import Wanted
 from courtesy.segment.tree import Whose
 
 
