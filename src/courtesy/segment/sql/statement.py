@@ -14,9 +14,8 @@ from courtesy.segment.sql.conditions import Conditions, mentions_value
 from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
-from courtesy.segment.sql.json_text import is_array
 from courtesy.segment.sql.nobody import counts_everybody, may_hold
-from courtesy.segment.sql.phrase import Phrase, both, call, column, named, negated, relation, sql, truly
+from courtesy.segment.sql.phrase import Phrase, both, call, column, named, relation, sql
 from courtesy.segment.sql.rows import Rows, values_in
 from courtesy.segment.sql.scan import Question, Scan, owner, until_now, with_owners
 from courtesy.segment.sql.sequences import sequence
@@ -213,10 +212,7 @@ class _Making:
         path, name = segment.each.path, segment.each.event
         if name is not None:
             rows = self.statement.key_features(tuple(split_path(path))).rows
-            # Of an array there is no value here, though a filter finds each of its elements.
-            is_one = rows.column(negated(truly(is_array(rows.told(path, Event(name))))))
-            found = exp.select("person", "value").distinct().from_(relation(rows.name))
-            return found.where(rows.matches(Event(name)), is_one)
+            return exp.select("person", "value").distinct().from_(relation(rows.name)).where(rows.matches(Event(name)))
         trait = self.statement.people.trait(path)
         values = call("unnest", values_in(trait, self.statement.scan))
         unnested = exp.select("person", named(values, "value")).from_(relation(WHOLE))
