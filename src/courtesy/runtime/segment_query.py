@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from math import sqrt
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +19,7 @@ from courtesy.runtime.segment_events import Events, Files, Limits, opened
 from courtesy.runtime.segment_standing import consents
 from courtesy.segment import tree
 from courtesy.segment.moment import zone_of
-from courtesy.segment.sql.bounds import Zones
+from courtesy.segment.sql.bounds import Zones, asks_calendar
 from courtesy.segment.sql.marks import Pattern, marks
 from courtesy.segment.sql.scan import Question
 from courtesy.segment.sql.standing import zones_told
@@ -39,8 +38,6 @@ VALUES = 50
 
 SURE = 1.96
 """How many deviations an interval reaches to either side: 95 times of 100 the truth is inside."""
-
-ELSEWHERE = Zones(UTC, {"a": ZoneInfo("Pacific/Kiritimati"), "b": ZoneInfo("Pacific/Pago_Pago")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +159,8 @@ class Asking:
 
     async def _prepared(self, segments: Mapping[str, Segment], names: Iterable[str], question: Question) -> Compiled:
         wanted = list(names)
-        zones = Zones(self._zone)
-        if compiled(segments, wanted, _with_zones(question, ELSEWHERE)).is_zoned:
-            zones = await self._zones_told()
+        is_zoned = any(asks_calendar(each.expression) for each in segments.values())
+        zones = await self._zones_told() if is_zoned else Zones(self._zone)
         told = _with_zones(question, zones)
         statement = compiled(segments, wanted, told)
         await self._events.ask(lambda db: consents(db, statement.stances, told, self._laws))

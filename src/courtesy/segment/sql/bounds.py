@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from courtesy.base.time import EARLIEST_MS, LATEST_MS
 from courtesy.segment import tree
-from courtesy.segment.moment import FIRST_DAY, LAST_DAY, Moment, Span
+from courtesy.segment.moment import EXACT_MS, FIRST_DAY, LAST_DAY, Moment, Span
 from courtesy.segment.sql.phrase import Phrase, column, sql
 from courtesy.segment.values import comes_round
 
@@ -29,6 +29,22 @@ class Zones:
 
     default: tzinfo = UTC
     told: Mapping[str, tzinfo] = field(default_factory=dict)
+
+
+def asks_calendar(node: object) -> bool:
+    """Whether a part of the tree may mean something else elsewhere: by months, by days, or by the calendar."""
+    match node:
+        case tree.Current() | tree.Previous() | tree.Days() | tree.Anniversary():
+            return True
+        case tree.Duration(_, unit):
+            return unit not in EXACT_MS
+        case tree.Field(_, tree.Within() | tree.Coming() | tree.Ago() | tree.Ahead()):
+            return True
+        case tuple():
+            return any(map(asks_calendar, node))
+        case _:
+            fields = getattr(node, "__struct_fields__", ())
+            return any(asks_calendar(getattr(node, name)) for name in fields)
 
 
 def span_of_test(test: InTime, moment: Moment) -> Span:

@@ -33,6 +33,18 @@ class Dialect(Protocol):
         """The elements of an array as an SQL array."""
         ...
 
+    def each_of(self, elements: Phrase, name: str, made: Callable[[Phrase], Phrase]) -> Phrase:
+        """What is made of each element of an SQL array. `name`: as in `any_of`."""
+        ...
+
+    def size(self, elements: Phrase) -> Phrase:
+        """How many elements an SQL array has."""
+        ...
+
+    def unnested(self, elements: Phrase) -> Phrase:
+        """A row for each element of an SQL array, in a SELECT."""
+        ...
+
     def any_of(self, elements: Phrase, name: str, fits: Callable[[Phrase], Phrase]) -> Phrase:
         """How many elements of an SQL array fit. `name`: that of one of them, which no other lambda around it has."""
         ...
@@ -83,6 +95,18 @@ class DuckDb:
         """See Dialect."""
         return sql("CAST(:it AS TEXT[])", it=call("json_extract", value, "$[*]"))
 
+    def each_of(self, elements: Phrase, name: str, made: Callable[[Phrase], Phrase]) -> Phrase:
+        """See Dialect."""
+        return call("list_transform", elements, _lambda(name, made))
+
+    def size(self, elements: Phrase) -> Phrase:
+        """See Dialect."""
+        return call("len", elements)
+
+    def unnested(self, elements: Phrase) -> Phrase:
+        """See Dialect."""
+        return call("unnest", elements)
+
     def any_of(self, elements: Phrase, name: str, fits: Callable[[Phrase], Phrase]) -> Phrase:
         """See Dialect."""
         return call("len", call("list_filter", elements, _lambda(name, fits)))
@@ -120,6 +144,18 @@ class Spark:
         """See Dialect."""
         variants = call("variant_get", call("try_parse_json", value), "$", "array<variant>")
         return call("transform", variants, _lambda("each", lambda each: call("to_json", each)))
+
+    def each_of(self, elements: Phrase, name: str, made: Callable[[Phrase], Phrase]) -> Phrase:
+        """See Dialect."""
+        return call("transform", elements, _lambda(name, made))
+
+    def size(self, elements: Phrase) -> Phrase:
+        """See Dialect."""
+        return call("size", elements)
+
+    def unnested(self, elements: Phrase) -> Phrase:
+        """See Dialect."""
+        return call("explode", elements)
 
     def any_of(self, elements: Phrase, name: str, fits: Callable[[Phrase], Phrase]) -> Phrase:
         """See Dialect."""

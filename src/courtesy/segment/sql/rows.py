@@ -10,7 +10,7 @@ from courtesy.segment.moment import Span
 from courtesy.segment.sql.bounds import ZONED, Bounds
 from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.json_text import is_object, one_form
-from courtesy.segment.sql.phrase import TRUE, Phrase, both, call, column, either, named, negated, relation, sql
+from courtesy.segment.sql.phrase import TRUE, Phrase, both, column, either, named, negated, relation, sql
 from courtesy.segment.sql.scan import Scan, behaves
 from courtesy.segment.sql.testing import Testing
 from courtesy.segment.tree import Event, Whose
@@ -174,14 +174,18 @@ class Rows:
         if self._key is None:
             return scanned
         values = values_in(self.scan.field("properties", *self._key), self.scan)
-        each = exp.select("*", named(call("unnest", values), "value")).from_(scanned).where(behaves(self._names))
+        each = (
+            exp.select("*", named(self.scan.question.words.unnested(values), "value"))
+            .from_(scanned)
+            .where(behaves(self._names))
+        )
         return exp.select("*").from_(each.subquery("scanned")).where("value IS NOT NULL").subquery("scanned")
 
 
 def values_in(value: Phrase, scan: Scan) -> Phrase:
     """The different values in their one form that a JSON text has: itself, or its elements."""
-    each = exp.Lambda(this=one_form(exp.column("each_one")), expressions=[exp.to_identifier("each_one")], colon=True)
-    elements = call("list_transform", scan.question.words.elements(value), each)
+    words = scan.question.words
+    elements = words.each_of(words.elements(value), "each_one", one_form)
     return sql(
         "CASE WHEN starts_with(:it, '[') THEN list_distinct(:elements) ELSE [:one] END",
         it=value,

@@ -15,7 +15,7 @@ from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
 from courtesy.segment.sql.nobody import counts_everybody, may_hold
-from courtesy.segment.sql.phrase import Phrase, both, call, column, named, relation, sql
+from courtesy.segment.sql.phrase import Phrase, both, column, named, relation, sql
 from courtesy.segment.sql.rows import Rows, values_in
 from courtesy.segment.sql.scan import Question, Scan, owner, until_now, with_owners
 from courtesy.segment.sql.sequences import sequence
@@ -37,7 +37,6 @@ class Compiled:
     members: Mapping[str, str]
     stances: tuple[Stance, ...]
     dialect: str
-    is_zoned: bool
 
     def ask(self, query: exp.Select) -> str:
         """A question to the relations, among them those in `members` by the segments' names (person, value: the JSON
@@ -76,9 +75,7 @@ def compiled(segments: Mapping[str, Segment], wanted: Iterable[str], question: Q
     and none of them in a circle; so it is checked where they are defined. KeyError for one that is not there."""
     statement = Statement(segments, question)
     members = {name: statement.members(name) for name in wanted}
-    return Compiled(
-        tuple(statement.relations()), members, tuple(statement.stances), question.dialect, statement.bounds.are_told
-    )
+    return Compiled(tuple(statement.relations()), members, tuple(statement.stances), question.dialect)
 
 
 class Statement:
@@ -214,7 +211,7 @@ class _Making:
             rows = self.statement.key_features(tuple(split_path(path))).rows
             return exp.select("person", "value").distinct().from_(relation(rows.name)).where(rows.matches(Event(name)))
         trait = self.statement.people.trait(path)
-        values = call("unnest", values_in(trait, self.statement.scan))
+        values = self.statement.question.words.unnested(values_in(trait, self.statement.scan))
         unnested = exp.select("person", named(values, "value")).from_(relation(WHOLE))
         return exp.select("person", "value").from_(unnested.subquery("each_value")).where("value IS NOT NULL")
 

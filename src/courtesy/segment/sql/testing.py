@@ -162,7 +162,7 @@ class Testing:
             case Quantity.ANY:
                 enough = sql(":count > 0", count=count)
             case Quantity.ALL:
-                enough = sql(":count > 0 AND :count = :all", count=count, all=sql("len(:it)", it=elements))
+                enough = sql(":count > 0 AND :count = :all", count=count, all=self.dialect.size(elements))
             case Quantity.NONE:
                 enough = sql(":count = 0", count=count)
             case Quantity.AT_LEAST:
@@ -198,7 +198,7 @@ class Testing:
             ":is_text AND CASE WHEN :is_day THEN :day >= :first AND :day <= :last"
             " ELSE :at > :after AND :at <= :until END",
             is_text=is_text(value),
-            is_day=call("regexp_matches", text, ISO_DAY),
+            is_day=sql("regexp_matches(:it, :how)", it=text, how=ISO_DAY),
             day=sql("TRY_CAST(:it AS DATE)", it=text),
             first=first,
             last=last,
@@ -216,7 +216,7 @@ class Testing:
         )
         day = sql(
             "CASE WHEN :is_day THEN TRY_CAST(:text AS DATE) ELSE :there END",
-            is_day=call("regexp_matches", text, ISO_DAY),
+            is_day=sql("regexp_matches(:it, :how)", it=text, how=ISO_DAY),
             text=text,
             there=there,
         )
@@ -264,7 +264,7 @@ def instant(text: Phrase) -> Phrase:
         " + CAST(:parts[2] AS BIGINT) * 3600000 + CAST(:parts[3] AS BIGINT) * 60000 + CAST(:parts[4] AS BIGINT) * 1000"
         " + CAST(rpad(:parts[5], 3, '0') AS BIGINT)"
         " - CASE WHEN :sign = '-' THEN -1 ELSE 1 END * (:hours * 3600000 + :minutes * 60000 + :seconds * 1000) END",
-        is_iso=call("regexp_matches", text, ISO),
+        is_iso=sql("regexp_matches(:it, :how)", it=text, how=ISO),
         parts=call("string_split", call("regexp_replace", text, ISO, ISO_PARTS), ","),
         sign=sign,
         hours=hours,
