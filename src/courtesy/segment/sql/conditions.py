@@ -129,7 +129,10 @@ class Conditions:
             return among(name, ("person", "value") if by_value else ("person",))
         above = (SCORES,) if node.whose is Whose.SCORE else ()
         names = (*above, *split_path(node.path))
-        return self.testing.passes(node.test, lambda under: self.makes.of_people().trait((*names, *under)))
+        people = self.makes.of_people()
+        if isinstance(node.test, tree.Present):
+            return self.testing.passes(node.test, lambda _: people.whole_trait(names))
+        return self.testing.passes(node.test, lambda under: people.trait((*names, *under)))
 
     def _occurrence(self, node: tree.Occurrence) -> Phrase:
         features = self._features(node.event, *_as_events(node))

@@ -8,7 +8,7 @@ from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.json_text import comparable, number
-from courtesy.segment.sql.phrase import Phrase, column, named, relation, sql
+from courtesy.segment.sql.phrase import Phrase, call, column, named, relation, sql
 from courtesy.segment.sql.rows import Rows
 from courtesy.segment.tree import Event, Function, Measure, Which
 
@@ -95,6 +95,25 @@ class Features:
         names = tuple(split_path(path)) if isinstance(path, str) else path
         claim, order = self.rows.claim(names, root), self.rows.claim_order()
         return self._column(sql("arg_max(:claim, :order)", claim=claim, order=order))
+
+    def whole_trait(self, path: Path) -> Phrase:
+        """As `trait`, of which an object counts only when a value is left in it: what was said last of an object may be
+        that some of it is unset."""
+        claim, order = self.rows.claim(path), self.rows.claim_order()
+        claims = self._column(
+            sql("list(:claim ORDER BY :order) FILTER (WHERE :claim IS NOT NULL)", claim=claim, order=order)
+        )
+        merged = exp.Lambda(
+            this=sql("CAST(:it AS TEXT)", it=call("json_merge_patch", exp.column("older"), exp.column("newer"))),
+            expressions=[exp.to_identifier("older"), exp.to_identifier("newer")],
+            colon=True,
+        )
+        return sql(
+            "CASE WHEN starts_with(:last, '{') AND :last <> '{}' AND NOT regexp_matches(:whole, ':[^{n]') THEN 'null'"
+            " ELSE :last END",
+            last=self.trait(path),
+            whole=call("list_reduce", claims, merged, "{}"),
+        )
 
     def select(self) -> exp.Select:
         """The relation."""
