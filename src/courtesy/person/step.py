@@ -336,6 +336,10 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
         if not was_merged:
             state.marks.inside, state.marks.due, state.marks.first = before.inside, before.due, before.first
         state.marks.seen, state.marks.settled = before.seen, before.settled
+        if not state.identifiers:
+            # Nobody is left to look at, and what they were in may tell of who was taken away.
+            outcome.crossings += [leaving(key, now_ms) for key in state.marks.inside]
+            state.marks.inside, state.marks.due, state.marks.first = {}, {}, 0
     if catalog.watch is None:
         return outcome
     return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "restored", live=False))
