@@ -15,7 +15,7 @@ from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
 from courtesy.segment.sql.nobody import counts_everybody, may_hold
-from courtesy.segment.sql.phrase import Phrase, both, column, named, relation, sql
+from courtesy.segment.sql.phrase import Phrase, column, named, relation, sql
 from courtesy.segment.sql.rows import Rows, values_in
 from courtesy.segment.sql.scan import Question, Scan, owner, until_now, with_owners
 from courtesy.segment.sql.sequences import sequence
@@ -165,9 +165,7 @@ class Statement:
     def _everybody(self) -> exp.Select:
         question = self.question
         events = exp.alias_(relation(question.relations.events), "event", table=True)
-        # Sources have entities of their own, of which only the system tells.
-        done = both([until_now(question), sql("coalesce(event.type, '') <> 'system'")])
-        found = exp.select(named(owner(question), "person")).distinct().from_(events).where(done)
+        found = exp.select(named(owner(question), "person")).distinct().from_(events).where(until_now(question))
         return with_owners(found, question)
 
 
