@@ -46,6 +46,9 @@ class Touched:
     choices: bool = False
     settled: str = ""
 
+    def __bool__(self) -> bool:
+        return bool(self.patterns or self.traits or self.choices or self.settled)
+
 
 NO_TOUCH = Touched()
 """Nothing; never changed."""

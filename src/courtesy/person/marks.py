@@ -84,11 +84,16 @@ def leaving(key: str, at_ms: int) -> Crossing:
     return Crossing(int(number), "", value, False, at_ms, "joined", live=False, is_news=False)
 
 
+def count_item(mark: Mark, item: Item) -> None:
+    """Count one event that need not be kept, unless it is the first."""
+    mark.count += 1
+    if mark.first is None or _stamp(item) < _stamp(mark.first):
+        mark.first = item
+
+
 def add_item(mark: Mark, item: Item) -> None:
     """Add one event. What is beyond `ITEMS_MAX` is left out from the oldest on."""
-    mark.count += 1
-    if mark.first is None or item[:2] < mark.first[:2]:
-        mark.first = item
+    count_item(mark, item)
     items = mark.items
     if not items or items[-1] < item:
         items.append(item)

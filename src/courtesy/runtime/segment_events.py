@@ -130,6 +130,7 @@ def _database(snapshot: _Snapshot, source_names: Mapping[SourceId, str], limits:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "preserve_insertion_order": False,
+            "enable_progress_bar": False,
         }
     )
     db.execute("SET TimeZone = 'UTC'").fetchall()

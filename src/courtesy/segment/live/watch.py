@@ -22,11 +22,11 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import LATEST_MS
 from courtesy.consent.law import Laws
-from courtesy.event.event import Fact, done_name
+from courtesy.event.event import Fact, Party, done_name
 from courtesy.identity.rules import SOURCE_KIND
 from courtesy.person.catalog import NO_TOUCH, Touched
 from courtesy.person.fold import kept_value
-from courtesy.person.marks import Crossing, Mark, Marks, add_different, add_item, add_number
+from courtesy.person.marks import Crossing, Item, Mark, Marks, add_different, add_item, add_number, count_item
 from courtesy.person.state import PersonState
 from courtesy.person.view import split_path
 from courtesy.segment import tree
@@ -34,7 +34,7 @@ from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
 from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import SCORES, micros_of
 from courtesy.segment.live.look import Look, look_of
-from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, patterns_of, places
+from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, is_in_time, patterns_of, places
 from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, View
 from courtesy.segment.moment import ZONE_TRAIT, Moment, zone_of
@@ -52,13 +52,14 @@ AT_NO_TIME = Moment(0, UTC)
 _CONTEXT = msgspec.json.Decoder(dict[str, Anything])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pattern:
-    """A pattern that events are held against."""
+    """A pattern that events are held against. `is_sure`: whatever has its value fits."""
 
     number: str
     since: Position
     keep: Keep
+    is_sure: bool = False
 
 
 class _Gate(NamedTuple):
@@ -71,7 +72,7 @@ class _Gate(NamedTuple):
 
 @dataclass(slots=True)
 class _Segment:
-    """A segment, compiled."""
+    """A segment, compiled. `grows`: whoever is in stays in, whatever they do."""
 
     number: int
     key: str
@@ -81,6 +82,7 @@ class _Segment:
     each: tree.Each | None
     each_pattern: str
     gate: _Gate | None
+    grows: bool
 
 
 class Watch:
@@ -99,6 +101,7 @@ class Watch:
         self._only = only
         self._laws = laws
         self._source_names = source_names or {}
+        self._sources: dict[tuple[SourceId, Party], dict[str, str]] = {}
         self._zone = zone
         self._by_name: dict[str, list[_Pattern]] = {}
         self._sorted: dict[str, dict[str, dict[object, list[_Pattern]]]] = {}
@@ -154,6 +157,7 @@ class Watch:
                 watched.tree.each,
                 each_number,
                 gate,
+                _grows(watched.tree.expression) and watched.tree.each is None,
             )
         )
 
@@ -161,6 +165,7 @@ class Watch:
         """Have events of its name held against it: those alone with one of its values, if it asks for one."""
         self._known[pattern.number] = pattern
         only = _only(pattern.keep.fixed)
+        pattern.is_sure = isinstance(pattern.keep.fixed, tree.Field) and only is not None
         if only is None:
             self._by_name.setdefault(pattern.keep.name, []).append(pattern)
             return
@@ -259,13 +264,16 @@ class Watch:
             if pattern.number in done or (position is not None and position <= pattern.since):
                 continue
             done.add(pattern.number)
-            keep = pattern.keep
-            if keep.fixed is None or holds(keep.fixed, roots, AT_NO_TIME):
+            fixed = pattern.keep.fixed
+            if fixed is None or pattern.is_sure or holds(fixed, roots, AT_NO_TIME):
                 self._count(marks, pattern, fact, tie, roots)
                 touched.patterns.append(pattern.number)
 
     def _roots(self, fact: Fact) -> Roots:
-        source = {"name": self._source_names.get(fact.source, str(fact.source)), "party": str(fact.party)}
+        source = self._sources.get((fact.source, fact.party))
+        if source is None:
+            name = self._source_names.get(fact.source, str(fact.source))
+            source = self._sources[fact.source, fact.party] = {"name": name, "party": str(fact.party)}
         context: dict[str, Anything] = {}
         if self._needs_context and fact.context:
             context = _CONTEXT.decode(fact.context)
@@ -276,9 +284,14 @@ class Watch:
         if mark is None:
             mark = marks.marks[pattern.number] = Mark()
         keep = pattern.keep
-        item = [fact.at, tie, *(kept_value(found_at(roots[whose], path)) for whose, path in keep.values)]
-        add_item(mark, item)
-        _trim(mark, keep, max(marks.now, fact.received))
+        item: Item = [fact.at, tie]
+        for whose, path in keep.values:
+            item.append(kept_value(found_at(roots[whose], path)))
+        if keep.horizon_ms or keep.has_last:
+            add_item(mark, item)
+            _trim(mark, keep, max(marks.now, fact.received))
+        else:
+            count_item(mark, item)
         properties = roots[Whose.PERSON]
         for path in keep.totals:
             value = found_at(properties, path)
@@ -315,6 +328,9 @@ class Watch:
                     del marks.due[key]
             marks.first = min(marks.due.values(), default=0)
         is_new = marks.now == 0
+        if not is_new and touched is not None and not touched and marks.seen == self._last_ready:
+            marks.now = now_ms
+            return crossings
         if is_new and (state.event_count > 1 or touched is NO_TOUCH):
             touched = None  # They did something before there was anything to watch over.
         marks.now = now_ms
@@ -334,7 +350,10 @@ class Watch:
             return set(range(len(self._segments)))
         found: set[int] = set()
         for number in touched.patterns:
-            found.update(self._of_pattern.get(number, ()))
+            for place in self._of_pattern.get(number, ()):
+                segment = self._segments[place]
+                if not (segment.grows and segment.key in marks.inside):
+                    found.add(place)
         for name in touched.traits:
             found.update(self._of_trait.get(name, ()))
             if name in self._of_value:
@@ -504,6 +523,17 @@ def _gate(expression: Expression) -> _Gate | None:
             return next((gate for each in of if (gate := _gate(each)) is not None), None)
         case _:
             return None
+
+
+def _grows(expression: Expression) -> bool:
+    """Whether more events can let nobody out: at least so many, ever, joined without a denial."""
+    match expression:
+        case tree.All(of) | tree.Any(of):
+            return all(map(_grows, of))
+        case tree.Did(event, _, None, None):
+            return event.where is None or not is_in_time(event.where)
+        case _:
+            return False
 
 
 def _number_of(key: str) -> str:
