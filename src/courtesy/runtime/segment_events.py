@@ -130,10 +130,10 @@ def _database(snapshot: _Snapshot, source_names: Mapping[SourceId, str], limits:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "preserve_insertion_order": False,
-            "enable_progress_bar": False,
         }
     )
     db.execute("SET TimeZone = 'UTC'").fetchall()
+    db.execute("SET enable_progress_bar = false").fetchall()
     db.register("tail", snapshot.tail)
     parts = ["SELECT * FROM tail"] if len(snapshot.tail) or snapshot.planned is None else []
     planned = snapshot.planned
