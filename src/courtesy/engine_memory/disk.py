@@ -28,7 +28,7 @@ from courtesy.engine_memory.requests import Requests
 from courtesy.engine_memory.segments import Segments
 from courtesy.identity.repair import Erasure, PendingErasure
 from courtesy.person.chapter import Chapter
-from courtesy.person.record import FACTS, Record, RecordKind
+from courtesy.person.record import DERIVED, FACTS, Record, RecordKind
 
 COPIED = (*FACTS, RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 """The kinds in which an event may lie in the log."""
@@ -203,7 +203,7 @@ class Disk:
         people, keys, positions = set(gone.people), set(gone.keys), set(gone.positions)
 
         def is_gone(record: Record) -> bool:
-            if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
+            if record.kind in DERIVED:
                 return record.person in gone.restored
             if record.kind in FACTS:
                 return record.person in people and record.position in positions

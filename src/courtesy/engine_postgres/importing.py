@@ -10,7 +10,7 @@ from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.erasing import UNNAME_MERGES
 from courtesy.event.cause import Cause, Fate
-from courtesy.person.record import FACTS, RecordKind
+from courtesy.person.record import DERIVED, FACTS, RecordKind
 
 SPANS_AT_ONCE = 500
 
@@ -43,7 +43,7 @@ _TAKE_BACK = (
     " AND EXISTS (SELECT FROM unnest(%(positions)s::bigint[]) AS own WHERE own BETWEEN first AND last)",
     *(
         f"DELETE FROM {table} WHERE person_id = ANY(%(restored)s::bigint[])"
-        f" AND kind IN ({RecordKind.ABSORB.value}, {RecordKind.RESTORE.value})"
+        f" AND kind IN ({', '.join(str(kind.value) for kind in DERIVED)})"
         for table in ("log", "poisoned")
     ),
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",

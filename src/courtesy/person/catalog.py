@@ -39,12 +39,13 @@ class Subscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @dataclass(slots=True)
 class Touched:
     """What an input changed that segments may ask for: patterns by number, the first names of traits, choices, and a
-    condition that was settled."""
+    condition that was settled. `is_first`: whether nothing was known of the person before it."""
 
     patterns: list[str] = field(default_factory=list)
     traits: set[str] = field(default_factory=set)
     choices: bool = False
     settled: str = ""
+    is_first: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.patterns or self.traits or self.choices or self.settled)

@@ -37,6 +37,9 @@ class RecordKind(IntEnum):
 FACTS = (RecordKind.EVENT, RecordKind.GROUP)
 """The kinds that history is made of."""
 
+DERIVED = (RecordKind.ABSORB, RecordKind.RESTORE, RecordKind.COUNTED)
+"""The kinds that hold what was made of several events: they go, or are emptied, when one of these does."""
+
 _COPIES = (RecordKind.FORWARDED_EVENT, RecordKind.FORWARDED_GROUP)
 _FORWARDED = {RecordKind.EVENT: RecordKind.FORWARDED_EVENT, RecordKind.GROUP: RecordKind.FORWARDED_GROUP}
 

@@ -99,7 +99,7 @@ def make_app(
     signer = Signer(settings)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
-    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients)
+    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog)
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))

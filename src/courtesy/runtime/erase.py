@@ -17,8 +17,9 @@ from courtesy.event.event import decode_fact
 from courtesy.identity.repair import Erasure, Note
 from courtesy.identity.resolve import Changes
 from courtesy.identity.rules import split_identifier
+from courtesy.person.catalog import EMPTY_CATALOG, Catalog
 from courtesy.person.history import NO_CATALOGS, refold
-from courtesy.person.record import Record, RecordKind
+from courtesy.person.record import DERIVED, Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.erase_again import Erased, Known, Repeat
@@ -48,15 +49,17 @@ class Eraser:
         clock: Clock,
         register: Register | None = None,
         recipients: Callable[[], Awaitable[Mapping[str, Recipient]]] | None = None,
+        catalog: Callable[[], Catalog] = lambda: EMPTY_CATALOG,
     ) -> None:
-        """`recipients`: those that are defined, by name, for them to erase as well."""
+        """`recipients`: those that are defined, by name, for them to erase as well. `catalog`: with the segments for
+        which is counted what others did who are folded anew."""
         self._engine = engine
         self._history = history
         self._archive = archive
         self._held = held
         self._clock = clock
         self._register = register
-        self._repeat = Repeat(engine, history, held, self._with_keys)
+        self._repeat = Repeat(engine, history, held, self._with_keys, catalog)
         self._recipients = recipients
 
     async def erase(self, key: str, by: str, reason: str, *, suppress: bool, request: str | None = None) -> Erased:
@@ -263,7 +266,10 @@ class Eraser:
         stamps = {(record.at, tie_break(record.key)) for record in records}
         found = _Copies()
         async for record in self._all_of(former):
-            if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE):
+            if record.kind is RecordKind.COUNTED:
+                # What was counted was folded long ago, and does not say of whose events.
+                found.places.append((record.position, record.person))
+            elif record.kind in DERIVED:
                 state = decode_state(record.payload)
                 if not _has_facts(state, stamps, identifiers):
                     continue

@@ -14,8 +14,9 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.engine.contract import AppendBatch, Engine, PersonReading, Unavailable
 from courtesy.identity.repair import Erasure, Note
 from courtesy.identity.resolve import Changes
-from courtesy.person.history import NO_CATALOGS, refold
-from courtesy.person.record import Record, RecordKind
+from courtesy.person.catalog import Catalog
+from courtesy.person.history import catalog_history, refold
+from courtesy.person.record import DERIVED, Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
@@ -72,7 +73,9 @@ class Repeat:
         history: History,
         held: HeldEvents,
         with_keys: Callable[[Erasure], Awaitable[Erasure]],
+        catalog: Callable[[], Catalog],
     ) -> None:
+        self._catalog = catalog
         self._engine = engine
         self._history = history
         self._held = held
@@ -155,10 +158,11 @@ class Repeat:
         others, emptied = list(erasure.others), dict(erasure.emptied)
         for reading in refolded:
             for record in await self._states_in_log([reading.person, *reading.merged]):
-                place, state = (record.position, record.person), decode_state(record.payload)
-                if record.kind is RecordKind.ABSORB or _is_group(reading):
+                place = record.position, record.person
+                if record.kind is not RecordKind.RESTORE or _is_group(reading):
                     others.append(place)
                 else:
+                    state = decode_state(record.payload)
                     emptied.setdefault(place, encode_state(PersonState(state.person, state.merged_into)))
         return replace(erasure, others=sorted(set(others)), emptied=emptied)
 
@@ -166,7 +170,7 @@ class Repeat:
         found: list[Record] = []
         before: Position | None = None
         while page := await self._engine.records_of(people, before, RECORDS_PAGE):
-            found += [record for record in page if record.kind in (RecordKind.ABSORB, RecordKind.RESTORE)]
+            found += [record for record in page if record.kind in DERIVED]
             before = page[-1].position
         return found
 
@@ -183,7 +187,7 @@ class Repeat:
             for record, owner in history.items()
             if (record.position, record.person) not in places and owner not in erased
         ]
-        return [refold(reading.person, rest, NO_CATALOGS, erasure.note.at_ms)]
+        return [refold(reading.person, rest, catalog_history((), self._catalog().watch), erasure.note.at_ms)]
 
 
 def _is_group(reading: PersonReading) -> bool:

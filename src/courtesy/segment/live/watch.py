@@ -24,7 +24,7 @@ from courtesy.base.time import LATEST_MS
 from courtesy.consent.law import Laws
 from courtesy.event.event import Fact, Party, done_name
 from courtesy.identity.rules import SOURCE_KIND
-from courtesy.person.catalog import NO_TOUCH, Touched
+from courtesy.person.catalog import Touched
 from courtesy.person.fold import kept_value
 from courtesy.person.marks import Crossing, Item, Mark, Marks, add_different, add_item, add_number, count_item
 from courtesy.person.state import PersonState
@@ -228,7 +228,7 @@ class Watch:
     def count(self, state: PersonState, fact: Fact, tie: int, position: Position | None) -> Touched:
         """Add an event to the marks of a state. `position`: where it lies in the log, None to count it for all
         patterns, whenever they came to be."""
-        touched = Touched()
+        touched = Touched(is_first=state.event_count == 1)
         marks = state.marks
         if marks is None:
             marks = state.marks = Marks()
@@ -327,13 +327,10 @@ class Watch:
                 if marks.due.get(key) == first_ms:
                     del marks.due[key]
             marks.first = min(marks.due.values(), default=0)
-        is_new = marks.now == 0
-        if not is_new and touched is not None and not touched and marks.seen == self._last_ready:
-            marks.now = now_ms
-            return crossings
-        if is_new and (state.event_count > 1 or touched is NO_TOUCH):
-            touched = None  # They did something before there was anything to watch over.
         marks.now = now_ms
+        if touched is not None and not touched and marks.seen == self._last_ready:
+            return crossings
+        is_new = marks.seen < 0 and touched is not None and touched.is_first
         view = self._view(state, marks)
         self._look_at(view, self._touched(view, touched, is_new), cause, live=live, crossings=crossings)
         marks.seen = self._last_ready
