@@ -65,10 +65,16 @@ def _known(mail: Message, outcome: Outcome, returned: Returned, key: bytes) -> O
     text = returned.content[:MAIL_BYTES_MAX].decode("utf-8", "replace")
     places = (returned.envelope_to, _text(mail, "to"), _text(mail, "delivered-to"), text)
     found = (token for place in places for token in tokens_in(place))
-    token = next((token for token in found if message_of(token, key) is not None), "")
+    token = next((token for token in (*found, _envelope_id(mail)) if message_of(token, key) is not None), "")
     named = _MESSAGE_ID.search(_text(original, "message-id")) if original is not None else None
     recipient = outcome.recipient or (_first_address(_text(original, "to")) if original is not None else "")
     return _replaced(outcome, token, recipient, named[1] if named else outcome.message_id)
+
+
+def _envelope_id(mail: Message) -> str:
+    """What a server was told to bring back with its report (RFC 3464, 2.2.1): our token, in lower case."""
+    blocks = (block for part in _parts(mail, "message/delivery-status") for block in _blocks(part))
+    return next((found for block in blocks if (found := _text(block, "original-envelope-id").lower())), "")
 
 
 def _replaced(outcome: Outcome, token: str, recipient: str, message_id: str) -> Outcome:
