@@ -110,6 +110,10 @@ TABLES = (
     Table("segment_member", ("own.person_id",)),
     Table("segment_hour"),
     Table("segment_state"),
+    Table("campaign_run"),
+    Table("message_count"),
+    Table("dead_address"),
+    Table("inbox", ("own.person_id",)),
 )
 
 LEFT_OUT = {

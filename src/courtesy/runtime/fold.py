@@ -22,15 +22,15 @@ from courtesy.engine.contract import (
     FoldCommit,
     Lease,
     LeaseLost,
-    NewEffect,
     Poisoned,
     StorageFull,
     TimerChange,
     Unavailable,
 )
+from courtesy.engine.outbox import NewEffect
 from courtesy.engine.segment import MembershipChange
 from courtesy.person.catalog import Catalog
-from courtesy.person.crossing import crossing_record
+from courtesy.person.crossing import crossing_record, news_record
 from courtesy.person.record import NewRecord, Record, forwarded, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import Outcome, TimerCancelled, TimerSet, step
@@ -250,13 +250,16 @@ class FoldWorker:
         state = self._hot[record.person]
         outcome = step(state, input_of(record), self._catalog_now(), self._clock.now_ms())
         changes.touched.add(record.person)
-        if outcome.effects or outcome.timers or outcome.forward is not None or outcome.crossings:
+        if outcome.effects or outcome.timers or outcome.forward is not None or outcome.crossings or outcome.news:
             self._collect(record, outcome, changes)
 
     def _collect(self, record: Record, outcome: Outcome, changes: _Changes) -> None:
         now = self._clock.now_ms()
         for effect in outcome.effects:
-            changes.effects.append(NewEffect(effect.key, effect.kind, record.person, effect.target, effect.body, now))
+            key, kind, target, body, not_before_ms = effect
+            changes.effects.append(NewEffect(key, kind, record.person, target, body, now, not_before_ms))
+        for news in outcome.news:
+            changes.forwards.append(news_record(record, news, now))
         for change in outcome.timers:
             if isinstance(change, TimerSet):
                 changes.timers.append(TimerChange(record.person, change.timer, change.due_ms))
