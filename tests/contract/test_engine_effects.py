@@ -58,7 +58,7 @@ async def test_an_effect_of_a_known_key_changes_nothing(engine: Engine) -> None:
     first = effect("e1", body=b"first")
     await put(engine, first, first._replace(body=b"again"))
     await put(engine, first._replace(body=b"later", target="elsewhere"))
-    assert await claim(engine) == [ClaimedEffect(*first, attempt=1)]
+    assert await claim(engine) == [ClaimedEffect(*first[:6], attempt=1)]
     assert len(await engine.effects(None, 10)) == 1
 
 
@@ -224,7 +224,7 @@ async def test_settlements_of_one_attempt_at_once_count_once(engine: Engine, sto
 
 async def test_settling_what_was_never_put_changes_nothing(engine: Engine) -> None:
     """An unknown key is nobody's attempt."""
-    unknown = ClaimedEffect(*effect("unknown"), attempt=1)
+    unknown = ClaimedEffect(*effect("unknown")[:6], attempt=1)
     assert not await engine.settle(settlement(unknown, DELIVERED, report=record()))
     assert await engine.effects(None, 10) == []
     assert await engine.head() == 0
