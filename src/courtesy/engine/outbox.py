@@ -49,7 +49,8 @@ FINAL = frozenset(EffectState) - {EffectState.WAITING, EffectState.CLAIMED}
 
 
 class ClaimedEffect(NamedTuple):
-    """An effect that a dispatcher may carry out now. `attempt` counts from 1 and fences: only its holder settles it."""
+    """An effect that a dispatcher may carry out now. `attempt` counts from 1 and fences: only its holder settles it.
+    `was_broken_off`: an attempt before this one began and never said what became of it."""
 
     key: bytes
     kind: str
@@ -58,6 +59,7 @@ class ClaimedEffect(NamedTuple):
     body: bytes
     created_ms: int
     attempt: int
+    was_broken_off: bool = False
 
 
 class Settlement(NamedTuple):

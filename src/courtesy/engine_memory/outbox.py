@@ -52,10 +52,11 @@ class Outbox:
 
     def _claim(self, key: bytes, until_ms: int) -> ClaimedEffect:
         standing = self._effects[key]
+        was_broken_off = standing.state is EffectState.CLAIMED
         standing.state = EffectState.CLAIMED
         standing.attempt += 1
         self._move(standing, until_ms)
-        return ClaimedEffect(*standing.effect[:6], attempt=standing.attempt)
+        return ClaimedEffect(*standing.effect[:6], attempt=standing.attempt, was_broken_off=was_broken_off)
 
     def _move(self, standing: _Standing, next_ms: int | None) -> None:
         """Put an open effect to its new place in the order, or out of it when `next_ms` is None."""

@@ -14,12 +14,13 @@ from courtesy.engine_postgres.records import put_records
 
 _CLAIM = """
 UPDATE effect SET state = 'claimed', attempt = attempt + 1, next_at = %s
-WHERE key IN (
-    SELECT key FROM effect WHERE kind = %s AND settled IS NULL AND next_at <= %s
+FROM (
+    SELECT key, state FROM effect WHERE kind = %s AND settled IS NULL AND next_at <= %s
       AND NOT target = ANY(%b::text[])
     ORDER BY next_at, key LIMIT %s FOR UPDATE SKIP LOCKED
-)
-RETURNING key, kind, person_id, target, body, created, attempt
+) AS due
+WHERE effect.key = due.key
+RETURNING effect.key, kind, person_id, target, body, created, attempt, due.state = 'claimed'
 """
 _SETTLE = """
 UPDATE effect SET state = given.state, cause = given.cause, detail = given.detail, next_at = given.next_at,
