@@ -43,11 +43,12 @@ class ContactPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     windows: Annotated[tuple[Window, ...], Meta(max_length=5)] = (Window(1, 1), Window(7, 3))
-    prices: Annotated[dict[Name, Price], Meta(max_length=20)] = {"in_app": 0.0, "web": 0.0}
-    frequencies: Annotated[dict[Name, Window], Meta(max_length=10)] = {
-        "weekly": Window(7, 1),
-        "monthly": Window(30, 1),
-    }
+    prices: Annotated[dict[Name, Price], Meta(max_length=20)] = msgspec.field(
+        default_factory=lambda: {"in_app": 0.0, "web": 0.0}
+    )
+    frequencies: Annotated[dict[Name, Window], Meta(max_length=10)] = msgspec.field(
+        default_factory=lambda: {"weekly": Window(7, 1), "monthly": Window(30, 1)}
+    )
     quiet_hours: QuietHours | None = QuietHours("21:00", "08:00")
     quiet_exempt: tuple[Name, ...] = ("in_app", "web", "email", "webhook")
     zone: str = "UTC"

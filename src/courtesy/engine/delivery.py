@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from courtesy.base.ids import PersonId
+from courtesy.base.time import DAY_MS
 from courtesy.person.record import NewRecord
 
 
@@ -54,7 +55,8 @@ class CampaignRun(NamedTuple):
 
 class DeadAddress(NamedTuple):
     """An address to which nothing is sent: by its hash (32 bytes), over which channel, why, since when (ms UTC), and
-    until when, None for good. `spares_service`: whether service messages still go there."""
+    until when, None for good. `spares_service`: whether service messages still go there. `strikes`: how many times in
+    STRIKE_MS in a row such a cause has to be told until it counts."""
 
     address: bytes
     channel: str
@@ -62,6 +64,11 @@ class DeadAddress(NamedTuple):
     since_ms: int
     until_ms: int | None
     spares_service: bool = False
+    strikes: int = 1
+
+
+STRIKE_MS = 30 * DAY_MS
+"""Strikes that lie further apart than this are not counted together."""
 
 
 class InboxItem(NamedTuple):
@@ -107,7 +114,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def set_dead(self, addresses: Collection[DeadAddress]) -> None:
-        """Send nothing to these any more. One that is dead for good stays so."""
+        """Send nothing to these any more, or count what speaks for that. One that is dead for good stays so."""
         ...
 
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import FINAL_RUNS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 
 
 class Delivery:
@@ -15,7 +15,7 @@ class Delivery:
     def __init__(self) -> None:
         self._runs: dict[int, CampaignRun] = {}
         self.counts: Counter[MessageFate] = Counter()
-        self._dead: dict[tuple[str, bytes], DeadAddress] = {}
+        self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
         self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
 
     def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
@@ -56,19 +56,19 @@ class Delivery:
     def set_dead(self, addresses: Iterable[DeadAddress]) -> None:
         """As `DeliveryStore.set_dead`."""
         for each in addresses:
-            known = self._dead.get((each.channel, each.address))
+            known, count = self._dead.get((each.channel, each.address), (None, 0))
             spares = each.spares_service and (known is None or known.spares_service)
-            is_worse = known is None or known.until_ms is not None or (known.spares_service and not spares)
-            if is_worse:
-                self._dead[each.channel, each.address] = each._replace(spares_service=spares)
+            if known is None or known.until_ms is not None or (known.spares_service and not spares):
+                count = count + 1 if known is not None and each.since_ms - known.since_ms < STRIKE_MS else 1
+                self._dead[each.channel, each.address] = each._replace(spares_service=spares), count
 
     def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """As `DeliveryStore.dead`."""
         found = {address: self._dead.get((channel, address)) for address in addresses}
         return {
-            address: each
-            for address, each in found.items()
-            if each is not None and (each.until_ms is None or each.until_ms > now_ms)
+            address: told[0]
+            for address, told in found.items()
+            if told is not None and told[1] >= told[0].strikes and (told[0].until_ms or 2**62) > now_ms
         }
 
     def revive(self, channel: str, address: bytes) -> bool:

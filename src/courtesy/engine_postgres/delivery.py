@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import FINAL_RUNS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.records import put_records
 from courtesy.person.record import NewRecord
@@ -34,15 +34,16 @@ ON CONFLICT (campaign, channel, outcome, reason)
 DO UPDATE SET message_count = message_count.message_count + excluded.message_count
 """
 _SET_DEAD = """
-INSERT INTO dead_address (address, channel, cause, since, until, spares_service)
-SELECT * FROM unnest(%b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::boolean[])
+INSERT INTO dead_address (address, channel, cause, since, until, spares_service, strikes, strike_count)
+SELECT *, 1 FROM unnest(%b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::boolean[], %b::int[])
 ON CONFLICT (channel, address) DO UPDATE SET cause = excluded.cause, since = excluded.since, until = excluded.until,
-    spares_service = excluded.spares_service AND dead_address.spares_service
+    spares_service = excluded.spares_service AND dead_address.spares_service, strikes = excluded.strikes,
+    strike_count = CASE WHEN excluded.since - dead_address.since < %b THEN dead_address.strike_count + 1 ELSE 1 END
 WHERE dead_address.until IS NOT NULL OR (dead_address.spares_service AND NOT excluded.spares_service)
 """
 _DEAD = """
-SELECT address, channel, cause, since, until, spares_service FROM dead_address
-WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s)
+SELECT address, channel, cause, since, until, spares_service, strikes FROM dead_address
+WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s) AND strike_count >= strikes
 """
 _PUT_INBOX = """
 INSERT INTO inbox (person_id, message, channel, body, created, expires)
@@ -123,7 +124,7 @@ class Delivery(Connected):
         if one_each:
             columns = [list(column) for column in zip(*(one_each[key] for key in sorted(one_each)), strict=True)]
             async with self._transaction() as connection:
-                await connection.execute(_SET_DEAD, columns)
+                await connection.execute(_SET_DEAD, [*columns, STRIKE_MS])
 
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         rows = await self._rows(_DEAD, channel, list(addresses), now_ms)

@@ -58,8 +58,8 @@ PAUSED_MS = 10 * SECOND_MS
 PER_S = 1_000.0
 """How many messages go to one host in a second unless its connection says otherwise: more than any takes."""
 
-FULL_DAYS, FULL_DEAD_DAYS = 3, 14
-"""An address that is full counts as dead for a while."""
+FULL_STRIKES, FULL_DEAD_MS = 3, 14 * DAY_MS
+"""An address that is full again and again counts as dead for a while."""
 
 log = structlog.get_logger("send")
 
@@ -455,7 +455,7 @@ def dead_address(address: bytes, channel: str, cause: DeliveryCause, now_ms: int
         case Reaction.SUPPRESS_MARKETING:
             return DeadAddress(address, channel, str(cause), now_ms, None, spares_service=True)
         case Reaction.COUNT:
-            return DeadAddress(address, channel, str(cause), now_ms, now_ms + FULL_DEAD_DAYS * DAY_MS)
+            return DeadAddress(address, channel, str(cause), now_ms, now_ms + FULL_DEAD_MS, strikes=FULL_STRIKES)
         case _:
             return None
 

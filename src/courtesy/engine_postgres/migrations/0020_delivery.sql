@@ -34,6 +34,9 @@ CREATE TABLE dead_address (
     since bigint NOT NULL,
     until bigint,
     spares_service boolean NOT NULL,
+    -- How many there were lately; it is dead only once there are as many as its cause needs.
+    strike_count integer NOT NULL,
+    strikes integer NOT NULL,
     PRIMARY KEY (channel, address)
 );
 
