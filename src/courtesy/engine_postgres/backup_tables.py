@@ -110,6 +110,14 @@ TABLES = (
     Table("segment_member", ("own.person_id",)),
     Table("segment_hour"),
     Table("segment_state"),
+    Table("content_head"),
+    Table("content_item"),
+    Table("content_revision"),
+    Table("content_version"),
+    Table("content_approval"),
+    Table("content_note"),
+    Table("content_release"),
+    Table("content_use"),
 )
 
 LEFT_OUT = {

@@ -16,6 +16,7 @@ from courtesy.engine_postgres.building import Building
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
+from courtesy.engine_postgres.content import Content
 from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.exporting import Exporting
@@ -58,6 +59,7 @@ class PostgresEngine(
     Owning,
     Segments,
     Building,
+    Content,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
