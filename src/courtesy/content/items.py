@@ -223,7 +223,9 @@ def checked(kind: Kind, body: Body) -> Body:
         if field is None:
             known = [each.name for each in kind.fields]
             hint = nearest(name, known) or f"its fields are {', '.join(known)}"
-            raise CourtesyError(Code.INVALID, f"a {kind.name} has no field {name!r:.60}", hint=hint, place="fields")
+            raise CourtesyError(
+                Code.INVALID, f"the kind {kind.name} has no field {name!r:.60}", hint=hint, place="fields"
+            )
         _check_field(field, given, f"fields.{name}")
     for place, instant in _instants(body):
         if from_iso(instant) is None:
@@ -368,3 +370,18 @@ def _inside(node: Any, name: str) -> Iterator[ItemKey]:
             yield key_of(node)
         else:
             yield from _included(node)
+
+
+def differences(one: Body, other: Body) -> list[str]:
+    """The places in which two bodies differ, in order: `title`, `fields.text.de`."""
+    ours, theirs = _places(one), _places(other)
+    return sorted(place for place in ours.keys() | theirs.keys() if ours.get(place) != theirs.get(place))
+
+
+def _places(body: Body) -> dict[str, Any]:
+    found = msgspec.to_builtins(body)
+    for name, given in found.pop("fields", {}).items():
+        is_split = isinstance(given, dict) and given and all(variant_of(key) for key in given)
+        parts = given.items() if is_split else ((None, given),)
+        found.update((f"fields.{name}" if key is None else f"fields.{name}.{key}", each) for key, each in parts)
+    return dict(found)

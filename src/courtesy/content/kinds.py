@@ -210,22 +210,30 @@ def kind_of(name: str, place: str = "") -> Kind:
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:
-    """A JSON Schema of the fields of a kind, as they are stored."""
+    """A JSON Schema (2020-12) of the fields of a kind, as they are stored."""
     definitions: dict[str, Any] = {}
-    properties = {each.name: _property(each, definitions) for each in kind.fields}
+    schema = _schema(kind, "#/$defs/{name}", definitions)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": definitions}
+
+
+def content_schemas(ref_template: str) -> dict[str, Any]:
+    """A schema of the fields of each kind, under `content_<kind>`, with whatever these refer to beside them."""
+    definitions: dict[str, Any] = {}
+    return {f"content_{name}": _schema(kind, ref_template, definitions) for name, kind in KINDS.items()} | definitions
+
+
+def _schema(kind: Kind, ref_template: str, definitions: dict[str, Any]) -> dict[str, Any]:
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": kind.name,
         "description": kind.summary,
         "type": "object",
-        "properties": properties,
+        "properties": {each.name: _property(each, ref_template, definitions) for each in kind.fields},
         "additionalProperties": False,
-        **({"$defs": definitions} if definitions else {}),
     }
 
 
-def _property(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
-    (schema,), found = msgspec.json.schema_components((field.content_type,), ref_template="#/$defs/{name}")
+def _property(field: Field, ref_template: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    (schema,), found = msgspec.json.schema_components((field.content_type,), ref_template=ref_template)
     definitions.update(found)
     if field.has_variants:
         schema = {"type": "object", "additionalProperties": schema}

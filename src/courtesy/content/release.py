@@ -82,7 +82,7 @@ class Trouble(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done at once: items to publish and items to withdraw. `live`: everything else that is live now, of
-    what the former stand on. `users`: for each of the latter, who of what is live stands on it."""
+    what the former stand on. `users`: for each of the latter, who shows it now."""
 
     publish: Sequence[Candidate]
     withdraw: Collection[ItemKey] = ()
@@ -95,7 +95,7 @@ def troubles(plan: Plan, now_ms: int) -> list[Trouble]:
     there = {each.key for each in plan.publish} | set(plan.live)
     found = [Trouble(each.key, one) for each in plan.publish for one in _found(each, there - {*plan.withdraw}, now_ms)]
     found += [
-        Trouble(key, error("in_use", f"{user} uses it", hint="publish that without it first, or withdraw both"))
+        Trouble(key, warning("in_use", f"{user} goes on with the version that it stands on"))
         for key in plan.withdraw
         for user in plan.users.get(key, ())
     ]

@@ -23,6 +23,7 @@ from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
+from courtesy.content.workflow import ContentWorkflow
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -65,6 +66,7 @@ FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
+WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
@@ -175,6 +177,7 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    workflow: ContentWorkflow = field(default_factory=ContentWorkflow)
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
@@ -229,6 +232,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == WORKFLOW:
+            out.workflow = msgspec.json.decode(each.body, type=ContentWorkflow)
         elif each.kind == QUESTION:
             out.questions[each.name] = msgspec.json.decode(each.body, type=Question)
         elif each.kind == CAPS:
@@ -475,6 +480,10 @@ class CatalogCache:
     async def define_controller(self, controller: Controller, by: str) -> None:
         """Say who answers for what is done with people's data, for records of consent to name."""
         await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
+
+    async def define_workflow(self, workflow: ContentWorkflow, by: str) -> None:
+        """Say who has to approve content before it is published."""
+        await self._define(WORKFLOW, "default", msgspec.json.encode(workflow), by)
 
     async def define_recipient(self, name: str, recipient: Recipient, by: str) -> None:
         """Create or change a recipient, which must be sound."""
