@@ -371,8 +371,8 @@ def content_page() -> str:
         "Kinds of content",
         f"""What an item of each kind may say. A field that has *variants* holds an object: a value for `default`, and
 others for a locale (`de`, `de-CH`), a channel (`@sms`), or both (`de@sms`). The channels are
-{_codes(CONTENT_CHANNELS)}. Whoever has no value of their own gets that of the language, then the default; the language goes
-before the channel. See [how to use them](../how-to/content.md).""",
+{_codes(CONTENT_CHANNELS)}. Whoever has no value of their own gets that of the language, then the
+default; the language goes before the channel. See [how to use them](../how-to/content.md).""",
         "Beside its fields every item has a title, tags, an owner, a validity (`valid_from`, `valid_to`) and rights"
         " (`holder`, `licence`, `expires`).",
         *(_kind_part(kind) for kind in KINDS.values()),
@@ -388,7 +388,9 @@ def _kind_part(kind: Kind) -> str:
 
 
 def _holds(each: Field) -> str:
-    words = f"{each.type}{' of ' + ' or '.join(each.kinds) if each.kinds else ''}{', several' if each.many else ''}"
+    shapes = [one.__name__ for one in _shapes() if one in (get_args(each.shape) or (each.shape,))]
+    named = " or ".join(shapes) if shapes else str(each.type)
+    words = f"{named}{' of ' + ' or '.join(each.kinds) if each.kinds else ''}{', several' if each.many else ''}"
     limit = "" if each.chars_max is None else f", at most {each.chars_max:,} characters"
     bounds = "" if each.low is None else f", from {each.low:,} to {each.high:,.0f}"
     return f"{words}{limit}{bounds}{'; required' if each.required else ''}"

@@ -28,7 +28,7 @@ content = typer.Typer(name="content", help="What people are shown, from draft to
 content.add_typer(release)
 
 ItemArgument = Annotated[str, typer.Argument(help="The item, as kind/name")]
-PlaceArgument = Annotated[Path, typer.Argument(help="A folder, or an archive that ends in .zip")]
+PlaceArgument = Annotated[str, typer.Argument(help="A folder, or an archive that ends in .zip")]
 
 
 @content.command("list")
@@ -211,7 +211,7 @@ def export_content(place: PlaceArgument, data: DataOption = None, database: Data
         return await app.content_files.exported()
 
     files = with_app(settings_of(data=data, database=database), work)
-    write_files(files, place)
+    write_files(files, Path(place))
     print(f"{sum(path.endswith('.json') for path in files):,} items in {len(files):,} files")
 
 
@@ -224,7 +224,7 @@ def import_content(
     database: DatabaseOption = None,
 ) -> None:
     """Have items say what files say, all of them or none; nothing is published. Twice is once."""
-    files = read_files(place)
+    files = read_files(Path(place))
 
     async def work(app: App) -> list[ImportStep]:
         return await app.content_files.take_in(files, by, dry_run=dry_run)

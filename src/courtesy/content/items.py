@@ -28,6 +28,7 @@ CHANNELS = ("email", "sms", "push", "web_push", "in_app", "web", "webhook", "pri
 DEFAULT = "default"
 TITLE_CHARS_MAX = 200
 FIELDS_BYTES_MAX = 512 * 1024
+WHOLE_MAX = 10**9
 
 _LOCALE = r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
 _VARIANT = re.compile(rf"(?:{DEFAULT}|(?P<locale>{_LOCALE}))?(?:@(?P<channel>[a-z_]+))?")
@@ -66,6 +67,7 @@ class FieldType(StrEnum):
     TEMPLATE = "template"
     BLOCKS = "blocks"
     NUMBER = "number"
+    WHOLE = "whole number"
     MONEY = "money"
     INSTANT = "date-time"
     BOOLEAN = "boolean"
@@ -76,17 +78,18 @@ class FieldType(StrEnum):
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An exact amount, as a decimal in text, of a currency by its ISO 4217 code."""
+    """An amount of a currency, by its ISO 4217 code."""
 
-    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,4})?$")]
+    amount: Annotated[float, Meta(ge=0, le=1e9)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
 _TYPES: Mapping[FieldType, Any] = {
     FieldType.TEXT: str,
     FieldType.TEMPLATE: str,
-    FieldType.BLOCKS: dict[str, Any],
+    FieldType.BLOCKS: list[dict[str, Any]],
     FieldType.NUMBER: float,
+    FieldType.WHOLE: int,
     FieldType.MONEY: Money,
     FieldType.INSTANT: Instant,
     FieldType.BOOLEAN: bool,
@@ -131,6 +134,8 @@ class Field:
             type_ = Annotated[str, Meta(max_length=self.chars_max or _CHARS_MAX[self.type], pattern=r"^[^\x00]*$")]
         elif self.type is FieldType.NUMBER:
             type_ = Annotated[float, Meta(ge=self.low, le=self.high)]
+        elif self.type is FieldType.WHOLE:
+            type_ = Annotated[int, Meta(ge=int(self.low or 0), le=WHOLE_MAX if self.high is None else int(self.high))]
         return Annotated[list[type_], Meta(max_length=200)] if self.many else type_  # type: ignore[valid-type]
 
 
@@ -329,10 +334,8 @@ def locales(kind: Kind, body: Body) -> frozenset[str]:
     return frozenset(each.variant.locale or DEFAULT for each in values(kind, body)) | {DEFAULT}
 
 
-_KEY = r"[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}"
-_INCLUDED = re.compile(rf"{{%-?\s*(?:include|import|extends|from)\s+[\"']({_KEY})[\"']")
-REFERRING = ("fragment", "item", "offer", "pool", "image")
-"""The names in blocks and shapes under which a text that reads as `kind/name` is a reference."""
+_INCLUDED = re.compile(r"{%[-+]?\s*include\s+[\"']([a-z0-9][a-z0-9_-]{0,99})[\"']")
+FRAGMENT, POOL, POOL_NAME = "fragment", "code_pool", "pool"
 
 
 def references(kind: Kind, body: Body) -> frozenset[ItemKey]:
@@ -347,29 +350,45 @@ def _referred(value: Value) -> Iterator[ItemKey]:
                 yield key_of(text)
         case FieldType.TEMPLATE:
             yield from _included(value.content)
-        case FieldType.BLOCKS | FieldType.SHAPE:
-            yield from _inside(value.content, "")
+        case FieldType.BLOCKS:
+            yield from _in_blocks(value.content)
+        case FieldType.SHAPE:
+            yield from _in_shape(value.content)
         case _:
             return
 
 
 def _included(text: str) -> Iterator[ItemKey]:
-    for named in _INCLUDED.findall(text):
-        yield key_of(named)
+    """Templates include fragments, by their names."""
+    return (ItemKey(FRAGMENT, name) for name in _INCLUDED.findall(text))
 
 
-def _inside(node: Any, name: str) -> Iterator[ItemKey]:
+def _in_blocks(node: Any) -> Iterator[ItemKey]:
+    """Blocks of the type `fragment` name one, and all their texts are templates."""
     if isinstance(node, dict):
-        for inner, each in node.items():
-            yield from _inside(each, inner)
-    elif isinstance(node, list | tuple):
+        name = node.get("name")
+        if node.get("type") == FRAGMENT and isinstance(name, str) and re.match(NAME_PATTERN, name):
+            yield ItemKey(FRAGMENT, name)
+        for each in node.values():
+            yield from _in_blocks(each)
+    elif isinstance(node, list):
         for each in node:
-            yield from _inside(each, name)
+            yield from _in_blocks(each)
     elif isinstance(node, str):
-        if name in REFERRING and re.fullmatch(_KEY, node):
-            yield key_of(node)
+        yield from _included(node)
+
+
+def _in_shape(node: Any) -> Iterator[ItemKey]:
+    """Shapes refer by `item` to one of any kind, and by `pool` to one by its name."""
+    if not isinstance(node, dict):
+        return
+    for name, each in node.items():
+        if name == "item" and isinstance(each, str):
+            yield key_of(each)
+        elif name == POOL_NAME and isinstance(each, str):
+            yield ItemKey(POOL, each)
         else:
-            yield from _included(node)
+            yield from _in_shape(each)
 
 
 def differences(one: Body, other: Body) -> list[str]:

@@ -9,61 +9,69 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
-from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind, Word
+from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind, Money, Word
 
 ItemRef = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}$")]
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
-class Percent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="percent"):
-    """So many percent off."""
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+
+
+class PercentOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="percent"):
+    """So many per cent of the order, but not more than `at_most`."""
 
     percent: Annotated[float, Meta(gt=0, le=100)]
+    at_most: Money | None = None
 
 
-class Amount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="amount"):
-    """An amount of money off."""
+class AmountOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="amount"):
+    """An amount off the order."""
 
-    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,4})?$")]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-
-
-class FreeShipping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="free_shipping"):
-    """Delivery for nothing."""
+    amount: Positive
+    currency: Currency
 
 
-class Gift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="gift"):
-    """Something beside, in words."""
+class FreeShipping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="free_shipping"):
+    """The order is sent for nothing. `worth`: what one redemption costs at most."""
+
+    worth: Money | None = None
+
+
+class Gift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="gift"):
+    """Something comes with the order, in words. `worth`: what one redemption costs at most."""
 
     gift: Word
+    worth: Money | None = None
 
 
-OfferValue = Percent | Amount | FreeShipping | Gift
+OfferValue = PercentOff | AmountOff | FreeShipping | Gift
 
 
-class NoCodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="none"):
-    """Nobody has to show anything."""
+class NoCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
+    """It is redeemed by who one is."""
 
 
-class SharedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="shared"):
-    """The same code for everybody."""
+class SharedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="shared"):
+    """One code for everybody."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-
-
-class PoolCodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="pool"):
-    """A code of its own for each grant, taken from a pool, an item such as `code_pool/spring`."""
-
-    pool: ItemRef
+    code: Annotated[str, Meta(min_length=3, max_length=64)]
 
 
-class MintedCodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="minted"):
-    """A code of its own for each grant, made on the spot. `prefix` stands before each."""
+class PoolCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pool"):
+    """Each grant takes a code of its own out of a pool: the name of an item of the kind `code_pool`."""
 
-    prefix: Annotated[str, Meta(max_length=16, pattern=r"^[A-Z0-9-]*$")] = ""
+    pool: Name
 
 
-OfferCodes = NoCodes | SharedCode | PoolCodes | MintedCodes
+class MintedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="minted"):
+    """Each grant is given a code that is made for it, behind the `prefix`."""
+
+    prefix: Annotated[str, Meta(pattern="^[A-Z0-9]{0,12}$")] = ""
+
+
+OfferCodes = NoCode | SharedCode | PoolCode | MintedCode
 
 
 class Representation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -123,17 +131,17 @@ day on which somebody got it, whichever ends first. All channels look it up in t
         Field("terms", FieldType.TEXT, "The small print.", localised=True),
         _IMAGE,
         _LINK,
-        Field("valid_days", FieldType.NUMBER, "For how many days it is good once somebody has it.", low=1, high=3_650),
-        Field("stock", FieldType.NUMBER, "How many there are; none: as many as are wanted.", low=0, high=1e12),
+        Field("valid_days", FieldType.WHOLE, "For how many days it is good once somebody has it.", low=1, high=3_660),
+        Field("stock", FieldType.WHOLE, "How many there are; none: as many as are wanted.", low=0, high=1e9),
         Field("budget", FieldType.MONEY, "What all redemptions together may cost."),
         Field("codes", FieldType.SHAPE, "What people show to redeem it; none: nothing.", shape=OfferCodes),
         Field("eligibility", FieldType.EXPRESSION, "Who may have it, as the text of a segment; none: everybody."),
         Field(
             "redemptions_per_person",
-            FieldType.NUMBER,
-            "How often one person may redeem it; none: once.",
-            low=1,
-            high=1e6,
+            FieldType.WHOLE,
+            "How often one person may redeem it; none: once, 0: as often as they like.",
+            low=0,
+            high=1e9,
         ),
         Field(
             "placements",
@@ -152,7 +160,7 @@ CODE_POOL = Kind(
     "What a pool is like; its codes are no content, and are loaded into it apart.",
     (
         Field("purpose", FieldType.TEXT, "What the codes are for.", chars_max=500),
-        Field("low_water", FieldType.NUMBER, "How few may be left before somebody is told.", low=0, high=1e9),
+        Field("low_water", FieldType.WHOLE, "How few may be left before somebody is told.", low=0, high=1e9),
     ),
 )
 NEWS = Kind(

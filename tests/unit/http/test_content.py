@@ -84,7 +84,7 @@ async def test_what_a_kind_does_not_declare_is_refused_with_what_was_meant() -> 
         assert (wrong["message"], wrong["hint"]) == ("the kind offer has no field 'titel'", "did you mean 'title'?")
         wrong = await refused(world, 400, "PUT", path, {"fields": {"title": {"@smss": "x"}}})
         assert (wrong["place"], wrong["hint"]) == ("fields.title", "did you mean 'sms'?")
-        wrong = await refused(world, 400, "PUT", path, {"fields": {"value": {"type": "percent", "percent": 120}}})
+        wrong = await refused(world, 400, "PUT", path, {"fields": {"value": {"kind": "percent", "percent": 120}}})
         assert wrong["place"] == "fields.value.percent"
         wrong = await refused(world, 400, "PUT", path, {"fields": {"image": "offer/x"}})
         assert wrong["message"] == "expected an item of the kind image, got 'offer/x'"
@@ -115,7 +115,7 @@ async def test_a_version_never_changes_and_pins_what_it_stands_on() -> None:
     """An edit is not shown before it is published, nor in what was published with the version before."""
     async with serving() as world:
         await write(world, "fragment/footer", fields=text("Bye"))
-        await write(world, "template/mail", fields={"text": {"default": "Hi {% include 'fragment/footer' %}"}})
+        await write(world, "template/mail", fields={"text": {"default": "Hi {% include 'footer' %}"}})
         blocked = await refused(world, 409, "POST", f"{ITEMS}/template/mail/publish", {})
         assert [each["finding"]["code"] for each in blocked["findings"]] == ["not_published"]
         assert await publish(world, "fragment/footer") == 1
@@ -140,7 +140,7 @@ async def test_what_is_used_can_be_neither_dropped_nor_archived() -> None:
     """Withdrawing it is warned of, for in an emergency it must be possible."""
     async with serving() as world:
         await write(world, "fragment/footer", fields=text("Bye"))
-        await write(world, "template/mail", fields={"text": {"default": "{% include 'fragment/footer' %}"}})
+        await write(world, "template/mail", fields={"text": {"default": "{% include 'footer' %}"}})
         await publish(world, "fragment/footer")
         await publish(world, "template/mail")
         footer = f"{ITEMS}/fragment/footer"
@@ -235,7 +235,7 @@ async def test_all_that_keeps_an_item_from_being_published_is_told_at_once() -> 
             "missing", "no_default", "expression", "rights_expired", "over", "not_published",
         ]  # fmt: skip
         soon = {"holder": "Pictures Ltd", "expires": "2025-12-01"}
-        offer = {"title": {"default": "10 % off"}, "value": {"type": "percent", "percent": 10}}
+        offer = {"title": {"default": "10 % off"}, "value": {"kind": "percent", "percent": 10}}
         await write(world, "offer/spring", 1, fields=offer, rights=soon)
         assert await codes(world, "offer/spring") == ["rights_expire"]
         assert await publish(world, "offer/spring") == 1

@@ -16,13 +16,13 @@ from tests.unit.http.test_content import ITEMS, good, publish, refused, text, wr
 from tests.unit.http.world import NOW_MS, World, serving
 
 RELEASES = "/v1/content/releases"
-FOOTER, MAIL, OLD = "fragment/footer", "template/mail", "news/old"
+FOOTER, HEADER, MAIL, OLD = "fragment/footer", "fragment/header", "template/mail", "news/old"
 
 
 async def spring(world: World) -> dict[str, Any]:
     """A release of a template and the fragment in it, which withdraws some old news."""
     await write(world, FOOTER, fields=text("Bye"))
-    await write(world, MAIL, fields={"text": {"default": "Hi {% include 'fragment/footer' %}"}})
+    await write(world, MAIL, fields={"text": {"default": "Hi {% include 'footer' %}"}})
     await write(world, OLD, fields={"title": {"default": "Old"}})
     await publish(world, OLD)
     items = [{"item": MAIL}, {"item": FOOTER}, {"item": OLD, "change": "withdraw"}]
@@ -61,13 +61,16 @@ async def test_when_one_item_is_kept_back_nothing_of_a_release_is_published() ->
     """And all that keeps each is told, circles too."""
     async with serving() as world:
         await spring(world)
-        await write(world, FOOTER, 1, fields={"text": {"de": "Tschüs {% include 'template/mail' %}"}})
+        await write(world, FOOTER, 1, fields={"text": {"de": "Tschüs {% include 'header' %}"}})
+        await write(world, HEADER, fields=text("{% include 'footer' %}"))
+        items = [{"item": each} for each in (MAIL, FOOTER, HEADER)] + [{"item": OLD, "change": "withdraw"}]
+        await good(world, "PUT", f"{RELEASES}/spring", {"items": items})
         blocked = await refused(world, 409, "POST", f"{RELEASES}/spring/publish")
         found = sorted((each["item"], each["finding"]["code"]) for each in blocked["findings"])
-        assert found == [(FOOTER, "circle"), (FOOTER, "no_default"), (MAIL, "circle")]
+        assert found == [(FOOTER, "circle"), (FOOTER, "no_default"), (HEADER, "circle")]
         preview = (await world.get(f"{RELEASES}/spring/preview")).json()["findings"]
         assert preview == blocked["findings"]
-        assert await states(world) == {FOOTER: "draft", OLD: "published", MAIL: "draft"}
+        assert await states(world) == {FOOTER: "draft", HEADER: "draft", OLD: "published", MAIL: "draft"}
         assert (await world.get(f"{RELEASES}/spring")).json()["state"] == "open"
 
 
@@ -203,4 +206,4 @@ async def test_every_kind_says_what_its_fields_are() -> None:
     async with serving() as world:
         kinds = {each["name"]: each for each in (await world.get("/v1/content/kinds")).json()["kinds"]}
         assert {"fragment", "image", "document", "offer", "code_pool", "news", "template", "campaign"} == set(kinds)
-        assert kinds["offer"]["fields"]["properties"]["stock"]["type"] == "number"
+        assert kinds["offer"]["fields"]["properties"]["stock"]["type"] == "integer"
