@@ -11,7 +11,6 @@ The promises that hold for every engine:
   `LeaseLost`. A dead owner's partitions are free after its lease's time.
 - **A fold commit is one transaction**: states, timers, effects, memberships of segments, forwarded records, poisoned
   records and offsets.
-- **An effect's key is unique for ever**; putting it again is a no-op. Exactly one settlement is final.
 - Reads of a person are answered from one snapshot.
 
 Engines raise `Unavailable` (try again later), `StorageFull` (the same, and somebody must make room), `LeaseLost`, and
@@ -23,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from courtesy.base.errors import Code, CourtesyError
@@ -31,8 +29,10 @@ from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
 from courtesy.engine.content import ContentStore
+from courtesy.engine.delivery import DeliveryStore, MessageFate
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
+from courtesy.engine.outbox import NewEffect, OutboxStore
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
 from courtesy.engine.quality import QualityStore
@@ -225,69 +225,6 @@ class TimerChange(NamedTuple):
     due_ms: int | None
 
 
-class EffectState(StrEnum):
-    """Where an effect stands. `waiting` and `claimed` are on their way; the others are final."""
-
-    WAITING = "waiting"
-    CLAIMED = "claimed"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
-class NewEffect(NamedTuple):
-    """An effect for the outbox. `target` names the definition that says where to (a subscription)."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    body: bytes
-    created_ms: int
-
-
-class ClaimedEffect(NamedTuple):
-    """An effect that a dispatcher may carry out now. `attempt` counts from 1 and fences: only its holder settles it."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    body: bytes
-    created_ms: int
-    attempt: int
-
-
-class Settlement(NamedTuple):
-    """What became of an attempt: final (`state` delivered or failed), or waiting until `not_before_ms`.
-
-    `report` is the event that tells of a final outcome, appended in the same transaction.
-    """
-
-    key: bytes
-    attempt: int
-    state: EffectState
-    cause: str
-    detail: str
-    at_ms: int
-    not_before_ms: int = 0
-    report: NewRecord | None = None
-
-
-class EffectReading(NamedTuple):
-    """An effect as the console shows it."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    state: EffectState
-    attempt: int
-    cause: str
-    detail: str
-    created_ms: int
-    settled_ms: int | None
-
-
 class Poisoned(NamedTuple):
     """A record that no step could fold, set aside with its cause."""
 
@@ -312,6 +249,7 @@ class FoldCommit:
     forwards: Sequence[NewRecord] = ()
     poisoned: Sequence[Poisoned] = ()
     memberships: Sequence[MembershipChange] = ()
+    fates: Sequence[MessageFate] = ()
     now_ms: int = 0
 
 
@@ -431,6 +369,8 @@ class Engine(
     SegmentStore,
     ContentStore,
     QualityStore,
+    OutboxStore,
+    DeliveryStore,
     Protocol,
 ):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
@@ -504,29 +444,6 @@ class Engine(
 
     async def wait_for_records(self, timeout_ms: int) -> None:
         """Return when something may have been appended since the last wait returned, or after the time."""
-        ...
-
-    # -- effects
-
-    async def claim_effects(
-        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
-    ) -> list[ClaimedEffect]:
-        """Claim waiting effects of a kind that are due, and claimed ones whose claim has run out, oldest first.
-
-        Effects for `except_targets` are left alone: their target has enough under way.
-        """
-        ...
-
-    async def settle(self, settlement: Settlement) -> bool:
-        """Record what became of an attempt; False, and no change, when another attempt has been made since."""
-        ...
-
-    async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
-        """The latest effects, of one person or of all, newest first."""
-        ...
-
-    async def wait_for_effects(self, timeout_ms: int) -> None:
-        """Return when an effect may have come since the last wait returned, or after the time."""
         ...
 
     # -- reading

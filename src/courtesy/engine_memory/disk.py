@@ -17,6 +17,7 @@ from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.codes import Codes
 from courtesy.engine_memory.content import Shelf
 from courtesy.engine_memory.definitions import Definitions
+from courtesy.engine_memory.delivery import Delivery
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
@@ -47,6 +48,7 @@ class Listener:
     def __init__(self) -> None:
         self.records = asyncio.Event()
         self.effects = asyncio.Event()
+        self.inbox = asyncio.Event()
 
 
 class Disk:
@@ -70,6 +72,7 @@ class Disk:
         self.propagation = Propagation()
         self.requests = Requests()
         self.segments = Segments(partition_count)
+        self.delivery = Delivery()
         self.definitions = Definitions()
         self.content = Shelf()
         self.content_lock = asyncio.Lock()
@@ -129,6 +132,11 @@ class Disk:
         """Say that effects came."""
         for listener in self._listeners:
             listener.effects.set()
+
+    def tell_of_inbox(self) -> None:
+        """Say that something waits to be shown."""
+        for listener in self._listeners:
+            listener.inbox.set()
 
     def reserve_people(self, count: int) -> range:
         """Person ids that were never given before."""
@@ -194,6 +202,7 @@ class Disk:
         self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         self.segments.forget_people(people, erasure.note.at_ms)
+        self.delivery.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
             self.suppressed.update(erasure.hashes)

@@ -118,6 +118,10 @@ TABLES = (
     Table("content_note"),
     Table("content_release"),
     Table("content_use"),
+    Table("campaign_run"),
+    Table("message_count"),
+    Table("dead_address"),
+    Table("inbox", ("own.person_id",)),
 )
 
 LEFT_OUT = {
