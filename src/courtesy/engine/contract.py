@@ -28,12 +28,14 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
 from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
+from courtesy.engine.content import ContentStore
 from courtesy.engine.delivery import DeliveryStore, MessageFate
 from courtesy.engine.imported import FileKey, Span, TakeBack
 from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
 from courtesy.engine.outbox import NewEffect, OutboxStore
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
+from courtesy.engine.quality import QualityStore
 from courtesy.engine.request import RequestStore
 from courtesy.engine.segment import MembershipChange, SegmentStore
 from courtesy.event.cause import Cause, Fate
@@ -357,15 +359,6 @@ class ImportProgress(NamedTuple):
     taken_back_ms: int | None = None
 
 
-class QualityRow(NamedTuple):
-    """What was found out about a source's UTC day, which begins at `day_ms`. `body` is JSON."""
-
-    source: SourceId
-    day_ms: int
-    computed_ms: int
-    body: bytes
-
-
 class Engine(
     LedgerReading,
     PermitStore,
@@ -374,6 +367,8 @@ class Engine(
     AnswerCounting,
     CodeStore,
     SegmentStore,
+    ContentStore,
+    QualityStore,
     OutboxStore,
     DeliveryStore,
     Protocol,
@@ -613,20 +608,6 @@ class Engine(
 
     async def definition_history(self, kind: str, name: str) -> list[Revision]:
         """Every change of a definition that there ever was, oldest first; empty for one that never was."""
-        ...
-
-    # -- quality
-
-    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
-        """Keep what was found out about some days of some sources, in place of what was known of each before."""
-        ...
-
-    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
-        """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
-        ...
-
-    async def forget_quality(self, before_ms: int) -> int:
-        """Forget the days that begin before an instant, of all sources; how many."""
         ...
 
     # -- evidence

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
-from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
+from courtesy.engine.contract import PartitionStatus, PersonReading
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.permit import NewPermit, Permit
+from courtesy.engine.quality import QualityRow
 from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.codes import Codes
+from courtesy.engine_memory.content import Shelf
 from courtesy.engine_memory.definitions import Definitions
 from courtesy.engine_memory.delivery import Delivery
 from courtesy.engine_memory.folding import Folding
@@ -72,6 +74,8 @@ class Disk:
         self.segments = Segments(partition_count)
         self.delivery = Delivery()
         self.definitions = Definitions()
+        self.content = Shelf()
+        self.content_lock = asyncio.Lock()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
@@ -90,6 +94,7 @@ class Disk:
         """Hear of what is committed from now on. Who comes first after everybody left may come on another loop."""
         if not self._listeners:
             self._append_lock = asyncio.Lock()
+            self.content_lock = asyncio.Lock()
         listener = Listener()
         self._listeners.append(listener)
         return listener

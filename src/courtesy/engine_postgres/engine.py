@@ -16,6 +16,7 @@ from courtesy.engine_postgres.building import Building
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
+from courtesy.engine_postgres.content import Content
 from courtesy.engine_postgres.definitions import Definitions
 from courtesy.engine_postgres.delivery import Delivery
 from courtesy.engine_postgres.erasing import Erasing
@@ -59,6 +60,7 @@ class PostgresEngine(
     Owning,
     Segments,
     Building,
+    Content,
     Delivery,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""

@@ -16,6 +16,11 @@ from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
+from courtesy.runtime.content import Contents
+from courtesy.runtime.content_compiling import compile_item
+from courtesy.runtime.content_files import ContentFiles
+from courtesy.runtime.content_publishing import Publications
+from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
@@ -84,6 +89,10 @@ class App:
     previews: Previews
     lists: Lists
     discoveries: Discoveries
+    contents: Contents
+    publications: Publications
+    releases: Releases
+    content_files: ContentFiles
 
 
 def make_app(
@@ -104,6 +113,8 @@ def make_app(
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
     previews = Previews(engine, files, catalog, clock)
+    contents = Contents(engine, clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
     return App(
         settings,
         clock,
@@ -134,6 +145,10 @@ def make_app(
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
+        contents,
+        publications,
+        Releases(engine, publications, clock),
+        ContentFiles(contents),
     )
 
 

@@ -23,6 +23,7 @@ from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
+from courtesy.content.workflow import ContentWorkflow
 from courtesy.delivery.contact import ContactPolicy
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
@@ -67,6 +68,7 @@ FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
+WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
@@ -178,6 +180,7 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    workflow: ContentWorkflow = field(default_factory=ContentWorkflow)
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
@@ -235,6 +238,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == WORKFLOW:
+            out.workflow = msgspec.json.decode(each.body, type=ContentWorkflow)
         elif each.kind == QUESTION:
             out.questions[each.name] = msgspec.json.decode(each.body, type=Question)
         elif each.kind == CAPS:
@@ -487,6 +492,10 @@ class CatalogCache:
     async def define_controller(self, controller: Controller, by: str) -> None:
         """Say who answers for what is done with people's data, for records of consent to name."""
         await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
+
+    async def define_workflow(self, workflow: ContentWorkflow, by: str) -> None:
+        """Say who has to approve content before it is published."""
+        await self._define(WORKFLOW, "default", msgspec.json.encode(workflow), by)
 
     async def define_recipient(self, name: str, recipient: Recipient, by: str) -> None:
         """Create or change a recipient, which must be sound."""
