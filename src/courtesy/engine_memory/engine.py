@@ -38,6 +38,7 @@ from courtesy.engine.contract import (
 )
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
+from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
@@ -536,6 +537,29 @@ class MemoryEngine:
         self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
     ) -> Tried:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
+
+    # -- offers
+
+    async def offer_tallies(self) -> list[OfferTally]:
+        return self._disk.offers.tallies()
+
+    async def grants_of(self, people: Collection[PersonId]) -> list[Grant]:
+        return self._disk.offers.grants_of(people)
+
+    async def redemptions_of(self, people: Collection[PersonId]) -> list[Redemption]:
+        return self._disk.offers.redemptions_of(people)
+
+    async def redemption(self, number: int) -> Redemption | None:
+        return self._disk.offers.redemption(number)
+
+    async def grants_due(self, now_ms: int, limit: int) -> list[int]:
+        return self._disk.offers.due(now_ms, limit)
+
+    async def add_codes(self, pool: str, codes: Sequence[str]) -> int:
+        return self._disk.offers.add_codes(pool, codes)
+
+    async def code_pools(self) -> list[CodePool]:
+        return self._disk.offers.pools()
 
     # -- segments
 
