@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.offer.codes import OwnCode
 from courtesy.offer.deciding import Facts
 from courtesy.offer.rows import Grant, OfferTally, Redemption
 
@@ -111,7 +112,7 @@ class OfferStore(Protocol):
         """The numbers of grants that are held though they ended at or before an instant, the first to end first."""
         ...
 
-    async def add_codes(self, pool: str, codes: Sequence[str]) -> int:
+    async def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
         """Add codes to a pool, at most `CODES_AT_ONCE_MAX`, which are given out in this order; how many are new. One
         that any pool or grant has already is left out."""
         ...

@@ -71,6 +71,7 @@ from courtesy.engine_memory.folding import copied
 from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Move, Note, PendingErasure
+from courtesy.offer.codes import OwnCode
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
@@ -555,7 +556,7 @@ class MemoryEngine:
     async def grants_due(self, now_ms: int, limit: int) -> list[int]:
         return self._disk.offers.due(now_ms, limit)
 
-    async def add_codes(self, pool: str, codes: Sequence[str]) -> int:
+    async def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
         return self._disk.offers.add_codes(pool, codes)
 
     async def code_pools(self) -> list[CodePool]:

@@ -22,6 +22,7 @@ from courtesy.engine.offer import (
 )
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.identity.repair import Erasure
+from courtesy.offer.codes import OwnCode
 
 R = TypeVar("R", Grant, Redemption)
 
@@ -35,7 +36,7 @@ class Offers:
         self._grants: dict[int, Grant] = {}
         self._redemptions: dict[int, Redemption] = {}
         self._tallies: dict[str, OfferTally] = {}
-        self._codes: dict[str, tuple[str, bool]] = {}
+        self._codes: dict[str, tuple[str, str, bool]] = {}
         self._pools: Counter[str] = Counter()
 
     def facts(self, asked: OfferQuestion) -> Facts:
@@ -49,7 +50,9 @@ class Offers:
         grants = [
             each
             for each in self._grants.values()
-            if each.number in wanted or each.request in asked.requests or each.code in asked.codes
+            if each.number in wanted
+            or each.request in asked.requests
+            or (each.code is not None and each.code.key in asked.codes)
         ]
         grants = [self._owned_grant(each) for each in grants]
         facts = Facts(next_grant=len(self._grants) + 1, next_redemption=len(self._redemptions) + 1)
@@ -73,8 +76,10 @@ class Offers:
         root = self._identity.root_of(person)
         return (root, *self._identity.merged_into(root))
 
-    def _free(self, pool: str) -> list[str]:
-        return [code for code, (of, is_taken) in self._codes.items() if of == pool and not is_taken]
+    def _free(self, pool: str) -> list[OwnCode]:
+        return [
+            OwnCode(key, shown) for key, (of, shown, is_taken) in self._codes.items() if of == pool and not is_taken
+        ]
 
     def put(self, written: OfferWrite, first: Position) -> None:
         """Keep what an append changes whose records begin at `first`."""
@@ -95,7 +100,7 @@ class Offers:
                 else replace(before, given_back_ms=told.given_back_ms)
             )
         self._tallies.update({each.offer: each for each in written.tallies})
-        self._codes.update({code: (pool, True) for code, pool in written.taken.items()})
+        self._codes.update({key: (pool, self._codes[key][1], True) for key, pool in written.taken.items()})
 
     def tallies(self) -> list[OfferTally]:
         """All tallies, by offer."""
@@ -142,12 +147,12 @@ class Offers:
         ]
         return [number for _, number in sorted(ended)[:limit]]
 
-    def add_codes(self, pool: str, codes: Sequence[str]) -> int:
+    def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
         """Add codes to a pool; how many are new."""
         assert len(codes) <= CODES_AT_ONCE_MAX, "so many codes are added in parts"
-        given = {each.code for each in self._grants.values()}
-        fresh = [code for code in dict.fromkeys(codes) if code not in self._codes and code not in given]
-        self._codes.update(dict.fromkeys(fresh, (pool, False)))
+        given = {each.code.key for each in self._grants.values() if each.code is not None}
+        fresh = {each.key: each.shown for each in codes if each.key not in self._codes and each.key not in given}
+        self._codes.update({key: (pool, shown, False) for key, shown in fresh.items()})
         self._pools[pool] += len(fresh)
         return len(fresh)
 

@@ -22,14 +22,14 @@ from courtesy.engine.offer import (
 )
 from courtesy.engine_postgres.backup_tables import owner_in_log
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.offer.codes import OwnCode
 from courtesy.offer.rows import End
 from courtesy.offer.terms import Value
 
 Row = tuple[Any, ...]
 
-_GRANT = f"""
-own.number, offer, version, {owner_in_log("own")} AS owner, own.position, identifier, code, request, value, granted,
-expires, held_micros, redeemed_count, ended, ended_at
+_GRANT = f""" own.number, offer, version, {owner_in_log("own")} AS owner, own.position, identifier, code, code_shown,
+request, value, granted, expires, held_micros, redeemed_count, ended, ended_at
 """
 _REDEMPTION = f"""
 own.number, offer, grant_number, {owner_in_log("own")} AS owner, own.position, identifier, code, request, at, micros,
@@ -76,15 +76,16 @@ GROUP BY asked.person_id, root.person_id
 _TALLY = "offer, granted, held, redeemed, declined, expired, given_back, held_micros, spent_micros"
 _TALLIES = f"SELECT {_TALLY} FROM offer_tally WHERE offer = ANY(%b::text[])"
 _FREE = """
-SELECT wanted.pool, free.code FROM unnest(%b::text[], %b::bigint[]) AS wanted (pool, count)
+SELECT wanted.pool, free.code, free.shown FROM unnest(%b::text[], %b::bigint[]) AS wanted (pool, count)
 CROSS JOIN LATERAL (
-    SELECT code, number FROM offer_code WHERE pool = wanted.pool AND NOT is_taken ORDER BY number LIMIT wanted.count
+    SELECT code, shown, number FROM offer_code WHERE pool = wanted.pool AND NOT is_taken ORDER BY number LIMIT
+    wanted.count
 ) AS free ORDER BY wanted.pool, free.number
 """
 _IN_POOLS = "SELECT code FROM offer_code WHERE code = ANY(%b::text[])"
 _LAST = "SELECT (SELECT max(number) FROM offer_grant), (SELECT max(number) FROM offer_redemption)"
 _PUT_GRANT = f"""
-INSERT INTO offer_grant VALUES ({", ".join(["%s"] * 15)})
+INSERT INTO offer_grant VALUES ({", ".join(["%s"] * 16)})
 ON CONFLICT (number) DO UPDATE SET
     redeemed_count = excluded.redeemed_count, ended = excluded.ended, ended_at = excluded.ended_at
 """
@@ -108,8 +109,9 @@ UPDATE offer_pool SET free_count = free_count - counted.count FROM counted WHERE
 # The pool's row comes last, so that an append that takes a code waits for a few statements at most.
 _ADD = """
 WITH fresh AS (
-    INSERT INTO offer_code (code, pool)
-    SELECT given.code, %(pool)s FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS given (code, number)
+    INSERT INTO offer_code (code, shown, pool)
+    SELECT given.code, given.shown, %(pool)s
+    FROM unnest(%(codes)s::text[], %(shown)s::text[]) WITH ORDINALITY AS given (code, shown, number)
     WHERE NOT EXISTS (SELECT FROM offer_grant WHERE offer_grant.code = given.code) ORDER BY given.number
     ON CONFLICT DO NOTHING RETURNING 1
 )
@@ -183,8 +185,8 @@ async def _add_one_with(connection: Connection, people: Collection[PersonId], fa
 async def _add_codes(connection: Connection, asked: OfferQuestion, facts: Facts) -> None:
     if asked.wanted:
         wanted = (list(asked.wanted), list(asked.wanted.values()))
-        for pool, code in await (await connection.execute(_FREE, wanted, binary=True)).fetchall():
-            facts.free.setdefault(pool, []).append(code)
+        for pool, *code in await (await connection.execute(_FREE, wanted, binary=True)).fetchall():
+            facts.free.setdefault(pool, []).append(OwnCode(*code))
     if asked.codes:
         rows = await (await connection.execute(_IN_POOLS, (list(asked.codes),), binary=True)).fetchall()
         facts.in_pools = {code for (code,) in rows}
@@ -230,10 +232,12 @@ class Offers(Connected):
     async def grants_due(self, now_ms: int, limit: int) -> list[int]:
         return [number for (number,) in await self._rows(_DUE, now_ms, limit)]
 
-    async def add_codes(self, pool: str, codes: Sequence[str]) -> int:
+    async def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
         assert len(codes) <= CODES_AT_ONCE_MAX, "so many codes are added in parts"
         async with self._connection() as connection:
-            cursor = await connection.execute(_ADD, {"pool": pool, "codes": list(codes)})
+            cursor = await connection.execute(
+                _ADD, {"pool": pool, "codes": [each.key for each in codes], "shown": [each.shown for each in codes]}
+            )
             row = await cursor.fetchone()
         assert row is not None
         count: int = row[0]
@@ -253,12 +257,12 @@ def _each_once(rows: Iterable[Any]) -> list[Any]:
 
 
 def _grant(row: Row) -> Grant:
-    number, offer, version, person, position, identifier, code, request, value, *rest = row
+    number, offer, version, person, position, identifier, code, shown, request, value, *rest = row
     granted, expires, held, redeemed, ended, ended_at = rest
     return Grant(
-        number, offer, version, None if person is None else PersonId(person), Position(position), identifier, code,
-        request, _VALUE.decode(value), granted, expires, held, redeemed, None if ended is None else End(ended),
-        ended_at,
+        number, offer, version, None if person is None else PersonId(person), Position(position), identifier,
+        None if code is None else OwnCode(code, shown), request, _VALUE.decode(value), granted, expires, held, redeemed,
+        None if ended is None else End(ended), ended_at,
     )  # fmt: skip
 
 
@@ -266,8 +270,9 @@ def _grant_row(placed: Placed, first: Position) -> Row:
     row = placed.row
     assert isinstance(row, Grant)
     return (
-        row.number, row.offer, row.version, row.person, position_of(placed, first), row.identifier, row.code,
-        row.request, msgspec.json.encode(row.value).decode(), row.granted_ms, row.expires_ms, row.held_micros,
+        row.number, row.offer, row.version, row.person, position_of(placed, first), row.identifier,
+        *((None, "") if row.code is None else row.code), row.request, msgspec.json.encode(row.value).decode(),
+        row.granted_ms, row.expires_ms, row.held_micros,
         row.redeemed_count, row.ended, row.ended_ms,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ tells most mistakes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """32 letters and digits, without I, O, 0 and 1."""
@@ -14,16 +15,27 @@ RANDOM_CHARS = 12
 GROUP_CHARS = 4
 CODE_CHARS_MAX = 64
 
+
+class OwnCode(NamedTuple):
+    """A code of one grant: as codes are compared, and as people see it."""
+
+    key: str
+    shown: str
+
+
 Draw = Callable[[int], bytes]
 """So many random bytes that nobody can guess."""
 
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 
 
-def minted(prefix: str, draw: Draw) -> str:
-    """A new code as it is compared: the prefix, random characters, and one that checks them."""
+def minted(prefix: str, draw: Draw) -> OwnCode:
+    """A new code: the prefix, random characters, and one that checks them; shown in groups."""
     body = "".join(ALPHABET[byte % len(ALPHABET)] for byte in draw(RANDOM_CHARS))
-    return f"{prefix}{body}{check_character(body)}"
+    body += check_character(body)
+    groups = [body[at : at + GROUP_CHARS] for at in range(0, RANDOM_CHARS, GROUP_CHARS)]
+    groups[-1] += body[RANDOM_CHARS:]
+    return OwnCode(f"{prefix}{body}", "-".join([*([prefix] if prefix else []), *groups]))
 
 
 def check_character(body: str) -> str:
@@ -53,13 +65,11 @@ def normalised(typed: str) -> str:
     return kept[:CODE_CHARS_MAX]
 
 
-def shown(code: str, prefix: str = "") -> str:
-    """A minted code as people read it, in groups."""
-    body = code.removeprefix(prefix)
-    groups = [body[at : at + GROUP_CHARS] for at in range(0, len(body), GROUP_CHARS)]
-    return "-".join([*([prefix] if prefix and code.startswith(prefix) else []), *groups])
-
-
-def sorted_out(lines: Iterable[str]) -> list[str]:
-    """The codes of a list, each once, in order, as codes are compared; without what has no letter or digit."""
-    return list(dict.fromkeys(code for line in lines if (code := normalised(line))))
+def sorted_out(lines: Iterable[str]) -> list[OwnCode]:
+    """The codes of a list, each once, in order; without what has no letter or digit."""
+    found: dict[str, OwnCode] = {}
+    for line in lines:
+        told = line.strip()[:CODE_CHARS_MAX]
+        if key := normalised(told):
+            found.setdefault(key, OwnCode(key, told))
+    return list(found.values())

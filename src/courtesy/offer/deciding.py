@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.offer.codes import OwnCode
 from courtesy.offer.redeeming import (
     Case,
     Cause,
@@ -69,7 +70,7 @@ class GrantAsk:
     who: Who
     request: str
     is_eligible: bool = True
-    code: str = ""
+    code: OwnCode | None = None
     again: bool = False
     circumstances: Circumstances = NO_CIRCUMSTANCES
 
@@ -90,13 +91,20 @@ class RedeemAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class DeclineAsk:
-    """Somebody does not want an offer."""
+class NoteAsk:
+    """Something was done about an offer with somebody: it was chosen, sent, seen, clicked or declined, by the `name` of
+    the event that says so."""
 
+    name: str
     offer: Offer
     who: Who
     request: str
     circumstances: Circumstances = NO_CIRCUMSTANCES
+
+    @property
+    def key(self) -> str:
+        """What no other note of that name has."""
+        return f"asked-{self.request}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +164,7 @@ class Facts:
     grants: list[Grant] = field(default_factory=list)
     redemptions: list[Redemption] = field(default_factory=list)
     one_with: dict[PersonId, tuple[PersonId, ...]] = field(default_factory=dict)
-    free: dict[str, list[str]] = field(default_factory=dict)
+    free: dict[str, list[OwnCode]] = field(default_factory=dict)
     in_pools: set[str] = field(default_factory=set)
     next_grant: int = 1
     next_redemption: int = 1
@@ -173,7 +181,7 @@ class Book:
         self._grants = {each.number: each for each in facts.grants}
         self._redemptions = {each.number: each for each in facts.redemptions}
         self._tallies = dict(facts.tallies)
-        self._by_code = {each.code: each.number for each in facts.grants if each.code is not None}
+        self._by_code = {each.code.key: each.number for each in facts.grants if each.code is not None}
         self._shared = {code: each for each in offers.values() if (code := each.terms.shared_code) is not None}
         self.told: list[Told] = []
         self.changed_grants: dict[int, int] = {}
@@ -182,6 +190,10 @@ class Book:
         self.taken: dict[str, str] = {}
 
     # -- what is known
+
+    def has_code(self, code: str) -> bool:
+        """Whether a code is that of a grant."""
+        return code in self._by_code
 
     def grant_of(self, number: int) -> Grant:
         """A grant as it is now."""
@@ -224,9 +236,11 @@ class Book:
             return Refused(cause)
         if not ask.is_eligible:
             return Refused(Cause.NOT_ELIGIBLE)
-        code = None if cause is not None else self._code_for(ask)
-        if cause is not None or code == "":
+        code = self._code_for(ask)
+        if cause is not None or (code is None and terms.needs_grant):
             return Refused(Cause.USED_UP)
+        if code is not None and isinstance(terms.codes, PoolCode):
+            self.taken[code.key] = terms.codes.pool
         return Granted(self._put_grant(ask, code), is_new=True)
 
     def _is_good(self, grant: Grant, redeemed_count: int) -> bool:
@@ -236,18 +250,15 @@ class Book:
         limit = offer.terms.redemptions_per_person
         return limit is None or redeemed_count < limit
 
-    def _code_for(self, ask: GrantAsk) -> str | None:
-        """A code of their own: None for an offer that needs none, empty when there is none left."""
+    def _code_for(self, ask: GrantAsk) -> OwnCode | None:
+        """A code of their own; None for an offer that needs none, or when there is none left."""
         codes = ask.offer.terms.codes
         if isinstance(codes, PoolCode):
             free = self._facts.free.get(codes.pool, [])
-            code = next((each for each in free if each not in self.taken), "")
-            if code:
-                self.taken[code] = codes.pool
-            return code
+            return next((each for each in free if each.key not in self.taken), None)
         return ask.code if isinstance(codes, MintedCode) else None
 
-    def _put_grant(self, ask: GrantAsk, code: str | None) -> Grant:
+    def _put_grant(self, ask: GrantAsk, code: OwnCode | None) -> Grant:
         terms = ask.offer.terms
         grant = Grant(
             self._facts.next_grant,
@@ -268,7 +279,7 @@ class Book:
         self._set_grant(grant, place)
         self._count(grant.offer, granted=1, held=1, held_micros=grant.held_micros)
         if code is not None:
-            self._by_code[code] = grant.number
+            self._by_code[code.key] = grant.number
         return grant
 
     # -- redeeming
@@ -276,6 +287,8 @@ class Book:
     def redeem(self, ask: RedeemAsk) -> Redeemed | Refused | Conflict:
         """Redeem, if that is good now."""
         known = next((each for each in self._redemptions.values() if each.request == ask.request), None)
+        if known is not None and known.given_back_ms is not None:
+            return Refused(Cause.GIVEN_BACK)
         if known is not None:
             is_same = (not ask.code or known.code == ask.code) and (ask.offer is None or known.offer == ask.offer.name)
             is_theirs = ask.who is None or known.person is None or known.person in ask.who.people
@@ -347,16 +360,15 @@ class Book:
     def _put_redemption(
         self, ask: RedeemAsk, offer: Offer, grant: Grant | None, people: Sequence[PersonId], found: Redeemable
     ) -> Redemption:
-        identifier = grant.identifier if grant is not None else ask.who.identifier if ask.who is not None else ""
-        person = grant.person if grant is not None else people[0] if people else None
+        asked_by = ask.who.identifier if ask.who is not None else ""
         redemption = Redemption(
             self._facts.next_redemption,
             offer.name,
             None if grant is None else grant.number,
-            person,
+            people[0] if people else None,
             UNSTORED,
-            identifier,
-            ask.code or (grant.code if grant is not None and grant.code is not None else ""),
+            (grant.identifier if grant is not None else "") or asked_by,
+            ask.code or (grant.code.key if grant is not None and grant.code is not None else ""),
             ask.request,
             max(self._now_ms, 0 if grant is None else grant.granted_ms),
             0 if found.cost is None else micros_of(found.cost.amount),
@@ -393,14 +405,14 @@ class Book:
                 self._count(grant.offer, held=1, held_micros=grant.held_micros)
         return Redeemed(undone, is_new=True)
 
-    def decline(self, ask: DeclineAsk) -> None:
-        """Note that somebody does not want an offer; what they hold of it, unredeemed, may be had by others."""
-        held = [each for each in self._theirs(ask.offer.name, ask.who.people) if each.is_held]
-        for each in held:
-            self._end(each, End.DECLINED, DECLINED, ask.circumstances)
-        if not held:
-            told = {"offer": ask.offer.name, "version": ask.offer.version, **_circumstances(ask.circumstances)}
-            self._tell(DECLINED, f"asked-{ask.request}", ask.who.people[0], ask.who.identifier, self._now_ms, told)
+    def note(self, ask: NoteAsk) -> None:
+        """Note what was done. What somebody who declines holds of the offer, unredeemed, may be had by others."""
+        if ask.name == DECLINED:
+            for each in self._theirs(ask.offer.name, ask.who.people):
+                if each.is_held:
+                    self._end(each, End.DECLINED, DECLINED, ask.circumstances)
+        told = {"offer": ask.offer.name, "version": ask.offer.version, **_circumstances(ask.circumstances)}
+        self._tell(ask.name, ask.key, ask.who.people[0], ask.who.identifier, self._now_ms, told)
 
     def expire(self, ask: ExpireAsk) -> bool:
         """End a grant whose time is over; whether that is news."""
@@ -444,7 +456,7 @@ class Book:
             "offer": grant.offer,
             "version": grant.version,
             "grant": grant.number,
-            "code": grant.code or "",
+            "code": "" if grant.code is None else grant.code.shown,
             "until": grant.expires_ms or 0,
             **({"reason": str(grant.ended)} if grant.ended is not None else {}),
             **_circumstances(circumstances),
@@ -458,7 +470,7 @@ class Book:
             "version": grant.version if grant is not None else offer.version if offer is not None else 0,
             "redemption": told.number,
             "grant": told.grant or 0,
-            "code": told.code,
+            "code": told.code if grant is None or grant.code is None else grant.code.shown,
             "until": 0 if grant is None else grant.expires_ms or 0,
             "order": told.order,
             **({"value": told.micros / 1_000_000, "currency": told.currency} if told.currency else {}),
@@ -470,7 +482,8 @@ class Book:
     def _tell(
         self, name: str, key: str, person: PersonId | None, identifier: str, at_ms: int, properties: Mapping[str, Any]
     ) -> int:
-        self.told.append(Told(name, key, person, identifier, at_ms, properties))
+        root = None if person is None else self._facts.one_with.get(person, (person,))[0]
+        self.told.append(Told(name, key, root, identifier, at_ms, properties))
         return len(self.told) - 1
 
 

@@ -13,6 +13,7 @@ from courtesy.offer.terms import Money, OfferTerms, Value, bound_of, cost_of, cu
 class Cause(StrEnum):
     """Why not: a closed list, in order of precedence."""
 
+    GIVEN_BACK = "given_back"
     UNKNOWN = "unknown"
     WITHDRAWN = "withdrawn"
     SOMEBODY_ELSES = "somebody_elses"
@@ -29,6 +30,7 @@ class Cause(StrEnum):
 
 
 SAID = {
+    Cause.GIVEN_BACK: "This redemption was undone.",
     Cause.UNKNOWN: "We know no such offer or code.",
     Cause.WITHDRAWN: "This offer was withdrawn.",
     Cause.SOMEBODY_ELSES: "This code was given to somebody else.",
@@ -46,6 +48,7 @@ SAID = {
 """What can be told to the customer."""
 
 HINT = {
+    Cause.GIVEN_BACK: "redeem anew by a request with another id",
     Cause.UNKNOWN: "check what was typed; minted codes have no I, O, 0 or 1",
     Cause.WITHDRAWN: "",
     Cause.SOMEBODY_ELSES: "ask for the code of this customer, or look their offers up",

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.offer.codes import OwnCode
 from courtesy.offer.terms import Value
 
 
@@ -23,9 +24,9 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     """That somebody may redeem an offer, by the value that it had then.
 
     `person`: whose it is now, None once they are forgotten. `identifier`: by which it was granted, empty once they are
-    forgotten; so that what happens to it goes with it when they are cut apart. `code`: as codes are compared, None when
-    it has none of its own. `request`: the id of the request that asked for it. `expires_ms`: None for never. While it
-    `is_held`, one piece of the stock and `held_micros` of the budget are kept for it.
+    forgotten; so that what happens to it goes with it when they are cut apart. `code`: None when it has none of its
+    own. `request`: the id of the request that asked for it. `expires_ms`: None for never. While it `is_held`, one piece
+    of the stock and `held_micros` of the budget are kept for it.
     """
 
     number: int
@@ -34,7 +35,7 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     person: PersonId | None
     position: Position
     identifier: str
-    code: str | None
+    code: OwnCode | None
     request: str | None
     value: Value
     granted_ms: int

@@ -32,6 +32,7 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.hearsay import VENDOR_MAX
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
+from courtesy.offer.terms import OfferTerms
 from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
@@ -66,6 +67,7 @@ SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
 RECIPIENT = "recipient"
+OFFER = "offer"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
@@ -178,6 +180,7 @@ class Definitions:
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
+    offers: dict[str, OfferTerms] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
@@ -235,6 +238,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.question_caps = msgspec.json.decode(each.body, type=Caps)
         elif each.kind == RECIPIENT:
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
+        elif each.kind == OFFER:
+            out.offers[each.name] = msgspec.json.decode(each.body, type=OfferTerms)
         elif each.kind == SEGMENT:
             out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
         elif each.kind == SEGMENT_SETTLED:
@@ -483,6 +488,15 @@ class CatalogCache:
     async def remove_recipient(self, name: str, by: str) -> None:
         """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(RECIPIENT, name, by)
+
+    async def define_offer(self, name: str, terms: OfferTerms, by: str) -> None:
+        """Create or change an offer, which must be sound. One that is as it was makes no revision."""
+        if self._definitions.offers.get(name) != terms:
+            await self._define(OFFER, name, msgspec.json.encode(terms), by)
+
+    async def remove_offer(self, name: str, by: str) -> None:
+        """Remove an offer. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(OFFER, name, by)
 
     async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
         """Create or change a segment, which must be sound. One that is as it was makes no revision.

@@ -10,6 +10,7 @@ CREATE TABLE offer_grant (
     position bigint NOT NULL,
     identifier text NOT NULL,
     code text,
+    code_shown text NOT NULL,
     request text,
     value text NOT NULL,
     granted bigint NOT NULL,
@@ -66,6 +67,7 @@ CREATE TABLE offer_pool (
 );
 CREATE TABLE offer_code (
     code text PRIMARY KEY,
+    shown text NOT NULL,
     pool text NOT NULL,
     number bigint GENERATED ALWAYS AS IDENTITY,
     is_taken boolean NOT NULL DEFAULT false
