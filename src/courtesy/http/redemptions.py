@@ -127,8 +127,8 @@ async def redeem_offer(asked: Asked[NoQuery, RedemptionBody]) -> RedeemedView:
         said = f"{SAID[found.cause]} {found.detail}".strip()
         return RedeemedView(False, False, None, None, "", found.cause, said, HINT[found.cause])
     offer = app.offers.now().get(found.redemption.offer)
-    value, title = (None, "") if offer is None else (offer.terms.value, offer.terms.title)
-    return RedeemedView(True, found.is_new, redemption_view(found.redemption), value, title, None, "", "")
+    title = "" if offer is None else offer.terms.title
+    return RedeemedView(True, found.is_new, redemption_view(found.redemption), found.value, title, None, "", "")
 
 
 async def give_back_redemption(asked: Asked[NoQuery, None]) -> RedemptionView:

@@ -25,7 +25,7 @@ from courtesy.offer.redeeming import (
 )
 from courtesy.offer.rows import End, Grant, OfferTally, Redemption
 from courtesy.offer.standing import DECLINED, EXPIRED, GIVEN_BACK, GRANTED, REDEEMED
-from courtesy.offer.terms import MintedCode, Money, OfferTerms, PoolCode, micros_of
+from courtesy.offer.terms import MICROS, MintedCode, Money, OfferTerms, PoolCode, Value, micros_of
 
 UNSTORED = Position(0)
 
@@ -130,9 +130,11 @@ class Granted(NamedTuple):
 
 
 class Redeemed(NamedTuple):
-    """A redemption, and what it was worth; `is_new`: whether it is this act's."""
+    """A redemption, and the value that the offer had for it, None for one that is gone; `is_new`: whether it is this
+    act's."""
 
     redemption: Redemption
+    value: Value | None
     is_new: bool
 
 
@@ -292,7 +294,7 @@ class Book:
         if known is not None:
             is_same = (not ask.code or known.code == ask.code) and (ask.offer is None or known.offer == ask.offer.name)
             is_theirs = ask.who is None or known.person is None or known.person in ask.who.people
-            return Redeemed(known, is_new=False) if is_same and is_theirs else Conflict(ask.request)
+            return self._redeemed(known, is_new=False) if is_same and is_theirs else Conflict(ask.request)
         grant = self._grants.get(self._by_code.get(ask.code, 0)) if ask.code else None
         offer = self._meant(ask, grant)
         if not isinstance(offer, Offer):
@@ -332,7 +334,7 @@ class Book:
             for each in self._theirs(offer.name, people):
                 if each.is_held:
                     self._end(each, End.SPARE, EXPIRED, ask.circumstances)
-        return Redeemed(redemption, is_new=True)
+        return self._redeemed(redemption, is_new=True)
 
     def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | Cause:
         """The offer that is to be redeemed, or why none is."""
@@ -349,6 +351,11 @@ class Book:
                 return Cause.UNKNOWN
             return found
         return Cause.UNKNOWN if offer is None else offer
+
+    def _redeemed(self, redemption: Redemption, *, is_new: bool) -> Redeemed:
+        grant, offer = self._grants.get(redemption.grant or 0), self._offers.get(redemption.offer)
+        value = grant.value if grant is not None else None if offer is None else offer.terms.value
+        return Redeemed(redemption, value, is_new)
 
     def _best(self, theirs: Sequence[Grant]) -> Grant | None:
         """The grant by which somebody redeems who shows no code: a good one that ends first, else the latest."""
@@ -393,7 +400,7 @@ class Book:
         one that never was."""
         redemption = self._redemptions.get(ask.number)
         if redemption is None or redemption.given_back_ms is not None:
-            return None if redemption is None else Redeemed(redemption, is_new=False)
+            return None if redemption is None else self._redeemed(redemption, is_new=False)
         undone = replace(redemption, given_back_ms=max(self._now_ms, redemption.at_ms + 1))
         self._set_redemption(undone, self._tell_of_redemption(GIVEN_BACK, undone, ask.circumstances))
         self._count(undone.offer, redeemed=-1, given_back=1, spent_micros=-undone.micros)
@@ -403,7 +410,7 @@ class Book:
             self._set_grant(grant)
             if grant.is_held:
                 self._count(grant.offer, held=1, held_micros=grant.held_micros)
-        return Redeemed(undone, is_new=True)
+        return self._redeemed(undone, is_new=True)
 
     def note(self, ask: NoteAsk) -> None:
         """Note what was done. What somebody who declines holds of the offer, unredeemed, may be had by others."""
@@ -473,7 +480,7 @@ class Book:
             "code": told.code if grant is None or grant.code is None else grant.code.shown,
             "until": 0 if grant is None else grant.expires_ms or 0,
             "order": told.order,
-            **({"value": told.micros / 1_000_000, "currency": told.currency} if told.currency else {}),
+            **({"value": told.micros / MICROS, "currency": told.currency} if told.currency else {}),
             **_circumstances(circumstances),
         }
         at_ms = told.at_ms if told.given_back_ms is None else told.given_back_ms
