@@ -83,7 +83,7 @@ class PostOffice:
 class PlainWords:
     """Everybody is told the same."""
 
-    async def write(self, each: Admitted, state: PersonState, now_ms: int) -> Written:
+    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written:
         return Written({"subject": each.message.content, "text": f"for {state.person}"}, "en")
 
 

@@ -538,8 +538,8 @@ class MemoryEngine(Content):
 
     # -- delivery
 
-    async def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
-        return self._disk.delivery.start_run(campaign, revision, start_ms)
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
+        return self._disk.delivery.start_run(campaign, content, start_ms)
 
     async def runs(self, campaign: str | None, *, open_only: bool = False) -> list[CampaignRun]:
         return self._disk.delivery.runs(campaign, open_only=open_only)

@@ -45,6 +45,7 @@ from courtesy.http import (
     segment_discovery,
     segment_members,
     segments,
+    sending,
     standards,
     tracking,
 )
@@ -100,6 +101,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *segments.OPERATIONS,
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
+    *sending.OPERATIONS,
     *content.OPERATIONS,
     *content_releases.OPERATIONS,
     *segment_discovery.OPERATIONS,

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
+from courtesy.content.wording import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.asked import Asking, Campaigns
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
-from courtesy.runtime.content_compiling import compile_item
 from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases
@@ -94,6 +95,8 @@ class App:
     previews: Previews
     lists: Lists
     discoveries: Discoveries
+    asking: Asking
+    campaigns: Campaigns
     contents: Contents
     publications: Publications
     releases: Releases
@@ -157,6 +160,8 @@ def make_app(
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
+        Asking(engine, clock),
+        Campaigns(engine, catalog, publications, clock),
         contents,
         publications,
         Releases(engine, publications, clock),
