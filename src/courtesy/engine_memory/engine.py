@@ -35,7 +35,7 @@ from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, Messag
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
-from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement, StoredEffect
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
@@ -228,6 +228,9 @@ class MemoryEngine(Content):
             if settlement.fate is not None:
                 disk.delivery.counts[settlement.fate] += 1
         return True
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        return self._disk.outbox.by_key(keys)
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
