@@ -68,6 +68,7 @@ class Counted(NamedTuple):
     """What this person did before anybody asked for it: marks of the events up to when a segment was defined."""
 
     marks: dict[str, Mark]
+    at_ms: int
 
 
 class Settled(NamedTuple):
@@ -153,9 +154,7 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     if isinstance(given, HandOver):
         return _hand_over(state, given.survivor, catalog)
     if isinstance(given, Counted):
-        state.marks = state.marks or Marks()
-        join_marks(state.marks.marks, given.marks)
-        return NOTHING
+        return _add_counted(state, given, catalog)
     if isinstance(given, Settled):
         return _settle(state, given, catalog)
     return _absorb(state, given.state, catalog, now_ms)
@@ -169,6 +168,16 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
     return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _add_counted(state: PersonState, given: Counted, catalog: Catalog) -> Outcome:
+    """Add what was counted. It may come after a segment became ready that asks for it: forwarded, to a survivor."""
+    state.marks = state.marks or Marks()
+    join_marks(state.marks.marks, given.marks)
+    if catalog.watch is None:
+        return NOTHING
+    touched = Touched(patterns=list(given.marks))
+    return _turned(state, NOTHING, catalog.watch.turn(state, touched, given.at_ms, "counted", live=True))
 
 
 def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:

@@ -44,10 +44,21 @@ class SegmentBuilder:
     """Makes segments ready, those first that were defined first."""
 
     def __init__(
-        self, engine: Engine, history: History, catalog: CatalogCache, clock: Clock, settler: Settler | None = None
+        self,
+        engine: Engine,
+        history: History,
+        catalog: CatalogCache,
+        clock: Clock,
+        settler: Settler | None = None,
+        *,
+        people_page: int = PEOPLE_PAGE,
+        wait_s: float = WAIT_S,
     ) -> None:
-        """`settler`: settles what a segment asks of others, before it is ready; None where none does."""
+        """`settler`: settles what a segment asks of others, before it is ready; None where none does. `people_page`:
+        people counted in one append; `wait_s`: how long it waits before it looks again how far others are."""
         self._settler = settler
+        self._people_page = people_page
+        self._wait_s = wait_s
         self._engine = engine
         self._history = history
         self._catalog = catalog
@@ -87,6 +98,8 @@ class SegmentBuilder:
             await self._count(segment)
             if self._settler is not None:
                 await self._settler.settle(settled_conditions([segment]))
+            # Whoever is looked at from now on has all that was counted for them.
+            await self._folded_up_to(await self._engine.head())
             await self._catalog.segment_is_ready(segment.name, segment.revision)
         await self._wake_all()
         await self._tell(segment, SegmentStage.LIVE)
@@ -120,11 +133,11 @@ class SegmentBuilder:
         async def is_folded() -> bool:
             return not any(each.folded < position and each.unfolded_count for each in await self._engine.status())
 
-        await _until(is_folded)
+        await self._until(is_folded)
 
     async def _count_up_to(self, since: Position, tally: Tally) -> None:
         after: PersonId | None = None
-        while people := await self._engine.stored_people(after, PEOPLE_PAGE):
+        while people := await self._engine.stored_people(after, self._people_page):
             after = people[-1]
             owned = await self._history.of(people)
             counted = _counted(((owner, record) for record, owner in owned.items() if record.position <= since), tally)
@@ -163,16 +176,13 @@ class SegmentBuilder:
         async def all_woke() -> bool:
             return not await self._engine.waiting_count(WAKE)
 
-        await _until(all_woke)
+        await self._until(all_woke)
         await self._folded_up_to(await self._engine.head())
 
-
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Return when it holds. Other processes make it so, which nobody hears of."""
-    while True:
-        if await holds():
-            return
-        await asyncio.sleep(WAIT_S)
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Return when it holds. Other processes make it so, which nobody hears of."""
+        while not await holds():
+            await asyncio.sleep(self._wait_s)
 
 
 def _since(segment: SegmentDefinition) -> tuple[Position, int]:
