@@ -9,7 +9,7 @@ on whoever does anything is looked at, and a timer wakes everybody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
 from itertools import groupby
 
@@ -23,7 +23,7 @@ from courtesy.engine.segment import SegmentStage, SegmentState
 from courtesy.identity.resolve import Changes
 from courtesy.person.marks import Mark
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, counted_payload, input_of
-from courtesy.person.state import PersonState
+from courtesy.person.state import PersonState, decode_state
 from courtesy.person.step import WAKE, Occurred
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
@@ -149,10 +149,9 @@ class SegmentBuilder:
         now_ms = self._clock.now_ms()
         keys = {person: _key(person, tally) for person in counted}
         async with self._engine.appending() as append:
-            restored = await self._engine.restored_since(since)
-            restored |= {part for parts in (await append.parts(restored)).values() for part in parts}
+            anew = await self._found_anew(counted, since)
             seen = await append.seen(list(keys.values()))
-            fresh = [person for person in counted if keys[person] not in seen and person not in restored]
+            fresh = [person for person in counted if keys[person] not in seen and person not in anew]
             records = [
                 NewRecord(
                     person, RecordKind.COUNTED, now_ms, now_ms, SYSTEM_SOURCE, keys[person],
@@ -163,6 +162,31 @@ class SegmentBuilder:
             if records:
                 own = [keys[person] for person in fresh]
                 await append.write(AppendBatch(records, own, Changes(), (), (), now_ms))
+
+    async def _found_anew(self, people: Collection[PersonId], since: Position) -> set[PersonId]:
+        """Those of some people who were found anew since a position, alone or with whom they were part of by then."""
+        restored = await self._engine.latest_since(since, RecordKind.RESTORE)
+        if not restored:
+            return set()
+        handed_over = await self._engine.latest_since(since, RecordKind.HAND_OVER)
+        return {person for person in people if await self._is_anew(person, restored, handed_over)}
+
+    async def _is_anew(
+        self, person: PersonId, restored: Mapping[PersonId, Position], handed_over: Mapping[PersonId, Position]
+    ) -> bool:
+        """Whether somebody, or whom they became part of before that one was found anew, was."""
+        passed: set[PersonId] = set()
+        joined = Position(0)
+        whole: PersonId | None = person
+        while whole is not None and whole not in passed:
+            if joined <= restored.get(whole, -1):
+                return True
+            passed.add(whole)
+            joined = max(joined, handed_over.get(whole, joined))
+            state = (await self._engine.states([whole])).get(whole)
+            # Who has not handed over yet does so after whatever was found anew.
+            whole = None if state is None else decode_state(state).merged_into
+        return False
 
     # -- looking
 

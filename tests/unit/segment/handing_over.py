@@ -85,17 +85,18 @@ class Gate:
 
 
 Build = Callable[..., SegmentBuilder]
+Settle = Callable[..., Settler]
 
 
 class Shop:
     """A store with a fold worker, and a builder that goes on when it is let."""
 
-    def __init__(self, engine: MemoryEngine, clock: ManualClock, build: Build, *, settles: bool) -> None:
+    def __init__(self, engine: MemoryEngine, clock: ManualClock, build: Build, settle: Settle | None) -> None:
         self.noted: list[Noted] = []
         self._engine = engine
         self._clock = clock
         self._build = build
-        self._settles = settles
+        self._settle = settle
         self._catalog = CatalogCache(engine, clock)
         self._segments = Segments(engine, self._catalog, NamesSeen(engine, self._catalog, clock))
         folding = CatalogCache(engine, clock)
@@ -124,10 +125,10 @@ class Shop:
         return self._build(engine, History(engine), self._builders, self._clock, settler, people_page=1, wait_s=0)
 
     def _settler(self, engine: Engine, catalog: CatalogCache) -> Settler | None:
-        if not self._settles:
+        if self._settle is None:
             return None
         queries = SegmentQueries(self._engine, None, lambda: SOURCE_NAMES, THE_LAW)
-        return Settler(engine, lambda: queries, catalog, self._clock)
+        return self._settle(engine, lambda: queries, catalog, self._clock)
 
     # -- steps
 
@@ -144,7 +145,8 @@ class Shop:
 
     async def _pass_until(self, at_ms: int) -> None:
         while len(self.noted) < TIMERS_MAX and (due_ms := await self._due_ms()) is not None and due_ms < at_ms:
-            for instant in (due_ms - 1, due_ms):
+            # Who is to be woken is due at once.
+            for instant in (max(due_ms - 1, self._clock.now_ms()), max(due_ms, self._clock.now_ms())):
                 self._clock.set(instant)
                 await self._go_on(1)
                 await self._look()
@@ -200,7 +202,7 @@ class Shop:
             await self._fold()
             if len(await self._live()) == len(self._in_force()):
                 return
-            if self._settles:
+            if self._settle is not None:
                 await asyncio.sleep(0.001)  # SQL is asked in a thread
         raise AssertionError("a segment is never ready")
 
@@ -231,9 +233,8 @@ class Shop:
         """Note who is in, once all that is there is folded."""
         await self._fold()
         segments = await self._live()
-        if self._settles and segments:
-            settler = self._settler(self._engine, self._catalog)
-            assert settler is not None
+        settler = self._settler(self._engine, self._catalog)
+        if settler is not None and segments:
             await settler.settle(settled_conditions(self._catalog.now.segments_in_force))
             await self._fold()
         numbers = {self._catalog.now.revisions[SEGMENT, name].number: name for name in segments}
@@ -244,12 +245,13 @@ class Shop:
         self.noted.append(Noted(self._arriving.known, segments, self._clock.now_ms(), found))
 
 
-async def handed_over(script: Script, build: Build = SegmentBuilder, *, settles: bool = False) -> list[Noted]:
-    """What is noted of a script. `settles`: ranks and groups are settled before anything is noted."""
+async def handed_over(script: Script, build: Build = SegmentBuilder, settle: Settle | None = None) -> list[Noted]:
+    """What is noted of a script. `build`: what makes segments ready; `settle`: what settles ranks and groups before
+    anything is noted, None where nothing asks for any."""
     clock = ManualClock(instant_of(script.steps[0]))
     engine = MemoryEngine(clock)
     await engine.open()
-    shop = Shop(engine, clock, build, settles=settles)
+    shop = Shop(engine, clock, build, settle)
     try:
         await shop.open()
         await shop.play(script)

@@ -531,6 +531,7 @@ KINDS_OF_CONDITIONS: Kinds = (
 
 
 LIVE_KINDS: Kinds = (of_behaviour, of_behaviour, of_behaviour, of_person, of_person)
+SETTLED_KINDS: Kinds = (of_groups, of_groups, of_others, of_others, of_behaviour)
 
 
 @made_once

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from courtesy.runtime.segment_building import SegmentBuilder
+from courtesy.runtime.segment_settling import Settler
 from courtesy.segment.live.watch import Watch
 from tests.unit.segment import histories, reference
-from tests.unit.segment.canaries import JUDGING, WATCHING, Canary, counts
+from tests.unit.segment.canaries import BUILDING, JUDGING, SETTLING, WATCHING, Canary, CountsWhoIsAnew, counts, totals
+from tests.unit.segment.facts import Script
+from tests.unit.segment.handing_over import Noted, handed_over
 from tests.unit.segment.histories import Play
 from tests.unit.segment.live import played
+from tests.unit.segment.scripts import overtaken, parted_and_joined
 
 TRIES_MAX = 2_000
 
@@ -59,3 +65,36 @@ def test_a_watch_that_is_broken_is_noticed(watch: type[Watch]) -> None:
 
     with pytest.raises(Noticed):
         look()
+
+
+@pytest.mark.parametrize("build", BUILDING.values(), ids=BUILDING.keys())
+def test_a_builder_that_is_broken_is_noticed(build: type[SegmentBuilder]) -> None:
+    """Sooner or later something is missing, or counted twice."""
+
+    @only_making
+    @given(histories.scripts((totals,)))
+    def make_ready(script: Script) -> None:
+        _compare(asyncio.run(handed_over(script, build)))
+
+    with pytest.raises(Noticed):
+        make_ready()
+
+
+async def test_a_builder_that_counts_who_was_found_anew_is_noticed() -> None:
+    """It depends on how many questions it has asked by then."""
+    with pytest.raises(Noticed):
+        for asked in range(60):
+            _compare(await handed_over(parted_and_joined(asked), CountsWhoIsAnew))
+
+
+@pytest.mark.parametrize("settle", SETTLING.values(), ids=SETTLING.keys())
+async def test_a_settler_that_is_broken_is_noticed(settle: type[Settler]) -> None:
+    """A rank holds for somebody for whom it does not."""
+    with pytest.raises(Noticed):
+        _compare(await handed_over(overtaken(), settle=settle))
+
+
+def _compare(noted: Sequence[Noted]) -> None:
+    for each in noted:
+        if each.members != reference.members(each.known, each.segments, each.at_ms):
+            raise Noticed
