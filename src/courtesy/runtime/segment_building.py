@@ -205,7 +205,9 @@ class SegmentBuilder:
 
     async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Return when it holds. Other processes make it so, which nobody hears of."""
-        while not await holds():
+        while True:
+            if await holds():
+                return
             await asyncio.sleep(self._wait_s)
 
 

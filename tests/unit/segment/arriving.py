@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import PersonId
 from courtesy.base.time import ManualClock
 from courtesy.engine.contract import Append, AppendBatch, Engine
 from courtesy.event.event import encode

@@ -82,16 +82,17 @@ def test_a_builder_that_is_broken_is_noticed(build: type[SegmentBuilder]) -> Non
 
 async def test_a_builder_that_counts_who_was_found_anew_is_noticed() -> None:
     """It depends on how many questions it has asked by then."""
+    noted = [each for asked in range(60) for each in await handed_over(parted_and_joined(asked), CountsWhoIsAnew)]
     with pytest.raises(Noticed):
-        for asked in range(60):
-            _compare(await handed_over(parted_and_joined(asked), CountsWhoIsAnew))
+        _compare(noted)
 
 
 @pytest.mark.parametrize("settle", SETTLING.values(), ids=SETTLING.keys())
 async def test_a_settler_that_is_broken_is_noticed(settle: type[Settler]) -> None:
     """A rank holds for somebody for whom it does not."""
+    noted = await handed_over(overtaken(), settle=settle)
     with pytest.raises(Noticed):
-        _compare(await handed_over(overtaken(), settle=settle))
+        _compare(noted)
 
 
 def _compare(noted: Sequence[Noted]) -> None:

@@ -1,5 +1,5 @@
-"""Segments that are defined, edited and archived in the middle of a history have the members of the reference as soon as
-they are live, whoever dies while they are made ready."""
+"""Segments that are defined, edited and archived in the middle of a history have the members of the reference as soon
+as they are live, whoever dies while they are made ready."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.unit.segment.handing_over import handed_over
 from tests.unit.segment.scripts import killed, overtaken, parted_and_joined
 
 EXAMPLES = int(os.environ.get("SEGMENT_EXAMPLES", "120"))
+
 
 async def check(script: Script, settle: type[Settler] | None = None) -> None:
     """Whoever is noted is who the reference finds."""

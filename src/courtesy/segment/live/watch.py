@@ -180,9 +180,7 @@ class Watch:
         for value in values:
             of_path.setdefault(plain(value), []).append(pattern)
 
-    def _compiled(
-        self, node: Expression, patterns: Mapping[str, tuple[str, Position]], place: int
-    ) -> Look:
+    def _compiled(self, node: Expression, patterns: Mapping[str, tuple[str, Position]], place: int) -> Look:
         match node:
             case tree.All(of):
                 return _all([self._compiled(each, patterns, place) for each in of])
