@@ -48,6 +48,7 @@ async def test_who_has_a_record_of_a_kind_is_told_from_a_position_on(engine: Eng
         first = await append.write(batch([record(ANN, "m1", kind=RecordKind.RESTORE)]))
     async with engine.appending() as append:
         await append.write(batch([record(BOB, "m2", kind=RecordKind.RESTORE), record(ZOE, "m3")]))
+    async with engine.appending() as append:
         last = await append.write(batch([record(BOB, "m4", kind=RecordKind.RESTORE)]))
     assert await engine.latest_since(Position(0), RecordKind.RESTORE) == {ANN: first, BOB: last}
     assert await engine.latest_since(first, RecordKind.RESTORE) == {BOB: last}
