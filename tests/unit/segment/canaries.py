@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.event.event import Fact
 from courtesy.person.catalog import Touched
 from courtesy.person.marks import Crossing, Mark
 from courtesy.person.state import PersonState
@@ -101,6 +102,13 @@ def counts(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
 def totals(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
     """Whether somebody did something so often, ever."""
     return st.integers(1, 4).map(lambda times: tree.Did(tree.Event(tree.ANYTHING), times, times))
+
+
+@made_once
+def stances(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody refused, or wished for something."""
+    refused = tree.Consent(tree.Stance.REFUSED, "marketing", "email")
+    return st.sampled_from((refused, tree.Preference("marketing", tree.Present(), "email")))
 
 
 @made_once
@@ -201,10 +209,27 @@ class LosesWhoJoined(Watch):
         return [] if touched is None else super().turn(state, touched, at_ms, cause, live=live)
 
 
-WATCHING: dict[str, type[Watch]] = {
-    "timers are a ms late": LooksLate,
-    "there are no timers": NeverLooksAgain,
-    "joining changes nothing": LosesWhoJoined,
+class HearsNoChoice(Watch):
+    """What people allow, refuse and wish has nobody looked at."""
+
+    def count(self, state: PersonState, fact: Fact, tie: int, position: Position | None) -> Touched:
+        return replace(super().count(state, fact, tie, position), choices=False)
+
+
+class StandsOnNothing(Watch):
+    """Who enters or leaves a segment is not looked at for those that stand on it."""
+
+    def __init__(self, *given: Anything, **named: Anything) -> None:
+        super().__init__(*given, **named)
+        self._of_segment = {}
+
+
+WATCHING: dict[str, tuple[type[Watch], Kinds]] = {
+    "timers are a ms late": (LooksLate, (counts,)),
+    "there are no timers": (NeverLooksAgain, (counts,)),
+    "joining changes nothing": (LosesWhoJoined, (counts,)),
+    "choices change nothing": (HearsNoChoice, (stances,)),
+    "segments stand on nothing": (StandsOnNothing, (counts,)),
 }
 """Broken watches of the fold."""
 
@@ -250,7 +275,6 @@ BUILDING: dict[str, type[SegmentBuilder]] = {
     "what comes counts as what was": CountsOn,
     "what was counts for nothing": CountsNothing,
     "nobody is woken": WakesNobody,
-    "who goes on counts again": ForgetsItsPlace,
 }
 """Broken builders of new segments."""
 
