@@ -35,9 +35,15 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.content_compiling import compile_item
+from courtesy.runtime.content_publishing import Publications
+from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
+from courtesy.runtime.names_seen import NamesSeen
+from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
+from courtesy.runtime.offers import Offers
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.recipient import SubjectIds
@@ -46,6 +52,7 @@ from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.segment_building import SegmentBuilder
 from courtesy.runtime.segment_settling import Settler
+from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
@@ -94,6 +101,8 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
+            asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
+            asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
@@ -205,12 +214,26 @@ async def _keep_segments(
             await archive.close()
 
 
+async def _end_offers(engine: Engine, catalog: CatalogCache, stop: asyncio.Event) -> None:
+    """End what was granted of offers when its time is over."""
+    clock = SystemClock()
+    offers = Offers(engine, catalog, Segments(engine, catalog, NamesSeen(engine, catalog, clock)))
+    await keep_expiring(OfferLedger(engine, offers, clock), stop)
+
+
 def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:
     """What tells the recipients that are defined, at addresses that the settings permit."""
     permitted = permitted_networks(settings.allow_private_webhooks)
     clock = SystemClock()
     calls = SubjectCalls(Outside(clock, GuardedNetwork(SystemResolver(), permitted)))
     return Teller(engine, lambda: catalog.now.recipients, calls, SubjectIds(settings), clock)
+
+
+def make_releaser(engine: Engine, catalog: CatalogCache) -> Releaser:
+    """What publishes the releases that are scheduled."""
+    clock = SystemClock()
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 
 async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:
