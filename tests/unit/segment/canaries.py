@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
+from itertools import count
 from typing import Any as Anything
 
 import msgspec
@@ -265,9 +266,11 @@ class CountsWhoIsAnew(SegmentBuilder):
 class ForgetsItsPlace(SegmentBuilder):
     """What another appended before it died is appended again."""
 
+    _appends = count()
+
     async def _append(self, counted: Mapping[PersonId, Mapping[str, Mark]], since: Position, tally: Tally) -> None:
         other = copy(tally)
-        other.keys = frozenset({f"{id(self)}", *tally.keys})
+        other.keys = frozenset({str(next(self._appends)), *tally.keys})
         await super()._append(counted, since, other)
 
 

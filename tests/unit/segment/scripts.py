@@ -20,10 +20,12 @@ def killed(asked: int) -> Script:
         Defined("twice", parse("did Order exactly 2 times").segment, 1_000),
         Defined("not twice", parse("did Order and not in segment twice").segment, 1_000),
         order(2),
+        Looked(1_000),
         Killed(1_000),
         order(3, body=3, at_ms=2_000),
     ]
-    return Script(steps, [*[(0, True)] * 4, (asked, False), (asked % 7, True), (0, True)])
+    # Folded now and then, for it waits for who folds.
+    return Script(steps, [*[(0, True)] * 5, (asked, asked % 2 == 0), (asked % 7, True), (0, True)])
 
 
 def parted_and_joined(asked: int) -> Script:
