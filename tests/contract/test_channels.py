@@ -16,9 +16,10 @@ from courtesy.base.time import ManualClock
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import Attempt, Channel, FailCause, Failed, Outside, Parcel, Retry
 from courtesy.channel.email import CARRIERS
-from courtesy.channel.email.carrier import Answer, Carrier, Later, Refused
+from courtesy.channel.email.carrier import Carrier
 from courtesy.channel.email.letter import Letter
 from courtesy.channel.guard import SocketOption
+from courtesy.channel.message import Answer, Later, Refused
 from courtesy.component.declaration import Component, FieldType, Kind, flaws
 from courtesy.component.reference import json_schema, reference_markdown
 from courtesy.component.validation import validated

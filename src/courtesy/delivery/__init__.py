@@ -1,1 +1,1 @@
-"""What becomes of messages: reports of other systems, read into one form, and what follows from them."""
+"""Delivery, as far as it is pure: whether, when and over which channel a message leaves, and what became of it."""

@@ -8,52 +8,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
-import msgspec
-
 from courtesy.channel.contract import Outside
 from courtesy.channel.email.letter import Letter
+from courtesy.channel.message import Answer
 from courtesy.component.declaration import Component
-from courtesy.delivery.cause import DeliveryCause
-
-
-class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
-    """The other side took the letter, and is in charge of it now. `message_id` is its own name for it, if it told
-    one."""
-
-    words: str
-    message_id: str = ""
-
-
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The other side refused this letter for good; it has not gone out. `status` is an enhanced code, or empty."""
-
-    cause: DeliveryCause
-    words: str
-    status: str = ""
-
-
-class Later(msgspec.Struct, frozen=True, tag="later"):
-    """The letter has certainly not gone out, and may another time: not before `after_ms` from now, if that was said.
-
-    With the cause SET_UP no letter will go out in this way until somebody mends it; it is not the letter's fault.
-    """
-
-    cause: DeliveryCause
-    words: str
-    status: str = ""
-    after_ms: int | None = None
-
-
-class Unsure(msgspec.Struct, frozen=True, tag="unsure"):
-    """All of the letter was handed over, and no answer came: it may have gone out, and may not. Later reports of the
-    letter settle it; to send it again may be to send it twice."""
-
-    words: str
-
-
-Answer = Accepted | Refused | Later | Unsure
-"""What became of one attempt. `words` are for people: they may quote the other side, so they are kept, but not
-logged."""
 
 
 class Carrier(Protocol):

@@ -13,7 +13,6 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted, Answer, Later, Refused
 from courtesy.channel.email.composing import composed
 from courtesy.channel.email.headers import address
 from courtesy.channel.email.letter import Letter
@@ -27,6 +26,7 @@ from courtesy.channel.email.provider import (
     json_object,
     not_theirs,
 )
+from courtesy.channel.message import Accepted, Answer, Later, Refused
 from courtesy.component.declaration import Component, Field, FieldType, Kind
 from courtesy.component.validation import validated
 from courtesy.delivery.cause import DeliveryCause as Cause

@@ -16,10 +16,10 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import SECOND_MS
 from courtesy.channel.connections import Connections
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted, Answer, Later, Refused, Unsure
 from courtesy.channel.email.composing import more_lines, optional_lines
 from courtesy.channel.email.letter import Letter
 from courtesy.channel.guard import Blocked, Unresolved
+from courtesy.channel.message import Accepted, Answer, Later, Refused, Unsure
 from courtesy.channel.webhook import IDLE_CONNECTIONS, IDLE_S, check_url, host_header, parsed_url, retry_after_ms
 from courtesy.component.declaration import Field, FieldType
 from courtesy.delivery.cause import DeliveryCause

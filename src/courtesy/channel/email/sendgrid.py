@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from courtesy.base.errors import CourtesyError
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted, Answer, Later, Refused
 from courtesy.channel.email.headers import address, plain
 from courtesy.channel.email.letter import Letter
 from courtesy.channel.email.provider import (
@@ -28,6 +27,7 @@ from courtesy.channel.email.provider import (
     list_headers,
     not_theirs,
 )
+from courtesy.channel.message import Accepted, Answer, Later, Refused
 from courtesy.component.declaration import Component, Field, FieldType, Kind
 from courtesy.component.validation import validated
 from courtesy.delivery.cause import DeliveryCause as Cause

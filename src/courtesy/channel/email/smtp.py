@@ -12,7 +12,6 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Answer, Later, Refused
 from courtesy.channel.email.composing import composed
 from courtesy.channel.email.dkim import Signer, signed, signer
 from courtesy.channel.email.headers import address
@@ -20,6 +19,7 @@ from courtesy.channel.email.letter import Letter
 from courtesy.channel.email.smtp_lane import Lane, Limits
 from courtesy.channel.email.smtp_session import Envelope
 from courtesy.channel.mail import PORTS, Security, Server
+from courtesy.channel.message import Answer, Later, Refused
 from courtesy.component.declaration import Component, Field, FieldType, Kind
 from courtesy.component.validation import validated
 from courtesy.delivery.cause import DeliveryCause

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted, Answer, Later, Refused, Unsure
 from courtesy.channel.email.smtp_session import (
     FINAL_PATIENCE,
     ConnectionLost,
@@ -22,6 +21,7 @@ from courtesy.channel.email.smtp_session import (
     stuffed,
 )
 from courtesy.channel.mail import Server
+from courtesy.channel.message import Accepted, Answer, Later, Refused, Unsure
 from courtesy.delivery.cause import DeliveryCause
 from courtesy.delivery.diagnosis import diagnosed
 from courtesy.delivery.outcome import shortened

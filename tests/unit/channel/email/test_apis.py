@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from courtesy.channel.email import CARRIERS
-from courtesy.channel.email.carrier import Accepted, Answer, Carrier, Later, Refused, Unsure
+from courtesy.channel.email.carrier import Carrier
 from courtesy.channel.email.mailgun import Mailgun
 from courtesy.channel.email.postmark import Postmark
 from courtesy.channel.email.provider import TOKEN
 from courtesy.channel.email.sendgrid import Sendgrid
 from courtesy.channel.email.ses import Ses
 from courtesy.channel.email.smtp import Smtp
+from courtesy.channel.message import Accepted, Answer, Later, Refused, Unsure
 from courtesy.delivery.cause import DeliveryCause as Cause
 from tests.unit.channel.email.letters import FULL, letter, loopback
 from tests.unit.channel.receiver import Request, Script, answering, receiving, saying

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from courtesy.base.time import SystemClock
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted, Answer, Later, Refused, Unsure
 from courtesy.channel.email.smtp import Smtp
 from courtesy.channel.email.smtp_session import stuffed, xtext
 from courtesy.channel.guard import GuardedNetwork, SystemResolver
+from courtesy.channel.message import Accepted, Answer, Later, Refused, Unsure
 from courtesy.delivery.cause import DeliveryCause
 from tests.unit.channel.email.letters import ed25519_pem, letter, loopback, rsa_pem
 from tests.unit.channel.email.mail_server import HANG_UP, SILENCE, MailServer, Script, mail_server
