@@ -37,7 +37,7 @@ PART_ROWS = 8_000_000
 """For so many events at a time marks are made: unlike other questions these keep single events in memory, about 100
 bytes each."""
 
-WHOLE_ROWS = 4_000_000
+WHOLE_ROWS = 1_000_000
 """Up to so many events a preview looks at everybody; of more at one person of several."""
 
 SAMPLE = 10
