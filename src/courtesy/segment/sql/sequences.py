@@ -52,8 +52,8 @@ def _next(
     said = _absent_columns if step.absent else _present_columns
     columns = said(keys, reached, event, step)
     if barrier is not None:
-        template = "min(place)" if step.absent else "max(place)"
-        columns["barrier"] = _over(_only(template, barrier), keys, AFTER if step.absent else BEFORE)
+        function = "min" if step.absent else "max"
+        columns["barrier"] = _over(_only(function, "place", barrier), keys, AFTER if step.absent else BEFORE)
     looked = exp.select("*", *(named(phrase, f"{name}_{number}") for name, phrase in columns.items()))
     holds = _is_absent if step.absent else _is_present
     named_columns = {name: column(f"{name}_{number}") for name in columns}
@@ -64,7 +64,7 @@ def _next(
 
 def _present_columns(keys: list[str], reached: Phrase, event: Phrase, step: Step) -> dict[str, Phrase]:
     frame = BEFORE if step.after is None else f"RANGE BETWEEN UNBOUNDED PRECEDING AND {ms_of(step.after)} PRECEDING"
-    return {name: _over(_only(f"max({name})", reached), keys, frame) for name in _asked_of_other(step)}
+    return {name: _over(_only("max", name, reached), keys, frame) for name in _asked_of_other(step)}
 
 
 def _is_present(step: Step, columns: dict[str, Phrase], now_ms: int) -> list[Phrase]:
@@ -78,7 +78,7 @@ def _is_present(step: Step, columns: dict[str, Phrase], now_ms: int) -> list[Phr
 
 def _absent_columns(keys: list[str], reached: Phrase, event: Phrase, step: Step) -> dict[str, Phrase]:
     frame = AFTER if step.after is None else f"RANGE BETWEEN {ms_of(step.after)} FOLLOWING AND UNBOUNDED FOLLOWING"
-    return {name: _over(_only(f"min({name})", event), keys, frame) for name in _asked_of_other(step)}
+    return {name: _over(_only("min", name, event), keys, frame) for name in _asked_of_other(step)}
 
 
 def _asked_of_other(step: Step) -> tuple[str, ...]:
@@ -104,8 +104,9 @@ def ms_of(span: tree.Duration) -> int:
     return span.count * EXACT_MS[span.unit]
 
 
-def _only(aggregate: str, flag: Phrase) -> str:
-    return f"{aggregate} FILTER (WHERE {flag.sql('duckdb')})"
+def _only(function: str, name: str, flag: Phrase) -> str:
+    # Not by FILTER, which Spark does not know in windows.
+    return f"{function}(CASE WHEN {flag.sql('duckdb')} THEN {column(name).sql('duckdb')} END)"
 
 
 def _over(function: str, keys: list[str], frame: str) -> Phrase:

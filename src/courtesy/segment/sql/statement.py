@@ -11,7 +11,7 @@ from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.sql.bounds import ZONED, Bounds
 from courtesy.segment.sql.conditions import Conditions, mentions_value
-from courtesy.segment.sql.dialects import Path
+from courtesy.segment.sql.dialects import DIALECTS, Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
 from courtesy.segment.sql.nobody import counts_everybody, may_hold, must_have_done
@@ -43,7 +43,7 @@ class Compiled:
         text of the value, empty of a segment without values)."""
         for name, select in self.relations:
             query = query.with_(exp.to_identifier(name, quoted=True), as_=select, copy=False)
-        return query.sql(self.dialect)
+        return DIALECTS[self.dialect].said(query).sql(self.dialect)
 
     def members_of(self, segment: str) -> str:
         """The statement for all members of one: person_id and value."""
@@ -309,7 +309,8 @@ class _Making:
         last = exp.select(*by, named(sql("max(amount)" if node.bottom else "min(amount)"), "cut"))
         last = last.from_(placed.subquery("placed")).where(is_in)
         name = self.statement.add("cut", last.group_by("value") if by else last)
-        cut = exp.select("cut").from_(relation(name))
+        # Of one row: Spark wants to see that of a subquery that depends on where it stands.
+        cut = exp.select("max(cut)").from_(relation(name))
         if by:
             assert self.pairs is not None, "checked: only segments with values mention one"
             cut = cut.where(exp.EQ(this=column("value", name), expression=column("value", self.pairs)))
