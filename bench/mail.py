@@ -27,10 +27,10 @@ from bench.results import Figure
 from courtesy.base.time import SystemClock
 from courtesy.channel.address import EVERYWHERE
 from courtesy.channel.contract import Outside
-from courtesy.channel.email.carrier import Accepted
 from courtesy.channel.email.letter import Letter
 from courtesy.channel.email.smtp import Smtp
 from courtesy.channel.guard import GuardedNetwork, SystemResolver
+from courtesy.channel.message import Accepted
 from sim.server import free_port
 
 PROCESSES = 2

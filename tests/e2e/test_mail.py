@@ -10,11 +10,11 @@ import pytest
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
-from courtesy.channel.email.carrier import Accepted, Answer, Refused
 from courtesy.channel.email.composing import composed
 from courtesy.channel.email.dkim import signed, signer
 from courtesy.channel.email.ses import Ses
 from courtesy.channel.email.smtp import Smtp
+from courtesy.channel.message import Accepted, Answer, Refused
 from courtesy.delivery.cause import DeliveryCause
 from courtesy.delivery.outcome import OutcomeKind
 from courtesy.delivery.return_path import return_path, signed_token
