@@ -108,8 +108,9 @@ def _truncate(value: Any, _around: Surroundings, _spot: int, length: int = 80, e
     if len(text) <= limit:
         return text
     kept = text[: max(0, limit - len(_text(end)))]
-    at_word = kept.rsplit(None, 1)[0] if not text[len(kept) : len(kept) + 1].isspace() and " " in kept.strip() else kept
-    return (at_word.rstrip() + _text(end))[:limit]
+    within_word = not text[len(kept)].isspace() and not kept[-1:].isspace() and " " in kept
+    shorter = kept.rsplit(None, 1)[0] if within_word else kept
+    return (shorter.rstrip() + _text(end))[:limit]
 
 
 def _replace(value: Any, around: Surroundings, spot: int, old: str, new: str) -> str:
@@ -193,7 +194,7 @@ def number_of(value: Any) -> float | int | None:
         value = int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, int):
         return value if abs(value) < 10**18 else None
-    return value if isinstance(value, float) and math.isfinite(value) else None
+    return value if isinstance(value, float) and math.isfinite(value) and abs(value) < 1e18 else None
 
 
 def _whole(value: Any, otherwise: int) -> int:

@@ -168,8 +168,8 @@ class _Finder:
                 yield from self._value(left, known, needed=asked)
                 yield from self._value(right, known, needed=asked)
             case _:
-                for each in _parts(node):
-                    yield from self._value(each, known, needed=needed)
+                for part in _parts(node):
+                    yield from self._value(part, known, needed=needed)
 
 
 def _parts(node: Expression) -> Iterator[Expression | None]:
