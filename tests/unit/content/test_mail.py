@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from courtesy.base.errors import CourtesyError
 from courtesy.content.blocks import BLOCKS, read_fragment, read_mail
-from courtesy.content.mail import Compiled, FragmentText, compile_mail
+from courtesy.content.mail import Compiled, FragmentText, compile_mail, tidied
 from courtesy.content.marks import Marks
 from courtesy.content.rich_text import as_html, as_text
 from courtesy.content.scope import Scope
@@ -21,7 +21,7 @@ from courtesy.content.templates import compile_template
 
 SCOPE = Scope(
     person={"traits": {"first_name": "Ann & <Bo>", "vip": True}},
-    event={"total": 5, "products": [{"name": "Shoe", "price": 9.5, "sku": "s1"}, {"name": "Hat", "price": 1, "sku": "h"}]},
+    event={"total": 5, "products": [{"name": "Shoe", "price": 9.5, "sku": "s1"}, {"name": "Hat", "price": 1}]},
     placements={"hero": {"title": "Spring", "text": "10 % off", "url": "https://shop.example/o"}},
     message={"unsubscribe_url": "https://l.example/u", "preferences_url": "https://l.example/p"},
     locale="de",
@@ -37,7 +37,7 @@ def compiled(*blocks: Any, locale: str = "de", **fields: Any) -> Compiled:
 def both(mail: Compiled, scope: Scope = SCOPE) -> tuple[str, str]:
     """Both parts for one person."""
     html = compile_template(mail.html, html=True).render(scope).text
-    return html, compile_template(mail.text, html=False).render(scope).text
+    return html, tidied(compile_template(mail.text, html=False).render(scope).text)
 
 
 class Words(HTMLParser):
@@ -177,8 +177,8 @@ def test_fragments_are_put_in_with_the_locale_that_they_are_in() -> None:
         ([{"type": "text", "text": 3}], "/blocks/0/text", "expected str, found int"),
         ([{"type": "text", "text": "", "x": 1}], "/blocks/0", "there is no field 'x' here"),
         ([{"type": "divider", "colour": "red"}], "/blocks/0/colour", "expected a colour such as '#1a2b3c'"),
-        ([{"type": "heading", "text": "", "align": "middle"}], "/blocks/0/align", "expected 'left', 'center' or 'right'"),
-        ([{"type": "loop", "each": "A b", "of": "x", "blocks": []}], "/blocks/0/each", "expected a word of small letters"),
+        ([{"type": "heading", "text": "", "align": "middle"}], "/blocks/0/align", "expected 'left'"),
+        ([{"type": "loop", "each": "A b", "of": "x", "blocks": []}], "/blocks/0/each", "expected a word of"),
         (
             [{"type": "section", "blocks": [{"type": "columns", "columns": [{"blocks": []}]}]}],
             "/blocks/0/blocks/0",
@@ -265,8 +265,10 @@ def test_no_text_breaks_the_page_or_is_lost(first: str, second: str) -> None:
 
 
 TAGS = st.lists(
-    st.sampled_from(["{{ now }}", "{{ 'a}}b' }}", "{% if now %}", '{{ "⟦0⟧" }}', "{# } #}", "{% raw %}", "text ", "⟦7⟧", "{", "%}"])
-).map("".join)  # fmt: skip
+    st.sampled_from(
+        ["{{ now }}", "{{ 'a}}b' }}", "{% if now %}", '{{ "⟦0⟧" }}', "{# } #}", "{% raw %}", "text ", "⟦7⟧", "{", "%}"]
+    )
+).map("".join)
 
 
 @given(TAGS)
@@ -282,13 +284,14 @@ def test_tags_come_back_as_they_were(source: str) -> None:
     ("source", "html", "plain"),
     [
         ("a\nb\n\nc", "<p>a<br/>b</p><p>c</p>", "a\nb\n\nc"),
-        ("**a *b* c**", "<p><strong>a *b* c</strong></p>", "a *b* c"),
+        ("**a *b* c**", "<p><strong>a <em>b</em> c</strong></p>", "a b c"),
         ("x:\n- a\n- b\ny", "<p>x:</p><ul><li>a</li><li>b</li></ul><p>y</p>", "x:\n\n- a\n- b\n\ny"),
         ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>", "1. a\n2. b"),
         ("[a](https://x.example)", '<p><a href="https://x.example">a</a></p>', "a: https://x.example"),
         (r"\*a\* 2*3*4", "<p>*a* 2<em>3</em>4</p>", "*a* 234"),
         ("a < b & c", "<p>a &lt; b &amp; c</p>", "a < b & c"),
-        ("{{ now if 1 < 2 }} **{{ now }}**", "<p>{{ now if 1 < 2 }} <strong>{{ now }}</strong></p>", "{{ now if 1 < 2 }} {{ now }}"),
+        ("{{ now if 1 < 2 }} **{{ now }}**", "<p>{{ now if 1 < 2 }} <strong>{{ now }}</strong></p>",
+         "{{ now if 1 < 2 }} {{ now }}"),
     ],
 )  # fmt: skip
 def test_the_text_of_a_block_is_html_and_plain_text(source: str, html: str, plain: str) -> None:
