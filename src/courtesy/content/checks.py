@@ -343,7 +343,7 @@ def likeness(html: str, text: str) -> float:
     words = [_words(markup.unescape(re.sub(r"<[^>]*>", " ", seen))), _words(text)]
     if not words[0] and not words[1]:
         return 1.0
-    return SequenceMatcher(None, *words, autojunk=False).ratio()
+    return float(SequenceMatcher(None, words[0], words[1], autojunk=False).ratio())
 
 
 def _words(text: str) -> list[str]:
