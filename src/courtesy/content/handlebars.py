@@ -86,14 +86,14 @@ def _operator(sign: str) -> str:
 
 
 def from_handlebars(text: str, names: Mapping[str, str] | None = None, root: str = ROOT) -> Translated:
-    """A Handlebars template as one of ours. `names`: what names mean that are not of `root`: `{"items": "event.items"}`."""
+    """A Handlebars template as one of ours. `names`: what those mean that are not of `root`: `{"items": "event.items"}`."""
     return _Translator(Source(text), {**NAMES, **(names or {})}, root).translate()
 
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is not closed yet. `this`: what a bare name is of within it; empty for the root. `ending`: what closes
-    it here."""
+    """A block that is not closed yet. `this`: what a bare name is of within it; empty for the root. `ending`: what
+    closes it here."""
 
     word: str
     this: str
@@ -290,4 +290,3 @@ def _part(name: str) -> str:
 def _plain(text: str) -> str:
     """Text that our templates would take for a tag is written as text."""
     return re.sub(r"\{[{%#]", lambda found: f"{{{{ '{found[0]}' }}}}", text)
-

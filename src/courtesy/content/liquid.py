@@ -82,13 +82,13 @@ class _Unknown(Exception):
 
 
 def from_liquid(text: str, dialect: Dialect, names: Mapping[str, str] | None = None) -> Translated:
-    """A Liquid template as one of ours. `names`: what else its names mean: `{"product": "event.properties.product"}`."""
+    """A Liquid template as one of ours. `names`: what else names mean: `{"product": "event.properties.product"}`."""
     return _Translator(Source(text), {**NAMES[dialect], **(names or {})}).translate()
 
 
 @dataclass(slots=True)
 class _Open:
-    """A statement that is not closed yet. `value`: of a case, what is compared; `shown`: whether a branch was written."""
+    """A statement that is not closed yet. `value`: what a case compares; `shown`: whether it has a branch by now."""
 
     word: str
     value: str = ""
@@ -454,8 +454,8 @@ _BETWEEN: Mapping[str, Callable[[str, list[str]], str]] = {
     "strip_newlines": lambda of, _: f"({of} | replace('\\n', ''))",
     "join": lambda of, given: f"({of} | join({given[0] if given else quoted(' ')}))",
     "url_encode": lambda of, _: f"({of} | url_encode | replace('%20', '+'))",
-    "floor": lambda of, _: f"({of} // 1)",
-    "ceil": lambda of, _: f"(-(-{of} // 1))",
+    "floor": lambda of, _: f"(({of} // 1) | round)",
+    "ceil": lambda of, _: f"(-(-{of} // 1) | round)",
     "concat": lambda of, given: f"({of} + {given[0]})",
     "divided_by": lambda of, given: f"({of} {'//' if given[0].lstrip('-').isdigit() else '/'} {given[0]})",
     "truncate": lambda of, given: (

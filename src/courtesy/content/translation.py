@@ -13,8 +13,8 @@ from courtesy.content.scope import HIDDEN, SCOPE
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A template of ours. Each finding has the place in the original, the snippet and why; an ERROR stands where something
-    was left out, a WARNING where it may say something else."""
+    """A template of ours. Each finding has the place in the original, the snippet and why; an ERROR stands where
+    something was left out, a WARNING where it may say something else."""
 
     source: str
     findings: list[Finding]
