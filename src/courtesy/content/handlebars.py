@@ -86,19 +86,20 @@ def _operator(sign: str) -> str:
 
 
 def from_handlebars(text: str, names: Mapping[str, str] | None = None, root: str = ROOT) -> Translated:
-    """A Handlebars template as one of ours. `names`: what those mean that are not of `root`: `{"items": "event.items"}`."""
+    """A Handlebars template as one of ours. `names`: what else names mean: `{"items": "event.items"}`."""
     return _Translator(Source(text), {**NAMES, **(names or {})}, root).translate()
 
 
 @dataclass(slots=True)
 class _Block:
     """A block that is not closed yet. `this`: what a bare name is of within it; empty for the root. `ending`: what
-    closes it here."""
+    closes it here. `called`: a name that the original gives to `this`."""
 
     word: str
     this: str
     ending: str
     changes: bool = False
+    called: str = ""
 
 
 @dataclass(slots=True)
@@ -179,9 +180,8 @@ class _Translator:
         self.loops += 1
         item = f"item_{self.loops}"
         of = self._said(named[1] if named else rest)
-        self.blocks.append(_Block("each", item, "{% endfor %}", changes=True))
-        opening = f"{{% for {item} in {of} %}}"
-        return f"{opening}{{% set {named[2]} = {item} %}}" if named else opening
+        self.blocks.append(_Block("each", item, "{% endfor %}", True, named[2] if named else ""))
+        return f"{{% for {item} in {of} %}}"
 
     def _with(self, rest: str) -> str:
         path = self._said(rest)
@@ -256,7 +256,11 @@ class _Translator:
         names = [each.strip("[]") for each in re.split(r"[./]", path) if each]
         if not names or not all(re.fullmatch(r"[\w -]+", each) for each in names):
             raise _Unknown(f"{path!r} is not understood")
-        if not this and names[0] in self.names:
+        called = next((each for each in reversed(self.blocks) if each.called == names[0]), None)
+        if called is not None:
+            this = called.this
+            names.pop(0)
+        elif not this and names[0] in self.names:
             this = self.names[names.pop(0)]
         return (this or self.root) + "".join(map(_part, names))
 

@@ -60,7 +60,7 @@ NAMES: Mapping[Dialect, Mapping[str, str]] = {
 }
 """What stands here for the names of a dialect."""
 
-_TAG = re.compile(r"\{\{-?(?P<output>.*?)-?\}\}|\{%-?(?P<statement>.*?)-?%\}", re.DOTALL)
+_TAG = re.compile(r"\{\{-?(?P<output>(?:\$\{[^{}]*\}|.)*?)-?\}\}|\{%-?(?P<statement>.*?)-?%\}", re.DOTALL)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<number>-?\d+(?:\.\d+)?)(?![\w.])|(?P<range>\()|(?P<sign>==|!=|<>|<=|>=|<|>|[|:,.\[\])=])
     |(?P<braze>\$\{[^{}]*\})|(?P<name>[A-Za-z_][\w-]*\??))""",

@@ -25,8 +25,10 @@ FACTS = {
     ("source", "said"),
     [
         ("Hi {{firstName}}!", "Hi Ann!"),
-        ("{{#if vip}}VIP{{else}}no{{/if}} {{#if none}}x{{else}}empty{{/if}} {{#unless city}}nowhere{{/unless}}", "VIP empty nowhere"),
-        ("{{#each items}}{{@index}} {{name}} {{../firstName}}{{#unless @last}}, {{/unless}}{{/each}}", "0 Shoe Ann, 1 Hat &amp; Co Ann"),
+        ("{{#if vip}}VIP{{else}}no{{/if}} {{#if none}}x{{else}}empty{{/if}} {{#unless city}}nowhere{{/unless}}",
+         "VIP empty nowhere"),
+        ("{{#each items}}{{@index}} {{name}} {{../firstName}}{{#unless @last}}, {{/unless}}{{/each}}",
+         "0 Shoe Ann, 1 Hat &amp; Co Ann"),
         ("{{#each items}}{{#each tags}}{{this}}-{{../name}} {{/each}}{{else}}x{{/each}}", "a-Shoe b-Shoe "),
         ("{{#each none}}x{{else}}none{{/each}}", "none"),
         ("{{#each items as |item|}}{{item.name}} {{/each}}", "Shoe Hat &amp; Co "),

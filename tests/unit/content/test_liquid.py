@@ -47,16 +47,18 @@ a {%- if true -%} b {%- endif -%} c {{- event.code -}} d
 {{ event.tags | uniq | sort | join: "-" }} {{ event.tags | reverse | join: "" }}
 {{ event.tags.size }} {{ event.tags.first }} {{ event.items[0].title }} {{ event.items.last.title }} {{ event["code"] }}
 {{ event.items | sort: "price" | map: "price" | join: " " }}
-{{ event.count | plus: 2 | times: 3 | minus: 1 }} {{ 10 | divided_by: 4 }} {{ 10 | divided_by: 4.0 }} {{ 10 | modulo: 4 }}
+{{ event.count | plus: 2 | times: 3 | minus: 1 }} {{ 10 | divided_by: 4 }} {{ 10 | divided_by: 4.0 }}
+{{ 10 | modulo: 4 }}
 {{ 4.6 | floor }} {{ 4.2 | ceil }} {{ -7 | abs }}
 {{ "a longer text" | truncate: 10 }} {{ "abc" | truncate: 10 }} {{ "abcdef" | slice: 1, 3 }} {{ "abcdef" | slice: 2 }}
 {{ "a-b-c" | replace: "-", "+" | remove: "b" }} {{ "a,b" | split: "," | last }} {{ " x " | strip | size }}
 {{ "a b&c" | url_encode }} {{ "<b>x</b>" | strip_html }} {{ "x" | prepend: "y" }} {{ "A" | downcase }}
 {{ event.at | date: "%B %-d, %Y" }} {{ event.at | date: "%d.%m.%y %H:%M" }} {{ event.at | date: "%a at %I:%M %p" }}
 {% if event.code contains "-" %}c{% endif %}{% if event.tags contains "z" %}e{% endif %}
-{% if customer.nick == nil %}n{% endif %}{% if event.void == blank %}b{% endif %}{% if event.tags != empty %}t{% endif %}
+{% if customer.nick == nil %}n{% endif %}{% if event.void == blank %}b{% endif %}
+{% if event.tags != empty %}t{% endif %}
 {% if event.count >= 3 and event.count <= 3 and event.count <> 4 %}three{% endif %}
-{% for item in event.items %}{% if item.on_sale %}{% assign price = item.price | minus: 0.5 %}{{ price }}|{% endif %}{% endfor %}
+{% for item in event.items %}{% assign price = item.price | minus: 0.5 %}{{ price }}|{% endfor %}
 {{ event.items | map: "price" | sum }} {{ event.tags | concat: event.tags | size }}
 {% for content in event.tags %}{{ content }}{% endfor %}{% assign message = 1 %}{{ message }}
 """.strip().split("\n")
