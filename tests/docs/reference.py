@@ -20,6 +20,7 @@ from courtesy.base.ids import Partition, Position
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.component.reference import reference_markdown
+from courtesy.content.blocks import Theme
 from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
 from courtesy.content.items import Field, Kind, Money
 from courtesy.content.kinds import KINDS, OfferCodes, OfferValue, Representation
@@ -401,7 +402,7 @@ def _variants(each: Field) -> str:
 
 
 def _shapes() -> tuple[Any, ...]:
-    return (Money, *get_args(OfferValue), *get_args(OfferCodes), Representation)
+    return (Money, Theme, *get_args(OfferValue), *get_args(OfferCodes), Representation)
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.content.blocks import Theme
 from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind, Money, Word
 
 ItemRef = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}$")]
@@ -89,6 +90,7 @@ _TOPIC = Field("topic", FieldType.TEXT, "The topic that people can refuse.", cha
 _SUBJECT = Field("subject", FieldType.TEMPLATE, "The subject of the mail.", localised=True, chars_max=500)
 _PREHEADER = Field("preheader", FieldType.TEMPLATE, "What mailboxes show beside it.", localised=True, chars_max=500)
 _BLOCKS = Field("blocks", FieldType.BLOCKS, "The body, as a tree of blocks.", localised=True, by_channel=True)
+_THEME = Field("theme", FieldType.SHAPE, "Colours, font and width of the mail.", shape=Theme)
 _TEXT = Field("text", FieldType.TEMPLATE, "The text.", localised=True, by_channel=True)
 
 
@@ -181,7 +183,7 @@ TEMPLATE = Kind(
     "template",
     "A layout that campaigns fill.",
     "E-mail as `blocks`, everything else as `text`; both in the language of templates.",
-    (_SUBJECT, _PREHEADER, _BLOCKS, _TEXT),
+    (_SUBJECT, _PREHEADER, _BLOCKS, _THEME, _TEXT),
 )
 CAMPAIGN = Kind(
     "campaign",
@@ -192,10 +194,11 @@ CAMPAIGN = Kind(
         _PREHEADER,
         _TITLE,
         _BLOCKS,
+        _THEME,
         _TEXT,
         _IMAGE,
         _LINK,
-        Field("template", FieldType.ITEM, "The layout that it fills.", kinds=("template",)),
+        Field("template", FieldType.ITEM, "The layout that has what it lacks itself.", kinds=("template",)),
         Field("offers", FieldType.ITEM, "What it offers.", many=True, kinds=("offer",)),
         _PURPOSE,
         _TOPIC,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
+from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
@@ -17,7 +18,6 @@ from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
-from courtesy.runtime.content_compiling import compile_item
 from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases

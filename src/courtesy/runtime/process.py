@@ -30,12 +30,12 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.content_compiling import compile_item
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
