@@ -26,18 +26,13 @@ from typing import NamedTuple, Protocol
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
-from courtesy.engine.answers import AnswerCounting
-from courtesy.engine.code import CodeStore
-from courtesy.engine.content import ContentStore
-from courtesy.engine.delivery import DeliveryStore, MessageFate
+from courtesy.engine.delivery import MessageFate
 from courtesy.engine.imported import FileKey, Span, TakeBack
-from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
-from courtesy.engine.outbox import NewEffect, OutboxStore
-from courtesy.engine.permit import PermitStore
-from courtesy.engine.propagation import PropagationStore
-from courtesy.engine.quality import QualityStore
-from courtesy.engine.request import RequestStore
-from courtesy.engine.segment import MembershipChange, SegmentStore
+from courtesy.engine.ledger import LedgerAppending, LedgerWrite
+from courtesy.engine.offer import OfferAppending, OfferWrite
+from courtesy.engine.outbox import NewEffect
+from courtesy.engine.segment import MembershipChange
+from courtesy.engine.stores import Stores
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -126,7 +121,8 @@ class AppendBatch(NamedTuple):
     under their number with another cause, detail, signature and mended form. A count may be negative, for what was
     counted before and met another fate now.
 
-    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append.
+    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append, and `offers` of
+    what `offer_facts` did.
 
     What is `imported` is remembered to be of its file. An `erasure` and what is `taken_back` are made before anything
     else, a `repair` after `changes`. All three move the identity epoch, and after an erasure `owners_changed_since`
@@ -146,6 +142,7 @@ class AppendBatch(NamedTuple):
     imported: Sequence[Imported] = ()
     taken_back: TakeBack | None = None
     ledger: LedgerWrite | None = None
+    offers: OfferWrite | None = None
 
 
 class Past(NamedTuple):
@@ -157,7 +154,7 @@ class Past(NamedTuple):
     without_chapters: Position
 
 
-class Append(LedgerAppending, Protocol):
+class Append(LedgerAppending, OfferAppending, Protocol):
     """One append under way; made by `Engine.appending`."""
 
     @property
@@ -359,20 +356,7 @@ class ImportProgress(NamedTuple):
     taken_back_ms: int | None = None
 
 
-class Engine(
-    LedgerReading,
-    PermitStore,
-    PropagationStore,
-    RequestStore,
-    AnswerCounting,
-    CodeStore,
-    SegmentStore,
-    ContentStore,
-    QualityStore,
-    OutboxStore,
-    DeliveryStore,
-    Protocol,
-):
+class Engine(Stores, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int

@@ -24,6 +24,7 @@ from courtesy.engine_memory.imports import Imports
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
+from courtesy.engine_memory.offers import Offers
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
 from courtesy.engine_memory.propagation import Propagation
@@ -69,6 +70,7 @@ class Disk:
         self.ledger = Ledger()
         self.permits = Permits()
         self.codes = Codes()
+        self.offers = Offers(self.identity)
         self.propagation = Propagation()
         self.requests = Requests()
         self.segments = Segments(partition_count)
@@ -199,6 +201,7 @@ class Disk:
         self.intake.release(erasure.quarantined)
         self.permits.forget(people, erasure.choices)
         self.codes.forget(people)
+        self.offers.forget(erasure)
         self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         self.segments.forget_people(people, erasure.note.at_ms)

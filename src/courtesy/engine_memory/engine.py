@@ -34,6 +34,7 @@ from courtesy.engine.contract import (
 from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
+from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
 from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
@@ -68,6 +69,7 @@ from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Move, Note, PendingErasure
+from courtesy.offer.codes import OwnCode
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
@@ -592,6 +594,29 @@ class MemoryEngine(Content):
         self, people: Collection[PersonId], about: bytes, digest: bytes, after_ms: int, tries_max: int
     ) -> Tried:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
+
+    # -- offers
+
+    async def offer_tallies(self) -> list[OfferTally]:
+        return self._disk.offers.tallies()
+
+    async def grants_of(self, people: Collection[PersonId]) -> list[Grant]:
+        return self._disk.offers.grants_of(people)
+
+    async def redemptions_of(self, people: Collection[PersonId]) -> list[Redemption]:
+        return self._disk.offers.redemptions_of(people)
+
+    async def redemption(self, number: int) -> Redemption | None:
+        return self._disk.offers.redemption(number)
+
+    async def grants_due(self, now_ms: int, limit: int) -> list[int]:
+        return self._disk.offers.due(now_ms, limit)
+
+    async def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
+        return self._disk.offers.add_codes(pool, codes)
+
+    async def code_pools(self) -> list[CodePool]:
+        return self._disk.offers.pools()
 
     # -- segments
 

@@ -24,6 +24,7 @@ from courtesy.engine_postgres.exporting import Exporting
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.ledger import Ledger
+from courtesy.engine_postgres.offers import Offers
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.ownership import Owning
 from courtesy.engine_postgres.permits import Permits
@@ -57,6 +58,7 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Offers,
     Owning,
     Segments,
     Building,

@@ -40,6 +40,7 @@ _TAGS = {
     "ledger": "What shows to strangers that no choice was altered, added or dropped.",
     "permits": "Asking before a message leaves, and showing afterwards that it was asked.",
     "questions": "Asking people the one question that is worth it, and taking the answer.",
+    "offers": "What is of value to customers: granted, redeemed once, and never more of it than there is.",
     "recipients": "Other systems that are told what people allow, what was put right, and whom to erase.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",

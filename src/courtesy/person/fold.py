@@ -18,6 +18,7 @@ from courtesy.base.time import DAY_MS
 from courtesy.consent.standing import Kept, Standing, add, join
 from courtesy.event.choice import choice_id
 from courtesy.event.event import EventType, Fact, behaviour_name
+from courtesy.offer import standing as offered
 from courtesy.person import asking, messages
 from courtesy.person.marks import Marks, join_marks
 from courtesy.person.state import (
@@ -76,8 +77,11 @@ def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
         _fold_behaviour(state, name, fact.properties, stamp)
         if name in asking.EVENTS:
             _fold_asking(state, name, fact)
-        if name in messages.ENDS and fact.type is EventType.SYSTEM:
+        elif name in messages.ENDS and fact.type is EventType.SYSTEM:
             _fold_message(state, name, fact)
+        elif name in offered.EVENTS:
+            by_ledger = fact.type is EventType.SYSTEM
+            offered.note(state.offers, name, fact.at, tie, fact.properties or {}, by_ledger=by_ledger)
     if fact.group is not None:
         _fold_membership(state, fact.group, stamp)
     entry = Recent(fact.at, tie, fact.type, fact.name, fact.source, fact.id)
@@ -327,6 +331,7 @@ def merge(into: PersonState, other: PersonState) -> None:
     if other.messages is not None:
         into.messages = into.messages or messages.Messages()
         messages.join(into.messages, other.messages)
+    offered.join(into.offers, other.offers)
     into.timers.update(other.timers)
 
 

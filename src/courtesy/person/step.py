@@ -14,6 +14,7 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
+from courtesy.offer.standing import EVENTS as OFFER_EVENTS
 from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touched
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
@@ -21,6 +22,9 @@ from courtesy.person.messages import ASKED, Messages
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
+
+STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS})
+"""What of all that Courtesy itself reports starts subscriptions: what is news of a person, and follows from no call."""
 
 LOOK, WAKE = "segments", "segments/wake"
 """Timers by which segments are looked at again: the one that a person's own segments are due by, and the one by which
@@ -238,7 +242,7 @@ def _turned(state: PersonState, outcome: Outcome, crossings: list[Crossing]) -> 
 def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
     name = behaviour_name(given.fact)
     # What Courtesy itself reports starts nothing, or the report of a webhook could call the next webhook for ever.
-    if name is None or (given.fact.type is EventType.SYSTEM and name not in (SEGMENT_ENTERED, SEGMENT_LEFT)):
+    if name is None or (given.fact.type is EventType.SYSTEM and name not in STARTING):
         return NOTHING
     outcome = Outcome()
     stamp = Stamp(given.fact.at, given.tie)

@@ -15,6 +15,7 @@ from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
@@ -22,6 +23,7 @@ from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
+from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
 from courtesy.runtime.held import HeldEvents
@@ -32,6 +34,9 @@ from courtesy.runtime.links import Signer
 from courtesy.runtime.lists import Lists
 from courtesy.runtime.memberships import Memberships
 from courtesy.runtime.names_seen import NamesSeen
+from courtesy.runtime.offer_desk import OfferDesk
+from courtesy.runtime.offer_ledger import OfferLedger
+from courtesy.runtime.offers import Offers
 from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
@@ -93,6 +98,9 @@ class App:
     publications: Publications
     releases: Releases
     content_files: ContentFiles
+    offers: Offers
+    offer_desk: OfferDesk
+    clienteling: Clienteling
 
 
 def make_app(
@@ -115,6 +123,10 @@ def make_app(
     previews = Previews(engine, files, catalog, clock)
     contents = Contents(engine, clock)
     publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    memberships = Memberships(engine, catalog, segments, people, clock)
+    reasons = Reasons(people, history, catalog, segments, previews, clock)
+    offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
+    desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
     return App(
         settings,
         clock,
@@ -140,8 +152,8 @@ def make_app(
         Schemas(engine, catalog),
         Judge(engine, catalog, clock, settings),
         segments,
-        Memberships(engine, catalog, segments, people, clock),
-        Reasons(people, history, catalog, segments, previews, clock),
+        memberships,
+        reasons,
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
@@ -149,6 +161,9 @@ def make_app(
         publications,
         Releases(engine, publications, clock),
         ContentFiles(contents),
+        offers,
+        desk,
+        Clienteling(offers, desk, eligibility, people, clock),
     )
 
 

@@ -34,6 +34,7 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.hearsay import VENDOR_MAX
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
+from courtesy.offer.terms import OfferTerms
 from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
@@ -70,6 +71,7 @@ RETENTION = "retention"
 CONTROLLER = "controller"
 WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
+OFFER = "offer"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
@@ -184,6 +186,7 @@ class Definitions:
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
+    offers: dict[str, OfferTerms] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
@@ -246,6 +249,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.question_caps = msgspec.json.decode(each.body, type=Caps)
         elif each.kind == RECIPIENT:
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
+        elif each.kind == OFFER:
+            out.offers[each.name] = msgspec.json.decode(each.body, type=OfferTerms)
         elif each.kind == SEGMENT:
             out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
         elif each.kind == SEGMENT_SETTLED:
@@ -504,6 +509,15 @@ class CatalogCache:
     async def remove_recipient(self, name: str, by: str) -> None:
         """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(RECIPIENT, name, by)
+
+    async def define_offer(self, name: str, terms: OfferTerms, by: str) -> None:
+        """Create or change an offer, which must be sound. One that is as it was makes no revision."""
+        if self._definitions.offers.get(name) != terms:
+            await self._define(OFFER, name, msgspec.json.encode(terms), by)
+
+    async def remove_offer(self, name: str, by: str) -> None:
+        """Remove an offer. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(OFFER, name, by)
 
     async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
         """Create or change a segment, which must be sound. One that is as it was makes no revision.

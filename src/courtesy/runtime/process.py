@@ -41,6 +41,9 @@ from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
+from courtesy.runtime.names_seen import NamesSeen
+from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
+from courtesy.runtime.offers import Offers
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.recipient import SubjectIds
@@ -49,6 +52,7 @@ from courtesy.runtime.retention import LogRetention
 from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.segment_building import SegmentBuilder
 from courtesy.runtime.segment_settling import Settler
+from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
@@ -98,6 +102,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
             asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
+            asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
@@ -207,6 +212,13 @@ async def _keep_segments(
     finally:
         if archive is not None:
             await archive.close()
+
+
+async def _end_offers(engine: Engine, catalog: CatalogCache, stop: asyncio.Event) -> None:
+    """End what was granted of offers when its time is over."""
+    clock = SystemClock()
+    offers = Offers(engine, catalog, Segments(engine, catalog, NamesSeen(engine, catalog, clock)))
+    await keep_expiring(OfferLedger(engine, offers, clock), stop)
 
 
 def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:

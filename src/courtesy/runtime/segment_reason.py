@@ -199,6 +199,20 @@ class Reasons:
             None if judged.turn is None else TurnFound(to_iso(judged.turn.at_ms), judged.turn.holds),
         )
 
+    async def hold(self, kind: str, value: str, asked: Mapping[str, tree.Expression]) -> dict[str, bool | None]:
+        """Which of some expressions hold of a person now, by everything that was acknowledged; None for one that can't
+        be told. Raises CourtesyError(NOT_FOUND)."""
+        at_ms = self._clock.now_ms()
+        history = await self._known(kind, value, at_ms, None)
+
+        def judged() -> dict[str, bool | None]:
+            past = past_of(history.records, at_ms, history.names, history.groups)
+            known = {each: body.segment for each, body in self._catalog.now.segments.items() if not body.archived}
+            case = Case(past, Moment(at_ms, zone_of(past.traits, self._zone)), self._laws, known)
+            return {name: holds(case, expression) for name, expression in asked.items()}
+
+        return await asyncio.to_thread(judged)
+
     async def _known(self, kind: str, value: str, at_ms: int, known_ms: int | None) -> _History:
         people = await (
             self._people.everyone(kind, value) if known_ms is None else self._people.then(kind, value, known_ms)

@@ -10,7 +10,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.engine.contract import Engine, Revision
-from courtesy.runtime.catalog import NAME_CHARS_MAX, SEGMENT, CatalogCache, Definitions, check_name
+from courtesy.runtime.catalog import NAME_CHARS_MAX, OFFER, SEGMENT, CatalogCache, Definitions, check_name
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.segment.checking import wrong_with
 from courtesy.segment.definition import SegmentBody, circle, stands_on
@@ -69,7 +69,12 @@ def _segments_using(defined: Definitions, name: str) -> Iterator[Use]:
     return (Use(SEGMENT, each) for each, body in defined.segments.items() if name in stands_on(body.segment))
 
 
-_USERS: tuple[Callable[[Definitions, str], Iterable[Use]], ...] = (_segments_using,)
+def _offers_using(defined: Definitions, name: str) -> Iterator[Use]:
+    told = {each: terms.eligibility for each, terms in defined.offers.items() if terms.eligibility}
+    return (Use(OFFER, each) for each, text in told.items() if name in stands_on(parse(text).segment))
+
+
+_USERS: tuple[Callable[[Definitions, str], Iterable[Use]], ...] = (_segments_using, _offers_using)
 """For each kind of definition that can stand on a segment, those that do."""
 
 
