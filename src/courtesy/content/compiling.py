@@ -16,9 +16,11 @@ from courtesy.base.errors import CourtesyError
 from courtesy.content.blocks import read_fragment, read_mail
 from courtesy.content.findings import Check, Finding, error
 from courtesy.content.items import DEFAULT, FRAGMENT, Body, FieldType, ItemKey, Value, chosen, key_of, locales, values
+from courtesy.content.kinds import OFFER
 from courtesy.content.limits import Platform, SmsTerms, check_mail_size, check_push, check_sms
 from courtesy.content.links import Linked, Slot, rewrite
 from courtesy.content.mail import FragmentText, compile_mail
+from courtesy.content.offering import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.templates import Language, compile_template
 
@@ -51,6 +53,8 @@ def compile_item(candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled
     making = _Making(candidate, _filled(candidate, used), used)
     making.check_texts()
     making.check_blocks()
+    if candidate.kind is OFFER:
+        making.check_terms()
     if candidate.kind.name in ("template", "campaign") and "blocks" in making.fields:
         making.make_mails()
     making.keep_fragments()
@@ -93,6 +97,12 @@ class _Making:
             if value.field.type is FieldType.BLOCKS:
                 with self._finding(Check.BLOCK, value.place):
                     read_fragment(_encode(value.content))
+
+    def check_terms(self) -> None:
+        """Whether the terms of an offer can hold; what is missing is found before."""
+        if {"value", "title"} <= self.fields.keys() and chosen(self.fields["title"]) is not None:
+            with self._finding(Check.TERMS, "fields"):
+                terms_of(self.candidate.body)
 
     def make_mails(self) -> None:
         """A mail for each locale for which it says something."""

@@ -48,6 +48,7 @@ class Check(StrEnum):
     STATE = "state"
     SUPERSEDED = "superseded"
     IN_USE = "in_use"
+    TERMS = "terms"
 
 
 MEANING: dict[Check, str] = {
@@ -81,6 +82,7 @@ MEANING: dict[Check, str] = {
     Check.STATE: "It is archived, or not published where it would have to be.",
     Check.SUPERSEDED: "A later revision was published meanwhile.",
     Check.IN_USE: "Something that people are shown stands on it.",
+    Check.TERMS: "Terms of an offer that can't hold.",
 }
 
 

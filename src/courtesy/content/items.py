@@ -18,6 +18,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.time import from_iso
 from courtesy.content.locales import parent
+from courtesy.offer.terms import Money
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,99}$"
 """Names are file names and parts of paths, also where capitals make no difference; a dot parts the name of an item from
@@ -76,13 +77,6 @@ class FieldType(StrEnum):
     ITEM = "item"
     EXPRESSION = "expression"
     SHAPE = "shape"
-
-
-class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An amount of a currency, by its ISO 4217 code."""
-
-    amount: Annotated[float, Meta(ge=0, le=1e9)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
 _TYPES: Mapping[FieldType, Any] = {

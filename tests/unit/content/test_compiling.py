@@ -11,9 +11,11 @@ from courtesy.content.compiling import MailArtefact, compile_item, fragment_text
 from courtesy.content.findings import Check, Severity
 from courtesy.content.items import Body, ItemKey, checked
 from courtesy.content.kinds import KINDS
+from courtesy.content.offering import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.scope import Scope
 from courtesy.content.templates import Language, compile_template
+from courtesy.offer.terms import PoolCode
 
 FOOTER = ItemKey("fragment", "footer")
 HELLO = {"type": "text", "text": "Hello {{ person.traits.first_name | default('you') }}"}
@@ -102,3 +104,23 @@ def test_a_version_keeps_the_fragments_that_its_texts_include() -> None:
         language = Language(fragments=fragment_texts(texts, locale, channel))
         template = compile_template("{% include 'footer' %}", html=False, language=language)
         assert template.render(Scope()).text == said
+
+
+def test_an_offer_is_published_with_terms_that_can_hold() -> None:
+    """As the ledger of offers reads them."""
+    fields = {
+        "title": {"default": "10 % off", "de": "10 % Rabatt", "@till": "-10 %"},
+        "value": {"kind": "percent", "percent": 10, "at_most": {"amount": 20, "currency": "EUR"}},
+        "budget": {"amount": 1_000, "currency": "EUR"},
+        "codes": {"kind": "pool", "pool": "spring"},
+        "placements": {"hero": {"fields": {"text": "Look"}}},
+        "fallback": "offer/summer",
+        "redemptions_per_person": 0,
+    }
+    assert compiled("offer", fields).findings == ()
+    terms = terms_of(Body(fields=fields, valid_to="2026-12-01"), "de")
+    assert (terms.title, terms.valid_to, terms.fallback) == ("10 % Rabatt", "2026-12-01", "summer")
+    assert (terms.redemptions_per_person, terms.codes) == (None, PoolCode("spring"))
+    del fields["value"]["at_most"]  # type: ignore[attr-defined]
+    (found,) = compiled("offer", fields).findings
+    assert (found.code, found.place) == (Check.TERMS, "fields value.at_most")
