@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from courtesy.base.time import to_iso
-from sim.server import Server
 from tests.e2e.asking import ask, until
-from tests.e2e.processes import running
+from tests.e2e.processes import Running, running
 
 FOOTER, MAIL = "items/fragment/footer", "items/campaign/spring"
 
 
-def call(server: Server, method: str, path: str, body: Any = None) -> dict[str, Any]:
+def call(server: Running, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """An answer that must be good."""
     answer = ask(server.port, method, f"/v1/content/{path}", key=server.admin_key, body=body)
     assert answer.status in (200, 201), answer.body
@@ -38,6 +37,6 @@ def test_a_scheduled_release_is_published_by_the_server_once(tmp_path_factory: p
         assert [(each["version"], each["revision"], each["release"]) for each in versions] == [(1, 1, "spring")]
         mail = call(server, "GET", f"{MAIL}/versions/1")
         assert mail["pins"] == [{"kind": "fragment", "name": "footer", "version": 1}]
-        assert "Bye" in mail["artefacts"]["mail.default"]
+        assert "Bye" in mail["artefacts"]["@email"]
         shown = call(server, "GET", f"{FOOTER}/shown?locale=de-AT")
         assert shown["fields"] == {"text": "Tschüs"}

@@ -9,7 +9,7 @@ on whoever does anything is looked at, and a timer wakes everybody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from hashlib import blake2b
 from itertools import groupby
 
@@ -23,7 +23,7 @@ from courtesy.engine.segment import SegmentStage, SegmentState
 from courtesy.identity.resolve import Changes
 from courtesy.person.marks import Mark
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, counted_payload, input_of
-from courtesy.person.state import PersonState
+from courtesy.person.state import PersonState, decode_state
 from courtesy.person.step import WAKE, Occurred
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
@@ -44,10 +44,21 @@ class SegmentBuilder:
     """Makes segments ready, those first that were defined first."""
 
     def __init__(
-        self, engine: Engine, history: History, catalog: CatalogCache, clock: Clock, settler: Settler | None = None
+        self,
+        engine: Engine,
+        history: History,
+        catalog: CatalogCache,
+        clock: Clock,
+        settler: Settler | None = None,
+        *,
+        people_page: int = PEOPLE_PAGE,
+        wait_s: float = WAIT_S,
     ) -> None:
-        """`settler`: settles what a segment asks of others, before it is ready; None where none does."""
+        """`settler`: settles what a segment asks of others, before it is ready; None where none does. `people_page`:
+        people counted in one append; `wait_s`: how long it waits before it looks again how far others are."""
         self._settler = settler
+        self._people_page = people_page
+        self._wait_s = wait_s
         self._engine = engine
         self._history = history
         self._catalog = catalog
@@ -87,6 +98,8 @@ class SegmentBuilder:
             await self._count(segment)
             if self._settler is not None:
                 await self._settler.settle(settled_conditions([segment]))
+            # Whoever is looked at from now on has all that was counted for them.
+            await self._folded_up_to(await self._engine.head())
             await self._catalog.segment_is_ready(segment.name, segment.revision)
         await self._wake_all()
         await self._tell(segment, SegmentStage.LIVE)
@@ -120,11 +133,11 @@ class SegmentBuilder:
         async def is_folded() -> bool:
             return not any(each.folded < position and each.unfolded_count for each in await self._engine.status())
 
-        await _until(is_folded)
+        await self._until(is_folded)
 
     async def _count_up_to(self, since: Position, tally: Tally) -> None:
         after: PersonId | None = None
-        while people := await self._engine.stored_people(after, PEOPLE_PAGE):
+        while people := await self._engine.stored_people(after, self._people_page):
             after = people[-1]
             owned = await self._history.of(people)
             counted = _counted(((owner, record) for record, owner in owned.items() if record.position <= since), tally)
@@ -136,10 +149,9 @@ class SegmentBuilder:
         now_ms = self._clock.now_ms()
         keys = {person: _key(person, tally) for person in counted}
         async with self._engine.appending() as append:
-            restored = await self._engine.restored_since(since)
-            restored |= {part for parts in (await append.parts(restored)).values() for part in parts}
+            anew = await self._found_anew(counted, since)
             seen = await append.seen(list(keys.values()))
-            fresh = [person for person in counted if keys[person] not in seen and person not in restored]
+            fresh = [person for person in counted if keys[person] not in seen and person not in anew]
             records = [
                 NewRecord(
                     person, RecordKind.COUNTED, now_ms, now_ms, SYSTEM_SOURCE, keys[person],
@@ -150,6 +162,31 @@ class SegmentBuilder:
             if records:
                 own = [keys[person] for person in fresh]
                 await append.write(AppendBatch(records, own, Changes(), (), (), now_ms))
+
+    async def _found_anew(self, people: Collection[PersonId], since: Position) -> set[PersonId]:
+        """Those of some people who were found anew since a position, alone or with whom they were part of by then."""
+        restored = await self._engine.latest_since(since, RecordKind.RESTORE)
+        if not restored:
+            return set()
+        handed_over = await self._engine.latest_since(since, RecordKind.HAND_OVER)
+        return {person for person in people if await self._is_anew(person, restored, handed_over)}
+
+    async def _is_anew(
+        self, person: PersonId, restored: Mapping[PersonId, Position], handed_over: Mapping[PersonId, Position]
+    ) -> bool:
+        """Whether somebody, or whom they became part of before that one was found anew, was."""
+        passed: set[PersonId] = set()
+        joined = Position(0)
+        whole: PersonId | None = person
+        while whole is not None and whole not in passed:
+            if joined <= restored.get(whole, -1):
+                return True
+            passed.add(whole)
+            joined = max(joined, handed_over.get(whole, joined))
+            state = (await self._engine.states([whole])).get(whole)
+            # Who has not handed over yet does so after whatever was found anew.
+            whole = None if state is None else decode_state(state).merged_into
+        return False
 
     # -- looking
 
@@ -163,16 +200,15 @@ class SegmentBuilder:
         async def all_woke() -> bool:
             return not await self._engine.waiting_count(WAKE)
 
-        await _until(all_woke)
+        await self._until(all_woke)
         await self._folded_up_to(await self._engine.head())
 
-
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Return when it holds. Other processes make it so, which nobody hears of."""
-    while True:
-        if await holds():
-            return
-        await asyncio.sleep(WAIT_S)
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Return when it holds. Other processes make it so, which nobody hears of."""
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(self._wait_s)
 
 
 def _since(segment: SegmentDefinition) -> tuple[Position, int]:

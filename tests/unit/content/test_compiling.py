@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from courtesy.content.compiling import MailArtefact, compile_item, fragment_texts
+from courtesy.content.compiling import compile_item
 from courtesy.content.findings import Check, Severity
 from courtesy.content.items import Body, ItemKey, checked
 from courtesy.content.kinds import KINDS
 from courtesy.content.offering import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.scope import Scope
-from courtesy.content.templates import Language, compile_template
+from courtesy.content.wording import Sheet, Wording, sheets_of
 from courtesy.offer.terms import PoolCode
 
 FOOTER = ItemKey("fragment", "footer")
@@ -27,9 +27,9 @@ def compiled(kind: str, fields: dict[str, Any], used: Mapping[ItemKey, Body] | N
     return compile_item(Candidate(ItemKey(kind, "it"), KINDS[kind], 1, whole), used or {})
 
 
-def mail(made: Compiled, locale: str = "default") -> MailArtefact:
-    """The mail in a locale."""
-    return msgspec.json.decode(made.artefacts[f"mail.{locale}"], type=MailArtefact)
+def mail(made: Compiled, locale: str = "") -> Sheet:
+    """The mail in a locale, or for everybody else."""
+    return sheets_of(made.artefacts)[locale, "email"]
 
 
 def test_a_campaign_becomes_a_mail_for_each_locale_with_its_fragments_in_it() -> None:
@@ -44,20 +44,21 @@ def test_a_campaign_becomes_a_mail_for_each_locale_with_its_fragments_in_it() ->
         "campaign", {"subject": {"default": "News", "fr": "Nouvelles"}, "blocks": {"default": blocks}}, {FOOTER: footer}
     )
     assert made.findings == ()
-    assert sorted(made.artefacts) == ["fragments", "mail.default", "mail.fr"]
+    assert sorted(made.artefacts) == ["@email", "fr@email"]
     plain, french = mail(made), mail(made, "fr")
-    assert (plain.subject, plain.language, french.subject, french.language) == ("News", "en", "Nouvelles", "fr")
-    assert "Bye" in plain.html
-    assert "{{ person.traits.first_name" in plain.html
+    assert (plain.parts["subject"], french.parts["subject"]) == ("News", "Nouvelles")
+    assert ('lang="en"' in plain.parts["html"], 'lang="fr"' in french.parts["html"]) == (True, True)
+    assert "Bye" in plain.parts["html"]
+    assert "{{ person.traits.first_name" in plain.parts["html"]
     assert [slot.pieces for slot in plain.slots] == [("https://shop.example/",)]
-    rendered = compile_template(plain.text, html=False).render(Scope(functions={"link": lambda number: f"<{number}>"}))
-    assert "Hello you" in rendered.text
+    parts, _ = Wording(plain).render(Scope(functions={"link": lambda number: f"<{number}>"}))
+    assert "Hello you" in parts["text"]
 
 
 def test_the_language_of_what_is_for_everybody_is_that_of_the_item() -> None:
     """So that screen readers read it right."""
-    made = compiled("template", {"blocks": {"default": [HELLO]}}, language="de")
-    assert 'lang="de"' in mail(made).html
+    made = compiled("campaign", {"subject": {"default": "x"}, "blocks": {"default": [HELLO]}}, language="de")
+    assert 'lang="de"' in mail(made).parts["html"]
 
 
 def test_a_layout_has_what_the_campaign_lacks() -> None:
@@ -65,7 +66,7 @@ def test_a_layout_has_what_the_campaign_lacks() -> None:
     layout = Body(fields={"subject": {"default": "Layout"}, "blocks": {"default": [HELLO]}})
     fields = {"template": "template/layout", "subject": {"default": "Spring"}}
     made = compiled("campaign", fields, {ItemKey("template", "layout"): layout})
-    assert (mail(made).subject, "Hello" in mail(made).html) == ("Spring", True)
+    assert (mail(made).parts["subject"], "Hello" in mail(made).parts["html"]) == ("Spring", True)
 
 
 def test_what_can_not_be_read_is_found_at_its_place() -> None:
@@ -100,10 +101,17 @@ def test_a_version_keeps_the_fragments_that_its_texts_include() -> None:
         "news", {"title": {"default": "N"}, "text": {"default": "{% include 'footer' %}"}}, {FOOTER: footer}
     )
     texts = msgspec.json.decode(made.artefacts["fragments"], type=dict[str, dict[str, str]])
-    for locale, channel, said in (("", "", "Bye"), ("de-CH", "", "Tschüs"), ("de", "sms", "Ade")):
-        language = Language(fragments=fragment_texts(texts, locale, channel))
-        template = compile_template("{% include 'footer' %}", html=False, language=language)
-        assert template.render(Scope()).text == said
+    assert texts == {"footer": {"default": "Bye", "de": "Tschüs", "de@sms": "Ade"}}
+
+
+def test_a_message_says_its_fragments_in_the_words_for_its_channel() -> None:
+    """Rendered from the version alone."""
+    footer = Body(fields={"text": {"default": "Bye", "de": "Tschüs", "de@sms": "Ade"}})
+    text = {"default": "{% include 'footer' %}", "de@sms": "Hi, {% include 'footer' %}"}
+    made = sheets_of(compiled("campaign", {"text": text}, {FOOTER: footer}).artefacts)
+    said = {key: Wording(sheet).render(Scope())[0]["text"] for key, sheet in made.items()}
+    assert said["", "in_app"] == "Bye"
+    assert said["de", "sms"] == "Hi, Ade"
 
 
 def test_an_offer_is_published_with_terms_that_can_hold() -> None:
