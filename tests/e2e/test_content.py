@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from courtesy.base.time import to_iso
+from sim.server import Server
 from tests.e2e.asking import ask, until
-from tests.e2e.processes import Running, running
+from tests.e2e.processes import running
 
 FOOTER, MAIL = "items/fragment/footer", "items/campaign/spring"
 
 
-def call(server: Running, method: str, path: str, body: Any = None) -> dict[str, Any]:
+def call(server: Server, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """An answer that must be good."""
     answer = ask(server.port, method, f"/v1/content/{path}", key=server.admin_key, body=body)
     assert answer.status in (200, 201), answer.body
@@ -24,7 +25,8 @@ def call(server: Running, method: str, path: str, body: Any = None) -> dict[str,
 
 def test_a_scheduled_release_is_published_by_the_server_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whole, in the revisions of when it was scheduled, and shown to every process afterwards."""
-    with running(tmp_path_factory.mktemp("content") / "data") as server:
+    with running(tmp_path_factory.mktemp("content") / "data") as made:
+        server = made.with_keys("content")
         call(server, "PUT", FOOTER, {"fields": {"text": {"default": "Bye", "de": "Tschüs"}}})
         blocks = [{"type": "text", "text": "Hi"}, {"type": "fragment", "name": "footer"}]
         call(server, "PUT", MAIL, {"fields": {"subject": {"default": "Spring"}, "blocks": {"default": blocks}}})
