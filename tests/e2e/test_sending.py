@@ -108,8 +108,8 @@ def define(server: Server, mail_port: int) -> None:
     }
     server.send("PUT", "/v1/connections/letters", {"component": "smtp", "config": config})
     server.send("PUT", "/v1/connections/app", {"component": "in_app"})
-    server.send("PUT", "/v1/content/campaign/spring", CONTENT)
-    server.send("POST", "/v1/content/campaign/spring/publish", {})
+    server.send("PUT", "/v1/content/items/campaign/spring", CONTENT)
+    server.send("POST", "/v1/content/items/campaign/spring/publish", {})
     server.send("PUT", "/v1/segments/everybody", {"expression": "campaign_test is true"})
     campaign = {"audience": "everybody", "content": "campaign/spring", "channels": ["email", "in_app"]}
     server.send("PUT", "/v1/campaigns/spring", campaign)

@@ -223,7 +223,8 @@ async def _keep_segments(
 
     settler = Settler(engine, queries, catalog, clock)
     try:
-        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler)
+        counting = None if archive is None else queries
+        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler, counting)
         await asyncio.gather(builder.run(stop), settler.run(stop))
     finally:
         if archive is not None:
