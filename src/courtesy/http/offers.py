@@ -201,7 +201,8 @@ def redemption_view(each: Redemption) -> RedemptionView:
     )
 
 
-def _offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
+def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
+    """An offer as it is defined, and how many there are of it."""
     definition, terms = app.catalog.now.revisions[OFFER, offer.name], offer.terms
     return OfferView(
         offer.name,
@@ -226,14 +227,14 @@ def _offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
 async def _view_of(app: App, name: str) -> OfferView:
     await app.catalog.refresh()
     offer = app.offers.get(name)
-    return _offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
+    return offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
 
 
 async def list_offers(asked: Asked[NoQuery, None]) -> OffersView:
     """All offers."""
     app = asked.app
     offers, tallies = await app.offers.latest(), await app.offer_desk.tallies()
-    views = [_offer_view(app, each, tallies.get(name) or OfferTally(name)) for name, each in sorted(offers.items())]
+    views = [offer_view(app, each, tallies.get(name) or OfferTally(name)) for name, each in sorted(offers.items())]
     return OffersView(views)
 
 

@@ -20,6 +20,7 @@ from courtesy.offer.redeeming import (
     Redeemable,
     Refused,
     bound_micros,
+    budget_left,
     grant_refusal,
     verdict,
 )
@@ -406,11 +407,18 @@ class Book:
         self._count(undone.offer, redeemed=-1, given_back=1, spent_micros=-undone.micros)
         grant = self._grants.get(undone.grant or 0)
         if grant is not None:
-            grant = replace(grant, redeemed_count=grant.redeemed_count - 1)
-            self._set_grant(grant)
-            if grant.is_held:
-                self._count(grant.offer, held=1, held_micros=grant.held_micros)
+            self._hold_again(replace(grant, redeemed_count=grant.redeemed_count - 1))
         return self._redeemed(undone, is_new=True)
+
+    def _hold_again(self, grant: Grant) -> None:
+        """Keep for a grant what was kept for it before its redemption was undone: the piece that this has freed, and as
+        much of the budget as is left, which others may have had meanwhile."""
+        if grant.is_held:
+            offer, most = self._offers.get(grant.offer), bound_micros(grant.value)
+            left = most if offer is None else budget_left(offer.terms, self.tally(grant.offer), most)
+            grant = replace(grant, held_micros=min(most, left))
+            self._count(grant.offer, held=1, held_micros=grant.held_micros)
+        self._set_grant(grant)
 
     def note(self, ask: NoteAsk) -> None:
         """Note what was done. What somebody who declines holds of the offer, unredeemed, may be had by others."""

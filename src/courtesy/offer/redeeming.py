@@ -146,9 +146,14 @@ def has_room(terms: OfferTerms, tally: OfferTally, micros: int, *, takes: bool =
     """Whether so much is left of the budget, and a piece of the stock if that `takes` one."""
     if takes and terms.stock is not None and tally.held + tally.redeemed >= terms.stock:
         return False
-    if micros <= 0 or terms.budget is None:
-        return True
-    return tally.held_micros + tally.spent_micros + micros <= micros_of(terms.budget.amount)
+    return micros <= 0 or micros <= budget_left(terms, tally, micros)
+
+
+def budget_left(terms: OfferTerms, tally: OfferTally, most: int) -> int:
+    """How many micros of the budget are neither spent nor kept for grants; `most` when there is no budget."""
+    if terms.budget is None:
+        return most
+    return max(0, micros_of(terms.budget.amount) - tally.held_micros - tally.spent_micros)
 
 
 def bound_micros(value: Value) -> int:
