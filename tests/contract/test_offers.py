@@ -40,7 +40,7 @@ def terms(stock: int | None = None, codes: Codes = NONE, **more: Any) -> OfferTe
 
 
 @asynccontextmanager
-async def working(engine: Engine, data: str = "/dev/null") -> AsyncIterator[App]:
+async def working(engine: Engine, data: str = "data") -> AsyncIterator[App]:
     """The parts of a process over an engine; the clock stands at `NOW_MS`. `data`: its folder, where it needs one."""
     app = make_app(Settings(data=data), engine, ManualClock(NOW_MS))
     await app.catalog.start()

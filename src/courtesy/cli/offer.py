@@ -128,8 +128,8 @@ def redeem_offer(
     print(f"{found.redemption.number}\t{taken}")
 
 
-@offer.command("give-back")
-def give_back(
+@offer.command("undo")
+def undo_redemption(
     number: Annotated[int, typer.Argument(help="The redemption's number")],
     data: DataOption = None,
     database: DatabaseOption = None,
