@@ -13,7 +13,8 @@ import pytest
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, message_key
 from courtesy.base.time import HOUR_MS, ManualClock
-from courtesy.engine.contract import AppendBatch, EffectState, Engine, Settlement
+from courtesy.engine.contract import AppendBatch, Engine
+from courtesy.engine.outbox import EffectState, Settlement
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.identity.resolve import Changes, Evidence, Merge
 from courtesy.person.assemble import assemble

@@ -6,10 +6,14 @@ from typing import Protocol
 
 from courtesy.engine.answers import AnswerCounting
 from courtesy.engine.code import CodeStore
+from courtesy.engine.content import ContentStore
+from courtesy.engine.delivery import DeliveryStore
 from courtesy.engine.ledger import LedgerReading
 from courtesy.engine.offer import OfferStore
+from courtesy.engine.outbox import OutboxStore
 from courtesy.engine.permit import PermitStore
 from courtesy.engine.propagation import PropagationStore
+from courtesy.engine.quality import QualityStore
 from courtesy.engine.request import RequestStore
 from courtesy.engine.segment import SegmentStore
 
@@ -23,6 +27,10 @@ class Stores(
     CodeStore,
     SegmentStore,
     OfferStore,
+    ContentStore,
+    QualityStore,
+    OutboxStore,
+    DeliveryStore,
     Protocol,
 ):
     """What an engine keeps beside the log, the states and who is who."""

@@ -130,6 +130,18 @@ TABLES = (
     Table("segment_member", ("own.person_id",)),
     Table("segment_hour"),
     Table("segment_state"),
+    Table("content_head"),
+    Table("content_item"),
+    Table("content_revision"),
+    Table("content_version"),
+    Table("content_approval"),
+    Table("content_note"),
+    Table("content_release"),
+    Table("content_use"),
+    Table("campaign_run"),
+    Table("message_count"),
+    Table("dead_address"),
+    Table("inbox", ("own.person_id",)),
 )
 
 LEFT_OUT = {

@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.delivery import FORGET_IN_DELIVERY
 from courtesy.engine_postgres.offers import FORGET_IN_OFFERS
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.engine_postgres.propagation import erase_at_recipients
@@ -79,6 +80,7 @@ _ERASE = (
     FORGET_CODES,
     *FORGET_IN_REQUESTS,
     FORGET_IN_SEGMENTS,
+    FORGET_IN_DELIVERY,
 )
 _SUPPRESS = """
 WITH fresh AS (

@@ -15,9 +15,10 @@ from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
 from courtesy.offer.standing import EVENTS as OFFER_EVENTS
-from courtesy.person.catalog import NO_TOUCH, Catalog, Subscription, Touched
+from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touched
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
+from courtesy.person.messages import ASKED, Messages
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
@@ -94,12 +95,20 @@ Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore | Co
 
 
 class Effect(NamedTuple):
-    """Something to be done in the world, once per key."""
+    """Something to be done in the world, once per key, and not before an instant (ms UTC; 0: at once)."""
 
     key: bytes
     kind: str
     target: str
     body: bytes
+    not_before_ms: int = 0
+
+
+class News(NamedTuple):
+    """Something to be told of this person, by an event of the type `system`."""
+
+    name: str
+    properties: dict[str, Any]
 
 
 class TimerSet(NamedTuple):
@@ -130,6 +139,7 @@ class Outcome:
     timers: list[TimerSet | TimerCancelled] = field(default_factory=list)
     forward: Forward | None = None
     crossings: list[Crossing] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
 
 
 NOTHING = Outcome()
@@ -169,10 +179,25 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
     fact = given.fact
     fold_fact(state, fact, given.tie, given.key)
     outcome = _react(state, given, catalog, now_ms) if fact.live and catalog.subscriptions else NOTHING
+    if fact.name == ASKED and catalog.desk is not None and fact.live and fact.type is EventType.SYSTEM:
+        outcome = _take(state, given, catalog.desk, outcome, now_ms)
     if catalog.watch is None:
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
     return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _take(state: PersonState, given: Occurred, desk: Desk, outcome: Outcome, now_ms: int) -> Outcome:
+    """Have the desk decide about a message."""
+    decided = desk.take(state, given.fact, given.key, now_ms)
+    if decided is None:
+        return outcome
+    outcome = Outcome() if outcome is NOTHING else outcome
+    if decided.effect is not None:
+        outcome.effects.append(Effect(*decided.effect))
+    if decided.news is not None:
+        outcome.news.append(News(*decided.news))
+    return outcome
 
 
 def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:
@@ -332,7 +357,13 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
     outcome = Outcome(timers=[TimerCancelled(timer) for timer in state.timers if timer not in found.timers])
     outcome.timers += [TimerSet(timer, pending.due) for timer, pending in found.timers.items()]
     before, was_merged = state.marks, state.merged_into is not None
+    held = state.messages.held if state.messages is not None else {}
     _become(state, found)
+    if held and state.identifiers:
+        # What is on its way goes on, and so does the room that it takes, until it is known what became of it.
+        state.messages = state.messages or Messages()
+        left = {each.message for each in state.messages.sent}
+        state.messages.held = {message: each for message, each in held.items() if message not in left}
     if before is not None:
         # Facts are found anew; who was inside until now is still to leave where the facts say so.
         state.marks = state.marks or Marks()

@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
+from courtesy.content.wording import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.asked import Asking, Campaigns
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.consent import Consents
+from courtesy.runtime.content import Contents
+from courtesy.runtime.content_files import ContentFiles
+from courtesy.runtime.content_publishing import Publications
+from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
@@ -89,6 +95,12 @@ class App:
     previews: Previews
     lists: Lists
     discoveries: Discoveries
+    asking: Asking
+    campaigns: Campaigns
+    contents: Contents
+    publications: Publications
+    releases: Releases
+    content_files: ContentFiles
     offers: Offers
     offer_desk: OfferDesk
     clienteling: Clienteling
@@ -112,6 +124,8 @@ def make_app(
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
     previews = Previews(engine, files, catalog, clock)
+    contents = Contents(engine, clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
@@ -146,6 +160,12 @@ def make_app(
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
+        Asking(engine, clock),
+        Campaigns(engine, catalog, publications, clock),
+        contents,
+        publications,
+        Releases(engine, publications, clock),
+        ContentFiles(contents),
         offers,
         desk,
         Clienteling(offers, desk, eligibility, people, clock),

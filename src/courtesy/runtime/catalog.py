@@ -23,6 +23,8 @@ from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
+from courtesy.content.workflow import ContentWorkflow
+from courtesy.delivery.contact import ContactPolicy
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -36,6 +38,7 @@ from courtesy.offer.terms import OfferTerms
 from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
+from courtesy.runtime.connection import Campaign, ConnectionBody, desk_of
 from courtesy.runtime.recipient import Recipient
 from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
@@ -66,9 +69,11 @@ FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
+WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
 OFFER = "offer"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
+CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -177,6 +182,7 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    workflow: ContentWorkflow = field(default_factory=ContentWorkflow)
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
@@ -185,6 +191,9 @@ class Definitions:
     segments_ready: dict[str, Ready] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     segments_in_force: list[SegmentDefinition] = field(default_factory=list)
+    connections: dict[str, ConnectionBody] = field(default_factory=dict)
+    contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -232,6 +241,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == WORKFLOW:
+            out.workflow = msgspec.json.decode(each.body, type=ContentWorkflow)
         elif each.kind == QUESTION:
             out.questions[each.name] = msgspec.json.decode(each.body, type=Question)
         elif each.kind == CAPS:
@@ -246,12 +257,18 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.settled[each.name] = each.number
         elif each.kind == SEGMENT_READY:
             out.segments_ready[each.name] = msgspec.json.decode(each.body, type=Ready)
+        elif each.kind == CONNECTION:
+            out.connections[each.name] = msgspec.json.decode(each.body, type=ConnectionBody)
+        elif each.kind == CONTACT_POLICY:
+            out.contact_policy = msgspec.json.decode(each.body, type=ContactPolicy)
+        elif each.kind == CAMPAIGN:
+            out.campaigns[each.name] = msgspec.json.decode(each.body, type=Campaign)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
     out.segments_in_force = _segments_in_force(out)
-    out.catalog = Catalog(version, tuple(on), _watch(out, before))
+    out.catalog = Catalog(version, tuple(on), _watch(out, before), desk_of(out.connections, out.contact_policy))
     return out
 
 
@@ -481,6 +498,10 @@ class CatalogCache:
         """Say who answers for what is done with people's data, for records of consent to name."""
         await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
 
+    async def define_workflow(self, workflow: ContentWorkflow, by: str) -> None:
+        """Say who has to approve content before it is published."""
+        await self._define(WORKFLOW, "default", msgspec.json.encode(workflow), by)
+
     async def define_recipient(self, name: str, recipient: Recipient, by: str) -> None:
         """Create or change a recipient, which must be sound."""
         await self._define(RECIPIENT, name, msgspec.json.encode(recipient), by)
@@ -527,6 +548,26 @@ class CatalogCache:
     async def remove_segment(self, name: str, by: str) -> None:
         """Remove a segment; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(SEGMENT, name, by)
+
+    async def define_connection(self, name: str, body: ConnectionBody, by: str) -> None:
+        """Connect something that sends, or change how. Raises CourtesyError(INVALID)."""
+        await self._define(CONNECTION, name, msgspec.json.encode(body.checked()), by)
+
+    async def remove_connection(self, name: str, by: str) -> None:
+        """Send by it no more. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(CONNECTION, name, by)
+
+    async def define_contact_policy(self, policy: ContactPolicy, by: str) -> None:
+        """Say how often and when people are written to. Raises CourtesyError(INVALID)."""
+        await self._define(CONTACT_POLICY, CONTACT_POLICY, msgspec.json.encode(policy.checked()), by)
+
+    async def define_campaign(self, name: str, campaign: Campaign, by: str) -> None:
+        """Define a campaign, or change it; a run that is under way goes on with what is defined now."""
+        await self._define(CAMPAIGN, name, msgspec.json.encode(campaign), by)
+
+    async def remove_campaign(self, name: str, by: str) -> None:
+        """Remove a campaign: nothing of it is sent any more. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(CAMPAIGN, name, by)
 
     async def recipients(self) -> Mapping[str, Recipient]:
         """All recipients by name, by all that was defined before the call."""

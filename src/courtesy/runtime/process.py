@@ -30,11 +30,14 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.content.wording import compile_item
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.content_publishing import Publications
+from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
@@ -98,6 +101,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
+            asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
             asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
@@ -223,6 +227,13 @@ def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Te
     clock = SystemClock()
     calls = SubjectCalls(Outside(clock, GuardedNetwork(SystemResolver(), permitted)))
     return Teller(engine, lambda: catalog.now.recipients, calls, SubjectIds(settings), clock)
+
+
+def make_releaser(engine: Engine, catalog: CatalogCache) -> Releaser:
+    """What publishes the releases that are scheduled."""
+    clock = SystemClock()
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 
 async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None:

@@ -43,6 +43,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
         ),
     ] = msgspec.field(default_factory=_half_as_many)
+    senders: Annotated[
+        int, Meta(description="Processes that send messages. More send more, up to the cores.", ge=1, le=64)
+    ] = 1
+    links_url: Annotated[
+        str,
+        Meta(
+            description="Where links in messages lead: the address by which the world reaches this server, best a "
+            "domain of its own, such as `https://mail.shop.example`. The host and port of the server unless set.",
+            pattern=r"^(https?://[^/?#\s]+)?$",
+        ),
+    ] = ""
     partitions: Annotated[
         int, Meta(description="Partitions of the log, fixed when a store is made.", ge=1, le=1_024)
     ] = PARTITION_COUNT
