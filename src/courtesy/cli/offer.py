@@ -67,6 +67,7 @@ def show_offer(name: NameArgument, data: DataOption = None, database: DatabaseOp
     """An offer as it is defined, and how many there are of it, as JSON."""
 
     async def work(app: App) -> object:
+        await app.offers.latest()
         found = app.offers.get(name)
         return offer_view(app, found, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
 

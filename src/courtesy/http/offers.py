@@ -14,10 +14,10 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
 from courtesy.http.wire import BadBody, read
 from courtesy.offer.deciding import Circumstances, Granted, Offer
-from courtesy.offer.redeeming import HINT, SAID, Cause, Refused, has_room
+from courtesy.offer.redeeming import HINT, SAID, OfferCause, Refused, has_room
 from courtesy.offer.terms import MICROS, OfferTerms, currency_of
 from courtesy.runtime.app import App
-from courtesy.runtime.catalog import OFFER, Scope
+from courtesy.runtime.catalog import Scope
 from courtesy.runtime.offer_desk import Named
 from courtesy.runtime.offer_view import GrantView, RedemptionView, grant_view, redemption_view
 
@@ -88,7 +88,7 @@ class GrantedView(msgspec.Struct, frozen=True):
     granted: bool
     is_new: bool
     grant: GrantView | None
-    cause: Cause | None
+    cause: OfferCause | None
     said: str
     hint: str
 
@@ -132,7 +132,7 @@ def granted_view(found: Granted | Refused, app: App) -> GrantedView:
 
 def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
     """An offer as it is defined, and how many there are of it."""
-    definition, terms = app.catalog.now.revisions[OFFER, offer.name], offer.terms
+    (changed_ms, changed_by), terms = app.offers.changed(offer.name), offer.terms
     return OfferView(
         offer.name,
         offer.version,
@@ -148,13 +148,13 @@ def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
         tally.spent_micros / MICROS,
         tally.held_micros / MICROS,
         currency_of(terms.value),
-        to_iso(definition.changed_ms),
-        definition.changed_by,
+        to_iso(changed_ms),
+        changed_by,
     )
 
 
 async def _view_of(app: App, name: str) -> OfferView:
-    await app.catalog.refresh()
+    await app.offers.latest()
     offer = app.offers.get(name)
     return offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
 
@@ -196,7 +196,7 @@ async def grant_offer(asked: Asked[NoQuery, GrantBody]) -> GrantedView:
 async def read_held(asked: Asked[NoQuery, None]) -> OfferHoldings:
     """What a person was granted and has redeemed."""
     grants, redemptions = await asked.app.offer_desk.held(Named(asked.path["kind"], asked.path["value"]))
-    await asked.app.catalog.refresh()
+    await asked.app.offers.latest()
     return OfferHoldings(
         [grant_view(each, asked.app.offers.now()) for each in grants], [*map(redemption_view, redemptions)]
     )

@@ -17,7 +17,7 @@ from courtesy.http.offers import (
 )
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.offer.deciding import Circumstances
-from courtesy.offer.redeeming import HINT, SAID, Cause, Refused
+from courtesy.offer.redeeming import HINT, SAID, OfferCause, Refused
 from courtesy.offer.terms import Money, Name, Value
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.clienteling import Next, Reply
@@ -54,7 +54,7 @@ class RedeemedView(msgspec.Struct, frozen=True):
     redemption: RedemptionView | None
     value: Value | None
     title: str
-    cause: Cause | None
+    cause: OfferCause | None
     said: str
     hint: str
 

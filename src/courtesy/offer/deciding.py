@@ -16,7 +16,7 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.offer.codes import OwnCode
 from courtesy.offer.redeeming import (
     Case,
-    Cause,
+    OfferCause,
     Redeemable,
     Refused,
     bound_micros,
@@ -235,13 +235,13 @@ class Book:
             return Granted(held, is_new=False)
         terms = ask.offer.terms
         cause = grant_refusal(terms, self.tally(offer), theirs, redeemed_count, self._now_ms, again=ask.again)
-        if cause is not None and cause is not Cause.USED_UP:
+        if cause is not None and cause is not OfferCause.USED_UP:
             return Refused(cause)
         if not ask.is_eligible:
-            return Refused(Cause.NOT_ELIGIBLE)
+            return Refused(OfferCause.NOT_ELIGIBLE)
         code = self._code_for(ask)
         if cause is not None or (code is None and terms.needs_grant):
-            return Refused(Cause.USED_UP)
+            return Refused(OfferCause.USED_UP)
         if code is not None and isinstance(terms.codes, PoolCode):
             self.taken[code.key] = terms.codes.pool
         return Granted(self._put_grant(ask, code), is_new=True)
@@ -291,7 +291,7 @@ class Book:
         """Redeem, if that is good now."""
         known = next((each for each in self._redemptions.values() if each.request == ask.request), None)
         if known is not None and known.given_back_ms is not None:
-            return Refused(Cause.GIVEN_BACK)
+            return Refused(OfferCause.GIVEN_BACK)
         if known is not None:
             is_same = (not ask.code or known.code == ask.code) and (ask.offer is None or known.offer == ask.offer.name)
             is_theirs = ask.who is None or known.person is None or known.person in ask.who.people
@@ -304,7 +304,7 @@ class Book:
         if grant is not None and grant.person is not None:
             owners = self._facts.one_with.get(grant.person, (grant.person,))
             if people and people[0] not in owners:
-                return Refused(Cause.SOMEBODY_ELSES)
+                return Refused(OfferCause.SOMEBODY_ELSES)
             people = owners
         elif grant is None and people:
             grant = self._best(self._theirs(offer.name, people))
@@ -337,7 +337,7 @@ class Book:
                     self._end(each, End.SPARE, EXPIRED, ask.circumstances)
         return self._redeemed(redemption, is_new=True)
 
-    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | Cause:
+    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | OfferCause:
         """The offer that is to be redeemed, or why none is."""
         offer = ask.offer
         if ask.code:
@@ -345,13 +345,13 @@ class Book:
             if grant is not None:
                 found = self._offers.get(grant.offer)
                 if found is None:
-                    return Cause.WITHDRAWN
+                    return OfferCause.WITHDRAWN
             if found is None:
-                return Cause.NOT_GIVEN if ask.code in self._facts.in_pools else Cause.UNKNOWN
+                return OfferCause.NOT_GIVEN if ask.code in self._facts.in_pools else OfferCause.UNKNOWN
             if offer is not None and offer.name != found.name:
-                return Cause.UNKNOWN
+                return OfferCause.UNKNOWN
             return found
-        return Cause.UNKNOWN if offer is None else offer
+        return OfferCause.UNKNOWN if offer is None else offer
 
     def _redeemed(self, redemption: Redemption, *, is_new: bool) -> Redeemed:
         grant, offer = self._grants.get(redemption.grant or 0), self._offers.get(redemption.offer)

@@ -27,7 +27,7 @@ from courtesy.offer.deciding import (
     Redeemed,
     Who,
 )
-from courtesy.offer.redeeming import Cause, Refused
+from courtesy.offer.redeeming import OfferCause, Refused
 from courtesy.offer.rows import Grant, OfferTally, Redemption
 from courtesy.offer.standing import DECLINED
 from courtesy.offer.terms import AmountOff, MintedCode, Money, OfferTerms, PercentOff, PoolCode
@@ -216,8 +216,8 @@ def test_who_declined_is_granted_again_only_on_purpose() -> None:
     book = book_of(offer, store)
     assert isinstance(book.grant(GrantAsk(offer, ANN, "1")), Granted)
     book.note(NoteAsk(DECLINED, offer, ANN, "2"))
-    assert book.redeem(RedeemAsk(offer, "", ANN, "3")) == Refused(Cause.DECLINED)
-    assert book.grant(GrantAsk(offer, ANN, "4")) == Refused(Cause.DECLINED)
+    assert book.redeem(RedeemAsk(offer, "", ANN, "3")) == Refused(OfferCause.DECLINED)
+    assert book.grant(GrantAsk(offer, ANN, "4")) == Refused(OfferCause.DECLINED)
     assert isinstance(book.grant(GrantAsk(offer, ANN, "5", again=True)), Granted)
     assert isinstance(book.redeem(RedeemAsk(offer, "", ANN, "6")), Redeemed)
 
@@ -242,7 +242,7 @@ def test_what_is_given_back_after_its_time_ends_then() -> None:
     late = book_of(offer, store, START_MS + DAY_MS)
     assert not late.expire(ExpireAsk(1))
     late.give_back(GiveBackAsk(1))
-    assert late.grant(GrantAsk(offer, BOB, "3")) == Refused(Cause.USED_UP)
+    assert late.grant(GrantAsk(offer, BOB, "3")) == Refused(OfferCause.USED_UP)
     assert late.expire(ExpireAsk(1))
     assert isinstance(late.grant(GrantAsk(offer, BOB, "4")), Granted)
 
@@ -261,10 +261,10 @@ def test_a_clock_that_was_set_back_expires_nothing_before_it_was_granted() -> No
 def test_precedence_of_causes() -> None:
     """Of several that hold the first of the list is told."""
     offer, store = world(withdrawn=True, stock=0, valid_to="2020-01-01", codes=MintedCode())
-    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(Cause.WITHDRAWN)
+    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(OfferCause.WITHDRAWN)
     offer, store = world(stock=0, valid_to="2020-01-01", codes=MintedCode())
-    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(Cause.NOT_GIVEN)
+    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(OfferCause.NOT_GIVEN)
     offer, store = world(stock=0, valid_to="2020-01-01")
-    assert book_of(offer, store).redeem(RedeemAsk(offer, "", None, "1")) == Refused(Cause.WHO)
-    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(Cause.LATE)
-    assert set(Cause) == set(redeeming.SAID) == set(redeeming.HINT)
+    assert book_of(offer, store).redeem(RedeemAsk(offer, "", None, "1")) == Refused(OfferCause.WHO)
+    assert book_of(offer, store).redeem(RedeemAsk(offer, "", ANN, "1")) == Refused(OfferCause.LATE)
+    assert set(OfferCause) == set(redeeming.SAID) == set(redeeming.HINT)
