@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import structlog
 
 from courtesy.base.errors import CourtesyError
-from courtesy.content.items import Body, ItemKey, resolved
+from courtesy.content.items import Body, ItemKey
 from courtesy.content.kinds import OFFER
+from courtesy.content.offers import terms_of
 from courtesy.engine.content import Item, ItemFilter, ItemState, Version
 from courtesy.engine.contract import Engine
 from courtesy.offer.deciding import Offer
-from courtesy.offer.terms import OfferTerms
 
 PAGE = 500
 SHOWN = frozenset({ItemState.PUBLISHED, ItemState.WITHDRAWN, ItemState.ARCHIVED})
@@ -68,22 +67,3 @@ class OfferItems:
         is_withdrawn = item.live is None
         offer = Offer(item.key.name, number, msgspec.structs.replace(terms, withdrawn=is_withdrawn))
         return offer, version
-
-
-def terms_of(body: Body) -> OfferTerms:
-    """The terms that an item tells, in the words that everybody else sees. Raises CourtesyError(INVALID) for terms that
-    can't hold, such as a budget without a bound of the value."""
-    told = resolved(OFFER, body)
-    given = {name: told[name] for name in OfferTerms.__struct_fields__ if name in told}
-    given |= {name: getattr(body, name) for name in ("valid_from", "valid_to")}
-    if "redemptions_per_person" in given:
-        given["redemptions_per_person"] = given["redemptions_per_person"] or None
-    given["fallback"] = given.get("fallback", "").partition("/")[2]
-    given["placements"] = {name: _look(each) for name, each in given.get("placements", {}).items()}
-    return msgspec.convert(given, OfferTerms).checked()
-
-
-def _look(representation: Mapping[str, Any]) -> dict[str, Any]:
-    """How it looks at a placement: fields of its own, and the item that it shows there."""
-    item = representation.get("item")
-    return {**representation.get("fields", {}), **({} if item is None else {"item": item})}

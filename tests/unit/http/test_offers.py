@@ -316,14 +316,20 @@ async def test_an_item_of_content_is_an_offer_once_it_is_published() -> None:
             "redemptions_per_person": 0,
             "placements": {"till": {"fields": {"text": "10 € off"}}},
         }
-        await good(world, "PUT", path, {"revision": 0, "fields": fields})
+        boundless = {**fields, "value": {"kind": "percent", "percent": 5}, "budget": {"amount": 5, "currency": "EUR"}}
+        await good(world, "PUT", path, {"revision": 0, "fields": boundless})
+        blocked = (await world.change("POST", f"{path}/publish", {})).json()["findings"]
+        assert [(each["finding"]["code"], each["finding"]["place"]) for each in blocked] == [
+            ("terms", "fields.value.at_most")
+        ]
+        await good(world, "PUT", path, {"revision": 1, "fields": fields})
         assert (await world.change("POST", "/v1/offers/spring/grants", ANN)).status_code == 404
         await good(world, "POST", f"{path}/publish", {})
         assert (await grant(world, "spring", ANN))["grant"]["version"] == 1
         shown = (await world.get("/v1/clienteling/next?kind=user_id&value=ann&placement=till")).json()["offers"]
         assert [(each["title"], each["look"]) for each in shown] == [("Ten euros", {"text": "10 € off"})]
         fields["value"]["amount"] = 4
-        await good(world, "PUT", path, {"revision": 1, "fields": fields})
+        await good(world, "PUT", path, {"revision": 2, "fields": fields})
         await good(world, "POST", f"{path}/publish", {})
         done = [
             (await redeem(world, offer="spring", **who))["redemption"]["amount"]["amount"] for who in (ANN, BOB, BOB)
