@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from courtesy.channel import in_app
 from courtesy.channel.contract import Outside
 from courtesy.channel.email import CARRIERS
 from courtesy.channel.email.channel import Email, with_sender
+from courtesy.channel.email.provider import Reporter
 from courtesy.channel.in_app import InApp
 from courtesy.channel.message import MessageChannel
 from courtesy.component.declaration import Component
@@ -30,6 +32,12 @@ DECLARED: Mapping[str, Declared] = {
     each.component.name: Declared(Email.channel, with_sender(each.component), Email.address_kinds) for each in CARRIERS
 }
 """By the name of the component."""
+
+
+def make_reporters(outside: Outside) -> dict[str, Reporter]:
+    """Those whose providers report by webhook, by the name of the component."""
+    made: dict[str, Any] = {each.component.name: each(outside) for each in CARRIERS}
+    return {name: each for name, each in made.items() if hasattr(each, "told")}
 
 
 def make_channels(outside: Outside, store: DeliveryStore) -> dict[str, MessageChannel]:

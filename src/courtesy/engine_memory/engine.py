@@ -35,7 +35,7 @@ from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, Messag
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
-from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement, StoredEffect
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
@@ -228,6 +228,9 @@ class MemoryEngine(Content):
             if settlement.fate is not None:
                 disk.delivery.counts[settlement.fate] += 1
         return True
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        return self._disk.outbox.by_key(keys)
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
@@ -624,9 +627,9 @@ class MemoryEngine(Content):
         people = sorted(person for person in self._disk.folding.states if after is None or person > after)
         return people[:limit]
 
-    async def restored_since(self, position: Position) -> set[PersonId]:
+    async def latest_since(self, position: Position, kind: RecordKind) -> dict[PersonId, Position]:
         found = self._disk.log.all_after(position, EVERY_RECORD)
-        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+        return {each.person: each.position for each in found if each.kind is kind}
 
     async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
         self._disk.folding.wake(people, timer, due_ms)

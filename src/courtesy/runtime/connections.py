@@ -72,10 +72,15 @@ class SignedTokens:
         self._key: bytes | None = None
         self._links: LinkKeys | None = None
 
-    def token(self, key: bytes) -> str:
+    @property
+    def token_key(self) -> bytes:
+        """The key of what reports bring back."""
         if self._key is None:
             self._key = self._signer.hashed("message token", b"")
-        return signed_token(key, self._key)
+        return self._key
+
+    def token(self, key: bytes) -> str:
+        return signed_token(key, self.token_key)
 
     def unsubscribe_url(self, each: Admitted, person: PersonId, now_ms: int) -> str:
         message = each.message
