@@ -232,6 +232,7 @@ async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
 
 NAME = {"name": "Its name, percent-encoded."}
 _GONE = (Code.NOT_FOUND,)
+_FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 def _admin(method: str, path: str, summary: str, handle: Any, answer: Any, **more: Any) -> Operation:
@@ -296,6 +297,6 @@ OPERATIONS = (
         AddedView,
         codes=(Code.UNREADABLE, Code.TOO_LARGE),
         doc="A code that is in any pool already is left out. Codes are given out in this order, each once.",
-        request={"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}},
+        request={"required": True, "content": {"text/plain": _FILE, "application/octet-stream": _FILE}},
     ),
 )
