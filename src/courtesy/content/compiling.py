@@ -18,7 +18,7 @@ from courtesy.content.findings import Check, Finding, error, publishable
 from courtesy.content.items import FRAGMENT, Body, FieldType, ItemKey, Value, chosen, values
 from courtesy.content.kinds import OFFER
 from courtesy.content.limits import Platform, SmsTerms, check_mail_size, check_push, check_sms
-from courtesy.content.offering import terms_of
+from courtesy.content.offers import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.templates import Language, compile_template
 from courtesy.content.wording import SAID, compile_sheets, fragment_texts, sheets_of

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from courtesy.base.errors import CourtesyError
-from courtesy.content.finding import Finding, error
 from courtesy.content.items import Body, resolved
 from courtesy.content.kinds import OFFER
 from courtesy.offer.terms import OfferTerms
@@ -31,11 +29,3 @@ def _look(representation: Mapping[str, Any]) -> dict[str, Any]:
     """How it looks at a placement: fields of its own, and the item that it shows there."""
     item = representation.get("item")
     return {**representation.get("fields", {}), **({} if item is None else {"item": item})}
-
-
-def wrong_terms(body: Body) -> Iterator[Finding]:
-    """What keeps the terms of a body, of which nothing is missing, from being kept."""
-    try:
-        terms_of(body)
-    except CourtesyError as trouble:
-        yield error("terms", trouble.message, f"fields.{trouble.place}", trouble.hint)

@@ -11,7 +11,7 @@ from courtesy.content.compiling import compile_item
 from courtesy.content.findings import Check, Severity
 from courtesy.content.items import Body, ItemKey, checked
 from courtesy.content.kinds import KINDS
-from courtesy.content.offering import terms_of
+from courtesy.content.offers import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.scope import Scope
 from courtesy.content.wording import Sheet, Wording, sheets_of
