@@ -21,9 +21,10 @@ from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.channel.email import CARRIERS
 from courtesy.component.reference import reference_markdown
+from courtesy.content.blocks import Theme
 from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
-from courtesy.content.items import Field, Kind, Money
-from courtesy.content.kinds import KINDS, OfferCodes, OfferValue, Representation
+from courtesy.content.items import Field, Kind
+from courtesy.content.kinds import KINDS, Representation
 from courtesy.delivery.bot_verdict import Reason as BotReason
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.outcome import OutcomeKind
@@ -35,6 +36,7 @@ from courtesy.http.errors import BUG_RETRY_AFTER_S, INTERNAL, METHOD_NOT_ALLOWED
 from courtesy.http.operation import Operation
 from courtesy.identity.resolve import RefusalReason
 from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
+from courtesy.offer import terms
 from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
 from courtesy.runtime.settings import Settings
@@ -426,7 +428,7 @@ def _variants(each: Field) -> str:
 
 
 def _shapes() -> tuple[Any, ...]:
-    return (Money, *get_args(OfferValue), *get_args(OfferCodes), Representation)
+    return (terms.Money, Theme, *get_args(terms.Value), *get_args(terms.Codes), Representation)
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
-from courtesy.content.finding import Finding
+from courtesy.content.findings import Finding
 from courtesy.content.items import Body, ItemKey, key_of, resolved
 from courtesy.content.kinds import KINDS, kind_of
+from courtesy.content.locales import locale_name
 from courtesy.content.release import Pin, Trouble
 from courtesy.content.workflow import Approval
 from courtesy.engine.content import Item, ItemFilter, ItemState, Note, NoteKind, Version
@@ -405,7 +406,8 @@ async def read_shown(asked: Asked[ShownQuery, None]) -> Shown:
     """What somebody is shown."""
     key, query = _key(asked), asked.query
     version = await asked.app.publications.version(key, query.version)
-    fields = resolved(kind_of(key.kind), body_of(version.body), query.locale, query.channel)
+    locale = locale_name(query.locale) if query.locale else ""
+    fields = resolved(kind_of(key.kind), body_of(version.body), locale, query.channel)
     return Shown(*key, version.number, fields)
 
 
