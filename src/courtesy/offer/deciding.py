@@ -6,6 +6,7 @@ with what to write. So what it decides holds: no more is promised than there is,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -181,8 +182,17 @@ class Book:
         self._facts = facts
         self._offers = offers
         self._now_ms = now_ms
-        self._grants = {each.number: each for each in facts.grants}
-        self._redemptions = {each.number: each for each in facts.redemptions}
+        self._grants: dict[int, Grant] = {}
+        self._redemptions: dict[int, Redemption] = {}
+        # Some hundred acts are decided on what belongs to as many people: nothing is looked for among all of it.
+        self._granted_to: defaultdict[tuple[str, PersonId | None], set[int]] = defaultdict(set)
+        self._redeemed_by: defaultdict[tuple[str, PersonId | None], set[int]] = defaultdict(set)
+        self._grant_asked: dict[str, int] = {}
+        self._redemption_asked: dict[str, int] = {}
+        for grant in facts.grants:
+            self._index_grant(grant)
+        for redemption in facts.redemptions:
+            self._index_redemption(redemption)
         self._tallies = dict(facts.tallies)
         self._by_code = {each.code.key: each.number for each in facts.grants if each.code is not None}
         self._shared = {code: each for each in offers.values() if (code := each.terms.shared_code) is not None}
@@ -211,19 +221,30 @@ class Book:
         return self._tallies.get(offer) or OfferTally(offer)
 
     def _theirs(self, offer: str, people: Collection[PersonId]) -> list[Grant]:
-        return [each for _, each in sorted(self._grants.items()) if each.offer == offer and each.person in people]
+        numbers = (number for person in people for number in self._granted_to[offer, person])
+        return [self._grants[number] for number in sorted(numbers)]
 
     def _redeemed_count(self, offer: str, people: Collection[PersonId]) -> int:
-        return sum(
-            each.offer == offer and each.person in people and each.given_back_ms is None
-            for each in self._redemptions.values()
-        )
+        numbers = (number for person in people for number in self._redeemed_by[offer, person])
+        return sum(self._redemptions[number].given_back_ms is None for number in numbers)
+
+    def _index_grant(self, grant: Grant) -> None:
+        self._grants[grant.number] = grant
+        self._granted_to[grant.offer, grant.person].add(grant.number)
+        if grant.request is not None:
+            self._grant_asked[grant.request] = grant.number
+
+    def _index_redemption(self, redemption: Redemption) -> None:
+        self._redemptions[redemption.number] = redemption
+        self._redeemed_by[redemption.offer, redemption.person].add(redemption.number)
+        if redemption.request is not None:
+            self._redemption_asked[redemption.request] = redemption.number
 
     # -- granting
 
     def grant(self, ask: GrantAsk) -> Granted | Refused | Conflict:
         """Let somebody have an offer. Who holds it already keeps what they hold."""
-        known = next((each for each in self._grants.values() if each.request == ask.request), None)
+        known = self._grants.get(self._grant_asked.get(ask.request, 0))
         if known is not None:
             is_same = known.offer == ask.offer.name and known.person in ask.who.people
             return Granted(known, is_new=False) if is_same else Conflict(ask.request)
@@ -258,7 +279,9 @@ class Book:
         codes = ask.offer.terms.codes
         if isinstance(codes, PoolCode):
             free = self._facts.free.get(codes.pool, [])
-            return next((each for each in free if each.key not in self.taken), None)
+            while free and free[0].key in self.taken:
+                free.pop(0)
+            return free[0] if free else None
         return ask.code if isinstance(codes, MintedCode) else None
 
     def _put_grant(self, ask: GrantAsk, code: OwnCode | None) -> Grant:
@@ -289,7 +312,7 @@ class Book:
 
     def redeem(self, ask: RedeemAsk) -> Redeemed | Refused | Conflict:
         """Redeem, if that is good now."""
-        known = next((each for each in self._redemptions.values() if each.request == ask.request), None)
+        known = self._redemptions.get(self._redemption_asked.get(ask.request, 0))
         if known is not None and known.given_back_ms is not None:
             return Refused(OfferCause.GIVEN_BACK)
         if known is not None:
@@ -449,13 +472,13 @@ class Book:
 
     def _set_grant(self, grant: Grant, place: int | None = None) -> None:
         """Keep a grant as it is now. `place`: of the event with which it came, among those told."""
-        self._grants[grant.number] = grant
+        self._index_grant(grant)
         self.changed_grants.setdefault(grant.number, -1)
         if place is not None:
             self.changed_grants[grant.number] = place
 
     def _set_redemption(self, redemption: Redemption, place: int) -> None:
-        self._redemptions[redemption.number] = redemption
+        self._index_redemption(redemption)
         if redemption.given_back_ms is not None:
             self.changed_redemptions.setdefault(redemption.number, -1)
         else:
