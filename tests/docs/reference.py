@@ -20,6 +20,10 @@ from courtesy.base.ids import Partition, Position
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.component.reference import reference_markdown
+from courtesy.content import blocks
+from courtesy.content.filters import FILTERS
+from courtesy.content.findings import MEANING
+from courtesy.content.scope import FUNCTIONS, SCOPE, TESTS
 from courtesy.engine.contract import PartitionStatus
 from courtesy.event.cause import FATE, MEANING, Cause
 from courtesy.http import metrics as http_metrics
@@ -361,6 +365,38 @@ def _meaning(type_: Any) -> str:
     return " ".join((type_.__doc__ or "").split())
 
 
+def templates_page() -> str:
+    """Everything that templates, blocks and their checks have names for."""
+    return page(
+        "Templates",
+        """What templates may speak of, and what blocks and checks there are. [How to write them](../how-to/templates.md)
+says how they are used.""",
+        "## Names",
+        table(("name", "what it is"), ((f"`{name}`", meaning) for name, meaning in SCOPE.items())),
+        "## Functions",
+        table(("function", "what it gives"), ((f"`{name}`", each.meaning) for name, each in FUNCTIONS.items())),
+        "## Filters",
+        table(
+            ("filter", "values", "what it gives", "example", "in English"),
+            (
+                (f"`{name}`", _codes(each.parameters), each.meaning, f"`{each.example}`", f"`{each.gives}`")
+                for name, each in FILTERS.items()
+            ),
+        ),
+        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and `safe`"
+        " (HTML of your own, not of people or events).",
+        "## Tests",
+        table(("after `is`", "meaning"), ((f"`{name}`", meaning) for name, meaning in TESTS.items())),
+        "## Blocks of a mail",
+        "Fields in parentheses may be left out.",
+        _nodes((blocks.Mail, blocks.Theme)),
+        _nodes((*blocks.BLOCKS, blocks.Column, blocks.Branch, blocks.SocialLink)),
+        "## Checks",
+        "An error keeps content from being published; a warning is to be looked at.",
+        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in MEANING.items())),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "settings.md": settings_page,
@@ -372,6 +408,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
     "segments.md": segments_page,
+    "templates.md": templates_page,
 }
 
 
