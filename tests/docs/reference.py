@@ -22,7 +22,7 @@ from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.component.reference import reference_markdown
 from courtesy.content import blocks
 from courtesy.content.filters import FILTERS
-from courtesy.content.findings import MEANING
+from courtesy.content.findings import MEANING as CHECK_MEANING
 from courtesy.content.scope import FUNCTIONS, SCOPE, TESTS
 from courtesy.engine.contract import PartitionStatus
 from courtesy.event.cause import FATE, MEANING, Cause
@@ -383,8 +383,8 @@ says how they are used.""",
                 for name, each in FILTERS.items()
             ),
         ),
-        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and `safe`"
-        " (HTML of your own, not of people or events).",
+        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and"
+        " `safe` (HTML of your own, not of people or events).",
         "## Tests",
         table(("after `is`", "meaning"), ((f"`{name}`", meaning) for name, meaning in TESTS.items())),
         "## Blocks of a mail",
@@ -393,7 +393,7 @@ says how they are used.""",
         _nodes((*blocks.BLOCKS, blocks.Column, blocks.Branch, blocks.SocialLink)),
         "## Checks",
         "An error keeps content from being published; a warning is to be looked at.",
-        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in MEANING.items())),
+        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in CHECK_MEANING.items())),
     )
 
 
