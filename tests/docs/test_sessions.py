@@ -37,6 +37,7 @@ SERVED = (
     "docs/how-to/questions.md",
     "docs/how-to/segments.md",
     "docs/how-to/segments-discovery.md",
+    "docs/how-to/content.md",
     "docs/how-to/operate.md",
 )
 

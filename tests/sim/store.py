@@ -12,18 +12,10 @@ import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
-from courtesy.engine.contract import (
-    Append,
-    AppendBatch,
-    Engine,
-    FoldCommit,
-    Imported,
-    Settlement,
-    StorageFull,
-    Unavailable,
-)
+from courtesy.engine.contract import Append, AppendBatch, Engine, FoldCommit, Imported, StorageFull, Unavailable
 from courtesy.engine.imported import Span, Spans, TakeBack
 from courtesy.engine.ledger import Entry, Keyring, LedgerHead, PersonKey
+from courtesy.engine.outbox import Settlement
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph

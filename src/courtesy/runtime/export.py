@@ -9,7 +9,8 @@ import msgspec
 
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
-from courtesy.engine.contract import EffectReading, Engine, IdentityHistory, Quarantined
+from courtesy.engine.contract import Engine, IdentityHistory, Quarantined
+from courtesy.engine.outbox import EffectReading
 from courtesy.engine.permit import PermitFilter
 from courtesy.engine.request import RequestFilter
 from courtesy.identity.resolve import Link
