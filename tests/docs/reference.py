@@ -21,10 +21,14 @@ from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.channel.email import CARRIERS
 from courtesy.component.reference import reference_markdown
+from courtesy.content import blocks
 from courtesy.content.blocks import Theme
+from courtesy.content.filters import FILTERS
+from courtesy.content.findings import MEANING as CHECK_MEANING
 from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
 from courtesy.content.items import Field, Kind
 from courtesy.content.kinds import KINDS, Representation
+from courtesy.content.scope import FUNCTIONS, SCOPE, TESTS
 from courtesy.delivery.bot_verdict import Reason as BotReason
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.outcome import OutcomeKind
@@ -392,6 +396,38 @@ def _meaning(type_: Any) -> str:
     return " ".join((type_.__doc__ or "").split())
 
 
+def templates_page() -> str:
+    """Everything that templates, blocks and their checks have names for."""
+    return page(
+        "Templates",
+        """What templates may speak of, and what blocks and checks there are. See [how to
+write them](../how-to/templates.md).""",
+        "## Names",
+        table(("name", "what it is"), ((f"`{name}`", meaning) for name, meaning in SCOPE.items())),
+        "## Functions",
+        table(("function", "what it gives"), ((f"`{name}`", each.meaning) for name, each in FUNCTIONS.items())),
+        "## Filters",
+        table(
+            ("filter", "values", "what it gives", "example", "in English"),
+            (
+                (f"`{name}`", _codes(each.parameters), each.meaning, f"`{each.example}`", f"`{each.gives}`")
+                for name, each in FILTERS.items()
+            ),
+        ),
+        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and"
+        " `safe` (HTML of your own, not of people or events).",
+        "## Tests",
+        table(("after `is`", "meaning"), ((f"`{name}`", meaning) for name, meaning in TESTS.items())),
+        "## Blocks of a mail",
+        "Fields in parentheses may be left out.",
+        _nodes((blocks.Mail, blocks.Theme)),
+        _nodes((*blocks.BLOCKS, blocks.Column, blocks.Branch, blocks.SocialLink)),
+        "## Checks",
+        "An error keeps content from being published; a warning is to be looked at.",
+        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in CHECK_MEANING.items())),
+    )
+
+
 def content_page() -> str:
     """Every kind of item."""
     return page(
@@ -443,6 +479,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
     "segments.md": segments_page,
+    "templates.md": templates_page,
     "content.md": content_page,
 }
 

