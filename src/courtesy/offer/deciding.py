@@ -16,10 +16,11 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.offer.codes import OwnCode
 from courtesy.offer.redeeming import (
     Case,
-    Cause,
+    OfferCause,
     Redeemable,
     Refused,
     bound_micros,
+    budget_left,
     grant_refusal,
     verdict,
 )
@@ -234,13 +235,13 @@ class Book:
             return Granted(held, is_new=False)
         terms = ask.offer.terms
         cause = grant_refusal(terms, self.tally(offer), theirs, redeemed_count, self._now_ms, again=ask.again)
-        if cause is not None and cause is not Cause.USED_UP:
+        if cause is not None and cause is not OfferCause.USED_UP:
             return Refused(cause)
         if not ask.is_eligible:
-            return Refused(Cause.NOT_ELIGIBLE)
+            return Refused(OfferCause.NOT_ELIGIBLE)
         code = self._code_for(ask)
         if cause is not None or (code is None and terms.needs_grant):
-            return Refused(Cause.USED_UP)
+            return Refused(OfferCause.USED_UP)
         if code is not None and isinstance(terms.codes, PoolCode):
             self.taken[code.key] = terms.codes.pool
         return Granted(self._put_grant(ask, code), is_new=True)
@@ -290,7 +291,7 @@ class Book:
         """Redeem, if that is good now."""
         known = next((each for each in self._redemptions.values() if each.request == ask.request), None)
         if known is not None and known.given_back_ms is not None:
-            return Refused(Cause.GIVEN_BACK)
+            return Refused(OfferCause.GIVEN_BACK)
         if known is not None:
             is_same = (not ask.code or known.code == ask.code) and (ask.offer is None or known.offer == ask.offer.name)
             is_theirs = ask.who is None or known.person is None or known.person in ask.who.people
@@ -303,7 +304,7 @@ class Book:
         if grant is not None and grant.person is not None:
             owners = self._facts.one_with.get(grant.person, (grant.person,))
             if people and people[0] not in owners:
-                return Refused(Cause.SOMEBODY_ELSES)
+                return Refused(OfferCause.SOMEBODY_ELSES)
             people = owners
         elif grant is None and people:
             grant = self._best(self._theirs(offer.name, people))
@@ -336,7 +337,7 @@ class Book:
                     self._end(each, End.SPARE, EXPIRED, ask.circumstances)
         return self._redeemed(redemption, is_new=True)
 
-    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | Cause:
+    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | OfferCause:
         """The offer that is to be redeemed, or why none is."""
         offer = ask.offer
         if ask.code:
@@ -344,13 +345,13 @@ class Book:
             if grant is not None:
                 found = self._offers.get(grant.offer)
                 if found is None:
-                    return Cause.WITHDRAWN
+                    return OfferCause.WITHDRAWN
             if found is None:
-                return Cause.NOT_GIVEN if ask.code in self._facts.in_pools else Cause.UNKNOWN
+                return OfferCause.NOT_GIVEN if ask.code in self._facts.in_pools else OfferCause.UNKNOWN
             if offer is not None and offer.name != found.name:
-                return Cause.UNKNOWN
+                return OfferCause.UNKNOWN
             return found
-        return Cause.UNKNOWN if offer is None else offer
+        return OfferCause.UNKNOWN if offer is None else offer
 
     def _redeemed(self, redemption: Redemption, *, is_new: bool) -> Redeemed:
         grant, offer = self._grants.get(redemption.grant or 0), self._offers.get(redemption.offer)
@@ -406,11 +407,18 @@ class Book:
         self._count(undone.offer, redeemed=-1, given_back=1, spent_micros=-undone.micros)
         grant = self._grants.get(undone.grant or 0)
         if grant is not None:
-            grant = replace(grant, redeemed_count=grant.redeemed_count - 1)
-            self._set_grant(grant)
-            if grant.is_held:
-                self._count(grant.offer, held=1, held_micros=grant.held_micros)
+            self._hold_again(replace(grant, redeemed_count=grant.redeemed_count - 1))
         return self._redeemed(undone, is_new=True)
+
+    def _hold_again(self, grant: Grant) -> None:
+        """Keep for a grant what was kept for it before its redemption was undone: the piece that this has freed, and as
+        much of the budget as is left, which others may have had meanwhile."""
+        if grant.is_held:
+            offer, most = self._offers.get(grant.offer), bound_micros(grant.value)
+            left = most if offer is None else budget_left(offer.terms, self.tally(grant.offer), most)
+            grant = replace(grant, held_micros=min(most, left))
+            self._count(grant.offer, held=1, held_micros=grant.held_micros)
+        self._set_grant(grant)
 
     def note(self, ask: NoteAsk) -> None:
         """Note what was done. What somebody who declines holds of the offer, unredeemed, may be had by others."""
