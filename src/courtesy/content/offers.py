@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from courtesy.base.errors import CourtesyError
-from courtesy.content.finding import Finding, error
+from courtesy.content.findings import Check, Finding, error
 from courtesy.content.items import Body, resolved
 from courtesy.content.kinds import OFFER
 from courtesy.offer.terms import OfferTerms
@@ -38,4 +38,4 @@ def wrong_terms(body: Body) -> Iterator[Finding]:
     try:
         terms_of(body)
     except CourtesyError as trouble:
-        yield error("terms", trouble.message, f"fields.{trouble.place}", trouble.hint)
+        yield error(Check.TERMS, trouble.message, f"fields.{trouble.place}", trouble.hint)
