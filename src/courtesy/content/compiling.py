@@ -16,9 +16,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.content.blocks import read_fragment
 from courtesy.content.findings import Check, Finding, error, publishable
 from courtesy.content.items import FRAGMENT, Body, FieldType, ItemKey, Value, chosen, values
-from courtesy.content.kinds import OFFER
 from courtesy.content.limits import Platform, SmsTerms, check_mail_size, check_push, check_sms
-from courtesy.content.offers import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.templates import Language, compile_template
 from courtesy.content.wording import SAID, compile_sheets, fragment_texts, sheets_of
@@ -33,13 +31,11 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def compile_item(candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled:
-    """The artefacts of an item, and what is wrong with its templates, blocks, terms and lengths, as far as that can be
+    """The artefacts of an item, and what is wrong with its templates, blocks and lengths, as far as that can be
     told without a person. `used`: all that it stands on."""
     checking = _Checking(candidate, used)
     checking.check_texts()
     checking.check_blocks()
-    if candidate.kind is OFFER:
-        checking.check_terms()
     if candidate.key.kind not in SAID:
         return Compiled(_fragments(used), tuple(checking.findings))
     if checking.findings and not publishable(checking.findings):
@@ -84,13 +80,6 @@ class _Checking:
             if value.field.type is FieldType.BLOCKS:
                 with self._finding(Check.BLOCK, value.place):
                     read_fragment(_encode(value.content))
-
-    def check_terms(self) -> None:
-        """Whether the terms of an offer can hold; what is missing is found before."""
-        fields = self.candidate.body.fields
-        if {"value", "title"} <= fields.keys() and chosen(fields["title"]) is not None:
-            with self._finding(Check.TERMS, "fields"):
-                terms_of(self.candidate.body)
 
     @contextmanager
     def _finding(self, check: Check, place: str) -> Iterator[None]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from courtesy.base.errors import CourtesyError
+from courtesy.content.findings import Check, Finding, error
 from courtesy.content.items import Body, resolved
 from courtesy.content.kinds import OFFER
 from courtesy.offer.terms import OfferTerms
@@ -29,3 +31,11 @@ def _look(representation: Mapping[str, Any]) -> dict[str, Any]:
     """How it looks at a placement: fields of its own, and the item that it shows there."""
     item = representation.get("item")
     return {**representation.get("fields", {}), **({} if item is None else {"item": item})}
+
+
+def wrong_terms(body: Body) -> Iterator[Finding]:
+    """What keeps the terms of a body, of which nothing is missing, from being kept."""
+    try:
+        terms_of(body)
+    except CourtesyError as trouble:
+        yield error(Check.TERMS, trouble.message, f"fields.{trouble.place}", trouble.hint)

@@ -17,6 +17,8 @@ from courtesy.base.errors import CourtesyError
 from courtesy.base.time import DAY_MS, from_iso
 from courtesy.content.findings import Check, Finding, Severity, error, warning
 from courtesy.content.items import DEFAULT, Body, FieldType, ItemKey, Kind, references, values
+from courtesy.content.kinds import OFFER
+from courtesy.content.offers import wrong_terms
 from courtesy.segment.checking import wrong_with
 from courtesy.segment.parsing import parse
 
@@ -112,7 +114,10 @@ def is_blocking(found: Sequence[Trouble]) -> bool:
 
 
 def _found(candidate: Candidate, there: Collection[ItemKey], now_ms: int) -> Iterator[Finding]:
-    yield from incomplete(candidate.kind, candidate.body)
+    lacking = list(incomplete(candidate.kind, candidate.body))
+    yield from lacking
+    if candidate.kind is OFFER and not lacking:
+        yield from wrong_terms(candidate.body)
     yield from over(candidate.body, now_ms)
     for key in sorted(references(candidate.kind, candidate.body)):
         if key == candidate.key:

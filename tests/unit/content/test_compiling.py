@@ -11,11 +11,9 @@ from courtesy.content.compiling import compile_item
 from courtesy.content.findings import Check, Severity
 from courtesy.content.items import Body, ItemKey, checked
 from courtesy.content.kinds import KINDS
-from courtesy.content.offers import terms_of
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.scope import Scope
 from courtesy.content.wording import Sheet, Wording, sheets_of
-from courtesy.offer.terms import PoolCode
 
 FOOTER = ItemKey("fragment", "footer")
 HELLO = {"type": "text", "text": "Hello {{ person.traits.first_name | default('you') }}"}
@@ -112,23 +110,3 @@ def test_a_message_says_its_fragments_in_the_words_for_its_channel() -> None:
     said = {key: Wording(sheet).render(Scope())[0]["text"] for key, sheet in made.items()}
     assert said["", "in_app"] == "Bye"
     assert said["de", "sms"] == "Hi, Ade"
-
-
-def test_an_offer_is_published_with_terms_that_can_hold() -> None:
-    """As the ledger of offers reads them."""
-    fields = {
-        "title": {"default": "10 % off", "de": "10 % Rabatt", "@till": "-10 %"},
-        "value": {"kind": "percent", "percent": 10, "at_most": {"amount": 20, "currency": "EUR"}},
-        "budget": {"amount": 1_000, "currency": "EUR"},
-        "codes": {"kind": "pool", "pool": "spring"},
-        "placements": {"hero": {"fields": {"text": "Look"}}},
-        "fallback": "offer/summer",
-        "redemptions_per_person": 0,
-    }
-    assert compiled("offer", fields).findings == ()
-    terms = terms_of(Body(fields=fields, valid_to="2026-12-01"), "de")
-    assert (terms.title, terms.valid_to, terms.fallback) == ("10 % Rabatt", "2026-12-01", "summer")
-    assert (terms.redemptions_per_person, terms.codes) == (None, PoolCode("spring"))
-    del fields["value"]["at_most"]  # type: ignore[attr-defined]
-    (found,) = compiled("offer", fields).findings
-    assert (found.code, found.place) == (Check.TERMS, "fields value.at_most")
