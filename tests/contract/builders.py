@@ -14,18 +14,15 @@ from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, So
 from courtesy.base.time import MINUTE_MS
 from courtesy.engine.contract import (
     AppendBatch,
-    ClaimedEffect,
     Count,
-    EffectState,
     Engine,
     FoldCommit,
     Lease,
-    NewEffect,
     PersonReading,
     Quarantined,
-    Settlement,
     TimerChange,
 )
+from courtesy.engine.outbox import ClaimedEffect, EffectState, NewEffect, Settlement
 from courtesy.event.call import EMPTY
 from courtesy.event.event import Event, EventType, Party, encode
 from courtesy.identity.resolve import Changes, Evidence, Resolver, View

@@ -8,7 +8,8 @@ import pytest
 
 from courtesy.base.ids import partition_of
 from courtesy.base.time import ManualClock
-from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, LeaseLost, NewEffect
+from courtesy.engine.contract import Engine, LeaseLost
+from courtesy.engine.outbox import ClaimedEffect, EffectState, NewEffect
 from tests.contract.builders import (
     ANN,
     BOB,
@@ -28,7 +29,7 @@ from tests.contract.builders import (
 )
 
 UNTIL_MS = NOW_MS + TTL_MS
-WAITING, CLAIMED, DELIVERED, FAILED = EffectState
+WAITING, CLAIMED, DELIVERED, FAILED, SKIPPED, UNSURE = EffectState
 
 
 async def claim(engine: Engine, now_ms: int = NOW_MS, limit: int = 100, kind: str = "webhook") -> list[ClaimedEffect]:
@@ -49,7 +50,7 @@ async def test_an_effect_waits_to_be_carried_out(engine: Engine) -> None:
     """It comes to the dispatcher as it was put, on its first attempt."""
     one = effect("e1", target="orders", body=bytes(range(256)), created_ms=NOW_MS - 5)
     await put(engine, one)
-    assert await claim(engine) == [ClaimedEffect(*one, attempt=1)]
+    assert await claim(engine) == [ClaimedEffect(*one[:6], attempt=1)]
 
 
 async def test_an_effect_of_a_known_key_changes_nothing(engine: Engine) -> None:
@@ -57,7 +58,7 @@ async def test_an_effect_of_a_known_key_changes_nothing(engine: Engine) -> None:
     first = effect("e1", body=b"first")
     await put(engine, first, first._replace(body=b"again"))
     await put(engine, first._replace(body=b"later", target="elsewhere"))
-    assert await claim(engine) == [ClaimedEffect(*first, attempt=1)]
+    assert await claim(engine) == [ClaimedEffect(*first[:6], attempt=1)]
     assert len(await engine.effects(None, 10)) == 1
 
 
@@ -223,7 +224,7 @@ async def test_settlements_of_one_attempt_at_once_count_once(engine: Engine, sto
 
 async def test_settling_what_was_never_put_changes_nothing(engine: Engine) -> None:
     """An unknown key is nobody's attempt."""
-    unknown = ClaimedEffect(*effect("unknown"), attempt=1)
+    unknown = ClaimedEffect(*effect("unknown")[:6], attempt=1)
     assert not await engine.settle(settlement(unknown, DELIVERED, report=record()))
     assert await engine.effects(None, 10) == []
     assert await engine.head() == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from courtesy.base.time import DAY_MS
-from courtesy.engine.contract import Engine, QualityRow
+from courtesy.engine.contract import Engine
+from courtesy.engine.quality import QualityRow
 from tests.contract.builders import NOW_MS, SHOP, TILL, Store
 
 

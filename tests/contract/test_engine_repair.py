@@ -13,7 +13,8 @@ import pytest
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, message_key
 from courtesy.base.time import HOUR_MS, ManualClock
-from courtesy.engine.contract import AppendBatch, EffectState, Engine, Settlement
+from courtesy.engine.contract import AppendBatch, Engine
+from courtesy.engine.outbox import EffectState, Settlement
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.identity.resolve import Changes, Evidence, Merge
 from courtesy.person.assemble import assemble
@@ -43,6 +44,7 @@ class World:
 
     engine: Engine
     clock: ManualClock
+    catalog: CatalogCache
     ingest: Ingest
     worker: FoldWorker
     repairs: Repairs
@@ -89,10 +91,11 @@ async def world_of(
         yield World(
             engine,
             clock,
+            catalog,
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register),
+            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register, catalog=catalog.catalog),
             People(engine, catalog, history),
         )
     finally:

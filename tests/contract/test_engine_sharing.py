@@ -10,7 +10,8 @@ import pytest
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId
-from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, NewEffect, TimerChange
+from courtesy.engine.contract import Engine, TimerChange
+from courtesy.engine.outbox import ClaimedEffect, EffectState, NewEffect
 from courtesy.identity.resolve import Changes, Owner
 from tests.contract.builders import (
     ANN,

@@ -19,7 +19,19 @@ from courtesy.base.errors import EXIT_STATUS, HTTP_STATUS, Code
 from courtesy.base.ids import Partition, Position
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
+from courtesy.channel.email import CARRIERS
 from courtesy.component.reference import reference_markdown
+from courtesy.content import blocks
+from courtesy.content.blocks import Theme
+from courtesy.content.filters import FILTERS
+from courtesy.content.findings import MEANING as CHECK_MEANING
+from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
+from courtesy.content.items import Field, Kind
+from courtesy.content.kinds import KINDS, Representation
+from courtesy.content.scope import FUNCTIONS, SCOPE, TESTS
+from courtesy.delivery.bot_verdict import Reason as BotReason
+from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
+from courtesy.delivery.outcome import OutcomeKind
 from courtesy.engine.contract import PartitionStatus
 from courtesy.event.cause import FATE, MEANING, Cause
 from courtesy.http import metrics as http_metrics
@@ -28,11 +40,13 @@ from courtesy.http.errors import BUG_RETRY_AFTER_S, INTERNAL, METHOD_NOT_ALLOWED
 from courtesy.http.operation import Operation
 from courtesy.identity.resolve import RefusalReason
 from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
+from courtesy.offer import terms
 from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
 from courtesy.runtime.settings import Settings
 from courtesy.segment import tree
-from courtesy.standard.value import FORMS, MARKS, REASONS, Kind, Mark, Reason
+from courtesy.standard.value import FORMS, MARKS, REASONS, Mark, Reason
+from courtesy.standard.value import Kind as StandardKind
 from tests.docs.commands import Command, Parameter, commands
 from tests.tidy.checkout import ROOT
 
@@ -222,6 +236,27 @@ def _lags() -> Iterable[tuple[str, str, tuple[str, ...], str]]:
             yield family.name, family.type, tuple(family.samples[0].labels), family.documentation
 
 
+def email_page() -> str:
+    """Every carrier of e-mail, and the closed lists of what becomes of a letter."""
+    return page(
+        "E-mail",
+        "A carrier is how e-mail leaves: by SMTP, or by the API of a provider. Each declares its configuration.",
+        *(reference_markdown(carrier.component) for carrier in CARRIERS),
+        "## What becomes of a letter",
+        "Whoever reports it, in whatever form, it becomes one of these.",
+        table(("outcome", "meaning"), [(f"`{kind.value}`", kind.doc) for kind in OutcomeKind]),
+        "## Causes",
+        "Why a letter did not arrive or is not wanted, and what follows.",
+        table(
+            ("cause", "meaning", "what follows"),
+            [(f"`{cause.value}`", cause.doc, f"`{REACTION[cause].value}`") for cause in DeliveryCause],
+        ),
+        table(("what follows", "meaning"), [(f"`{each.value}`", each.doc) for each in Reaction]),
+        "## Why an open or a click is thought to be a machine's",
+        table(("reason", "meaning"), [(f"`{reason.value}`", reason.doc) for reason in BotReason]),
+    )
+
+
 def channels_page() -> str:
     """Every channel's declaration, and what becomes of an attempt."""
     return page(
@@ -312,7 +347,7 @@ def standards_page() -> str:
         """What `courtesy standard`, `POST /v1/standard` and the section `standard` of a person say of a value. See
 [how to use them](../how-to/standards.md).""",
         "## Kinds",
-        table(("kind", "standard form"), ((f"`{kind}`", FORMS[kind]) for kind in Kind)),
+        table(("kind", "standard form"), ((f"`{kind}`", FORMS[kind]) for kind in StandardKind)),
         f"Of a person the traits {_codes(TRAITS)} are shown so.",
         "## Marks",
         table(("mark", "meaning"), ((f"`{mark}`", MARKS[mark]) for mark in Mark)),
@@ -361,6 +396,77 @@ def _meaning(type_: Any) -> str:
     return " ".join((type_.__doc__ or "").split())
 
 
+def templates_page() -> str:
+    """Everything that templates, blocks and their checks have names for."""
+    return page(
+        "Templates",
+        """What templates may speak of, and what blocks and checks there are. See [how to
+write them](../how-to/templates.md).""",
+        "## Names",
+        table(("name", "what it is"), ((f"`{name}`", meaning) for name, meaning in SCOPE.items())),
+        "## Functions",
+        table(("function", "what it gives"), ((f"`{name}`", each.meaning) for name, each in FUNCTIONS.items())),
+        "## Filters",
+        table(
+            ("filter", "values", "what it gives", "example", "in English"),
+            (
+                (f"`{name}`", _codes(each.parameters), each.meaning, f"`{each.example}`", f"`{each.gives}`")
+                for name, each in FILTERS.items()
+            ),
+        ),
+        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and"
+        " `safe` (HTML of your own, not of people or events).",
+        "## Tests",
+        table(("after `is`", "meaning"), ((f"`{name}`", meaning) for name, meaning in TESTS.items())),
+        "## Blocks of a mail",
+        "Fields in parentheses may be left out.",
+        _nodes((blocks.Mail, blocks.Theme)),
+        _nodes((*blocks.BLOCKS, blocks.Column, blocks.Branch, blocks.SocialLink)),
+        "## Checks",
+        "An error keeps content from being published; a warning is to be looked at.",
+        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in CHECK_MEANING.items())),
+    )
+
+
+def content_page() -> str:
+    """Every kind of item."""
+    return page(
+        "Kinds of content",
+        f"""What an item of each kind may say. A field that has *variants* holds an object: a value for `default`, and
+others for a locale (`de`, `de-CH`), a channel (`@sms`), or both (`de@sms`). The channels are
+{_codes(CONTENT_CHANNELS)}. Whoever has no value of their own gets that of the language, then the
+default; the language goes before the channel. See [how to use them](../how-to/content.md).""",
+        "Beside its fields every item has a title, tags, an owner, a validity (`valid_from`, `valid_to`) and rights"
+        " (`holder`, `licence`, `expires`).",
+        *(_kind_part(kind) for kind in KINDS.values()),
+        "## Shapes",
+        _nodes(_shapes()),
+    )
+
+
+def _kind_part(kind: Kind) -> str:
+    rows = ((f"`{each.name}`", _holds(each), _variants(each), each.doc) for each in kind.fields)
+    head = f"## {kind.name}\n\n{kind.summary} {' '.join(kind.doc.split())}"
+    return f"{head}\n\n{table(('field', 'holds', 'variants by', 'meaning'), rows)}"
+
+
+def _holds(each: Field) -> str:
+    shapes = [one.__name__ for one in _shapes() if one in (get_args(each.shape) or (each.shape,))]
+    named = " or ".join(shapes) if shapes else str(each.type)
+    words = f"{named}{' of ' + ' or '.join(each.kinds) if each.kinds else ''}{', several' if each.many else ''}"
+    limit = "" if each.chars_max is None else f", at most {each.chars_max:,} characters"
+    bounds = "" if each.low is None else f", from {each.low:,} to {each.high:,.0f}"
+    return f"{words}{limit}{bounds}{'; required' if each.required else ''}"
+
+
+def _variants(each: Field) -> str:
+    return " and ".join(word for word, has in (("locale", each.localised), ("channel", each.by_channel)) if has)
+
+
+def _shapes() -> tuple[Any, ...]:
+    return (terms.Money, Theme, *get_args(terms.Value), *get_args(terms.Codes), Representation)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "settings.md": settings_page,
@@ -369,9 +475,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "metrics.md": metrics_page,
     "channels.md": channels_page,
+    "email.md": email_page,
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
     "segments.md": segments_page,
+    "templates.md": templates_page,
+    "content.md": content_page,
 }
 
 

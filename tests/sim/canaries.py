@@ -17,17 +17,16 @@ from courtesy.channel.contract import Attempt, FailCause, Failed
 from courtesy.engine.contract import (
     Append,
     AppendBatch,
-    ClaimedEffect,
     Count,
     FoldCommit,
     Lease,
     PersonReading,
     Quarantined,
-    Settlement,
     Unavailable,
 )
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.ledger import LedgerWrite
+from courtesy.engine.outbox import ClaimedEffect, Settlement
 from courtesy.engine.permit import JudgedSend, NewPermit, Permit, Send, SendFault
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.intake import Intake

@@ -16,9 +16,10 @@ from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import MAX_ATTEMPTS
 from courtesy.consent.leaf import CHAIN_START, chain, leaf_hash
 from courtesy.consent.standing import Standing
-from courtesy.engine.contract import Count, EffectReading, EffectState, IdentityReading, PersonReading, Quarantined
+from courtesy.engine.contract import Count, IdentityReading, PersonReading, Quarantined
 from courtesy.engine.imported import FileKey
 from courtesy.engine.ledger import Chain, Entry
+from courtesy.engine.outbox import EffectReading, EffectState
 from courtesy.engine.permit import Permit, SendAudit
 from courtesy.event.cause import Fate
 from courtesy.event.choice import CHOICES_MAX, choice_id

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from courtesy.base.ids import Partition, PersonId, Position, SourceId, message_key
-from courtesy.engine.contract import EffectState, FoldCommit, Lease, Quarantined, Settlement
+from courtesy.engine.contract import FoldCommit, Lease, Quarantined
 from courtesy.engine.imported import FileKey, TakeBack
+from courtesy.engine.outbox import EffectState, Settlement
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Repair

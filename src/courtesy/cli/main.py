@@ -15,8 +15,10 @@ from courtesy.cli.audit import audit
 from courtesy.cli.backup import back_up, restore
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.consent import consent
+from courtesy.cli.content import content
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.ledger import ledger
+from courtesy.cli.offer import offer
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.propagation import propagation
 from courtesy.cli.quality import show_quality
@@ -44,8 +46,10 @@ cli = typer.Typer(
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(consent)
+cli.add_typer(content)
 cli.add_typer(ledger)
 cli.add_typer(audit)
+cli.add_typer(offer)
 cli.add_typer(person)
 cli.add_typer(propagation)
 cli.add_typer(quarantine)

@@ -11,7 +11,6 @@ The promises that hold for every engine:
   `LeaseLost`. A dead owner's partitions are free after its lease's time.
 - **A fold commit is one transaction**: states, timers, effects, memberships of segments, forwarded records, poisoned
   records and offsets.
-- **An effect's key is unique for ever**; putting it again is a no-op. Exactly one settlement is final.
 - Reads of a person are answered from one snapshot.
 
 Engines raise `Unavailable` (try again later), `StorageFull` (the same, and somebody must make room), `LeaseLost`, and
@@ -23,19 +22,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import Partition, PersonId, Position, SourceId
-from courtesy.engine.answers import AnswerCounting
-from courtesy.engine.code import CodeStore
+from courtesy.engine.delivery import MessageFate
 from courtesy.engine.imported import FileKey, Span, TakeBack
-from courtesy.engine.ledger import LedgerAppending, LedgerReading, LedgerWrite
-from courtesy.engine.permit import PermitStore
-from courtesy.engine.propagation import PropagationStore
-from courtesy.engine.request import RequestStore
-from courtesy.engine.segment import MembershipChange, SegmentStore
+from courtesy.engine.ledger import LedgerAppending, LedgerWrite
+from courtesy.engine.offer import OfferAppending, OfferWrite
+from courtesy.engine.outbox import NewEffect
+from courtesy.engine.segment import MembershipChange
+from courtesy.engine.stores import Stores
 from courtesy.event.cause import Cause, Fate
 from courtesy.identity.repair import Erasure, Move, Note, OwnerChange, PendingErasure, Repair
 from courtesy.identity.resolve import Changes, Link, LinkRefusal, Merge, Owner
@@ -124,7 +121,8 @@ class AppendBatch(NamedTuple):
     under their number with another cause, detail, signature and mended form. A count may be negative, for what was
     counted before and met another fate now.
 
-    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append.
+    What goes to the `ledger` is made of what `ledger_head` and `person_keys` said in the same append, and `offers` of
+    what `offer_facts` did.
 
     What is `imported` is remembered to be of its file. An `erasure` and what is `taken_back` are made before anything
     else, a `repair` after `changes`. All three move the identity epoch, and after an erasure `owners_changed_since`
@@ -144,6 +142,7 @@ class AppendBatch(NamedTuple):
     imported: Sequence[Imported] = ()
     taken_back: TakeBack | None = None
     ledger: LedgerWrite | None = None
+    offers: OfferWrite | None = None
 
 
 class Past(NamedTuple):
@@ -155,7 +154,7 @@ class Past(NamedTuple):
     without_chapters: Position
 
 
-class Append(LedgerAppending, Protocol):
+class Append(LedgerAppending, OfferAppending, Protocol):
     """One append under way; made by `Engine.appending`."""
 
     @property
@@ -223,69 +222,6 @@ class TimerChange(NamedTuple):
     due_ms: int | None
 
 
-class EffectState(StrEnum):
-    """Where an effect stands. `waiting` and `claimed` are on their way; the others are final."""
-
-    WAITING = "waiting"
-    CLAIMED = "claimed"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
-class NewEffect(NamedTuple):
-    """An effect for the outbox. `target` names the definition that says where to (a subscription)."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    body: bytes
-    created_ms: int
-
-
-class ClaimedEffect(NamedTuple):
-    """An effect that a dispatcher may carry out now. `attempt` counts from 1 and fences: only its holder settles it."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    body: bytes
-    created_ms: int
-    attempt: int
-
-
-class Settlement(NamedTuple):
-    """What became of an attempt: final (`state` delivered or failed), or waiting until `not_before_ms`.
-
-    `report` is the event that tells of a final outcome, appended in the same transaction.
-    """
-
-    key: bytes
-    attempt: int
-    state: EffectState
-    cause: str
-    detail: str
-    at_ms: int
-    not_before_ms: int = 0
-    report: NewRecord | None = None
-
-
-class EffectReading(NamedTuple):
-    """An effect as the console shows it."""
-
-    key: bytes
-    kind: str
-    person: PersonId
-    target: str
-    state: EffectState
-    attempt: int
-    cause: str
-    detail: str
-    created_ms: int
-    settled_ms: int | None
-
-
 class Poisoned(NamedTuple):
     """A record that no step could fold, set aside with its cause."""
 
@@ -310,6 +246,7 @@ class FoldCommit:
     forwards: Sequence[NewRecord] = ()
     poisoned: Sequence[Poisoned] = ()
     memberships: Sequence[MembershipChange] = ()
+    fates: Sequence[MessageFate] = ()
     now_ms: int = 0
 
 
@@ -419,18 +356,7 @@ class ImportProgress(NamedTuple):
     taken_back_ms: int | None = None
 
 
-class QualityRow(NamedTuple):
-    """What was found out about a source's UTC day, which begins at `day_ms`. `body` is JSON."""
-
-    source: SourceId
-    day_ms: int
-    computed_ms: int
-    body: bytes
-
-
-class Engine(
-    LedgerReading, PermitStore, PropagationStore, RequestStore, AnswerCounting, CodeStore, SegmentStore, Protocol
-):
+class Engine(Stores, Protocol):
     """A store. Every method is safe to call from several tasks; processes share one where the engine allows it."""
 
     partition_count: int
@@ -502,29 +428,6 @@ class Engine(
 
     async def wait_for_records(self, timeout_ms: int) -> None:
         """Return when something may have been appended since the last wait returned, or after the time."""
-        ...
-
-    # -- effects
-
-    async def claim_effects(
-        self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
-    ) -> list[ClaimedEffect]:
-        """Claim waiting effects of a kind that are due, and claimed ones whose claim has run out, oldest first.
-
-        Effects for `except_targets` are left alone: their target has enough under way.
-        """
-        ...
-
-    async def settle(self, settlement: Settlement) -> bool:
-        """Record what became of an attempt; False, and no change, when another attempt has been made since."""
-        ...
-
-    async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
-        """The latest effects, of one person or of all, newest first."""
-        ...
-
-    async def wait_for_effects(self, timeout_ms: int) -> None:
-        """Return when an effect may have come since the last wait returned, or after the time."""
         ...
 
     # -- reading
@@ -689,20 +592,6 @@ class Engine(
 
     async def definition_history(self, kind: str, name: str) -> list[Revision]:
         """Every change of a definition that there ever was, oldest first; empty for one that never was."""
-        ...
-
-    # -- quality
-
-    async def save_quality(self, rows: Sequence[QualityRow]) -> None:
-        """Keep what was found out about some days of some sources, in place of what was known of each before."""
-        ...
-
-    async def quality(self, source: SourceId | None, from_ms: int, to_ms: int) -> list[QualityRow]:
-        """The days that begin in `from_ms <= day < to_ms`, of one source or of all, by day and source."""
-        ...
-
-    async def forget_quality(self, before_ms: int) -> int:
-        """Forget the days that begin before an instant, of all sources; how many."""
         ...
 
     # -- evidence

@@ -9,6 +9,7 @@ from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.engine.contract import AppendBatch, Count, Imported, Quarantined
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.ledger import Entry, Keyring, LedgerHead, LedgerWrite, PersonKey
+from courtesy.engine.offer import Facts, OfferQuestion, OfferWrite
 from courtesy.engine_memory.disk import Disk, suppression_hash
 from courtesy.engine_memory.identity import copied
 from courtesy.event.cause import Cause
@@ -30,6 +31,7 @@ class _Staged(NamedTuple):
     repair: Repair | None
     erasure: Erasure | None
     ledger: LedgerWrite | None
+    offers: OfferWrite | None
     imported: tuple[Imported, ...]
     taken_back: TakeBack | None
     now_ms: int
@@ -51,6 +53,7 @@ def _staged(disk: Disk, batch: AppendBatch) -> _Staged:
         batch.repair,
         batch.erasure,
         batch.ledger,
+        batch.offers,
         tuple(batch.imported),
         batch.taken_back,
         batch.now_ms,
@@ -98,6 +101,9 @@ class MemoryAppend:
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         return self._disk.identity.moves_of(people)
 
+    async def offer_facts(self, asked: OfferQuestion) -> Facts:
+        return self._disk.offers.facts(asked)
+
     @property
     def has_suppressed(self) -> bool:
         return bool(self._disk.suppressed)
@@ -142,4 +148,6 @@ class MemoryAppend:
         disk.intake.hold_again(staged.held_again)
         if staged.ledger is not None:
             disk.ledger.put(staged.ledger, Position(disk.log.head + 1))
+        if staged.offers is not None:
+            disk.offers.put(staged.offers, Position(disk.log.head + 1))
         disk.add_records(staged.records)

@@ -9,18 +9,22 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
-from courtesy.engine.contract import PartitionStatus, PersonReading, QualityRow
+from courtesy.engine.contract import PartitionStatus, PersonReading
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.permit import NewPermit, Permit
+from courtesy.engine.quality import QualityRow
 from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.codes import Codes
+from courtesy.engine_memory.content import Shelf
 from courtesy.engine_memory.definitions import Definitions
+from courtesy.engine_memory.delivery import Delivery
 from courtesy.engine_memory.folding import Folding
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
 from courtesy.engine_memory.intake import Intake
 from courtesy.engine_memory.ledger import Ledger
 from courtesy.engine_memory.log import Log
+from courtesy.engine_memory.offers import Offers
 from courtesy.engine_memory.outbox import Outbox
 from courtesy.engine_memory.permits import Permits
 from courtesy.engine_memory.propagation import Propagation
@@ -45,6 +49,7 @@ class Listener:
     def __init__(self) -> None:
         self.records = asyncio.Event()
         self.effects = asyncio.Event()
+        self.inbox = asyncio.Event()
 
 
 class Disk:
@@ -65,10 +70,14 @@ class Disk:
         self.ledger = Ledger()
         self.permits = Permits()
         self.codes = Codes()
+        self.offers = Offers(self.identity)
         self.propagation = Propagation()
         self.requests = Requests()
         self.segments = Segments(partition_count)
+        self.delivery = Delivery()
         self.definitions = Definitions()
+        self.content = Shelf()
+        self.content_lock = asyncio.Lock()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
@@ -87,6 +96,7 @@ class Disk:
         """Hear of what is committed from now on. Who comes first after everybody left may come on another loop."""
         if not self._listeners:
             self._append_lock = asyncio.Lock()
+            self.content_lock = asyncio.Lock()
         listener = Listener()
         self._listeners.append(listener)
         return listener
@@ -124,6 +134,11 @@ class Disk:
         """Say that effects came."""
         for listener in self._listeners:
             listener.effects.set()
+
+    def tell_of_inbox(self) -> None:
+        """Say that something waits to be shown."""
+        for listener in self._listeners:
+            listener.inbox.set()
 
     def reserve_people(self, count: int) -> range:
         """Person ids that were never given before."""
@@ -186,9 +201,11 @@ class Disk:
         self.intake.release(erasure.quarantined)
         self.permits.forget(people, erasure.choices)
         self.codes.forget(people)
+        self.offers.forget(erasure)
         self.propagation.forget(erasure)
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         self.segments.forget_people(people, erasure.note.at_ms)
+        self.delivery.forget(people)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
             self.suppressed.update(erasure.hashes)

@@ -15,29 +15,27 @@ from courtesy.engine.answers import AnswerCount
 from courtesy.engine.code import NewCode, Rate, Tried
 from courtesy.engine.contract import (
     Alarm,
-    ClaimedEffect,
     Count,
     Definition,
-    EffectReading,
     FoldCommit,
     IdentityHistory,
     IdentityReading,
     ImportProgress,
     Lease,
-    NewEffect,
     PartitionStatus,
     Past,
     PersonReading,
     Poisoned,
-    QualityRow,
     Quarantined,
     QuarantineGroup,
     Revision,
-    Settlement,
     Unavailable,
 )
+from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
+from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement, StoredEffect
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
@@ -62,14 +60,16 @@ from courtesy.engine.propagation import (
     ReceiptFilter,
     Tally,
 )
+from courtesy.engine.quality import QualityRow
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
 from courtesy.engine.segment import HourFlow, Member, SegmentSize, SegmentState, ValueSize
 from courtesy.engine_memory.append import MemoryAppend
+from courtesy.engine_memory.content import Content
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
-from courtesy.engine_memory.outbox import FINAL
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Move, Note, PendingErasure
+from courtesy.offer.codes import OwnCode
 from courtesy.person.chapter import Chapter
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
 
@@ -77,7 +77,7 @@ _NO_KEY = bytes(16)
 EVERY_RECORD = 2**62
 
 
-class MemoryEngine:
+class MemoryEngine(Content):
     """A store in the memory of one process, deterministic: the same calls in the same order give the same answers.
 
     Over a `disk` of its own, or over one shared with other engines as processes share a database. What a call changes
@@ -179,6 +179,7 @@ class MemoryEngine:
         disk.folding.apply(commit)
         disk.outbox.put(commit.effects)
         disk.segments.apply(commit.memberships)
+        disk.delivery.counts.update(commit.fates)
         disk.add_records(forwards)
         if commit.effects:
             disk.tell_of_effects()
@@ -206,19 +207,30 @@ class MemoryEngine:
         return self._disk.outbox.claim(kind, now_ms, ttl_ms, limit, except_targets)
 
     async def settle(self, settlement: Settlement) -> bool:
-        if settlement.report is None or settlement.state not in FINAL:
-            return self._settle(settlement, ())
-        async with self._turn_to_append():
-            return self._settle(settlement, (settlement.report,))
+        return (await self.settle_all([settlement]))[0]
 
-    def _settle(self, settlement: Settlement, reports: Sequence[NewRecord]) -> bool:
+    async def settle_all(self, settlements: Sequence[Settlement]) -> list[bool]:
+        if not any(each.report is not None for each in settlements):
+            return [self._settle(each) for each in settlements]
+        async with self._turn_to_append():
+            return [self._settle(each) for each in settlements]
+
+    def _settle(self, settlement: Settlement) -> bool:
         disk = self._disk
         if not disk.outbox.can_settle(settlement):
             return False
-        records = disk.log.placed(reports)
         disk.outbox.settle(settlement)
-        disk.add_records(records)
+        if settlement.state in FINAL:
+            if settlement.report is not None:
+                disk.add_records(disk.log.placed((settlement.report,)))
+            if settlement.send is not None:
+                disk.permits.put(settlement.send)
+            if settlement.fate is not None:
+                disk.delivery.counts[settlement.fate] += 1
         return True
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        return self._disk.outbox.by_key(keys)
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
@@ -527,6 +539,55 @@ class MemoryEngine:
     async def answer_counts(self) -> list[AnswerCount]:
         return [AnswerCount(*key, count) for key, count in sorted(self._disk.answers.items())]
 
+    # -- delivery
+
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
+        return self._disk.delivery.start_run(campaign, content, start_ms)
+
+    async def runs(self, campaign: str | None, *, open_only: bool = False) -> list[CampaignRun]:
+        return self._disk.delivery.runs(campaign, open_only=open_only)
+
+    async def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
+        return self._disk.delivery.set_run(number, state, now_ms)
+
+    async def ask_for(
+        self, run: CampaignRun, records: Sequence[NewRecord], cursor: PersonId, *, is_last: bool
+    ) -> CampaignRun | None:
+        async with self._turn_to_append() as disk:
+            if not disk.delivery.stands(run):
+                return None
+            disk.add_records(disk.log.placed(records))
+            ended_ms = (records[-1].received if records else run.start_ms) if is_last else None
+            return disk.delivery.move(run, len(records), cursor, ended_ms)
+
+    async def message_fates(self, campaign: str) -> dict[MessageFate, int]:
+        return {fate: count for fate, count in self._disk.delivery.counts.items() if fate.campaign == campaign}
+
+    async def count_fates(self, fates: Collection[MessageFate]) -> None:
+        self._disk.delivery.counts.update(fates)
+
+    async def set_dead(self, addresses: Collection[DeadAddress]) -> None:
+        self._disk.delivery.set_dead(addresses)
+
+    async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
+        return self._disk.delivery.dead(channel, addresses, now_ms)
+
+    async def revive(self, channel: str, address: bytes) -> bool:
+        return self._disk.delivery.revive(channel, address)
+
+    async def put_inbox(self, items: Sequence[InboxItem]) -> None:
+        self._disk.delivery.put_inbox(items)
+        self._disk.tell_of_inbox()
+
+    async def inbox(self, people: Collection[PersonId], channel: str, now_ms: int) -> list[InboxItem]:
+        return self._disk.delivery.inbox(people, channel, now_ms)
+
+    async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        return self._disk.delivery.take(people, messages)
+
+    async def wait_for_inbox(self, timeout_ms: int) -> None:
+        await _wait(self._heard().inbox, timeout_ms)
+
     # -- codes
 
     async def add_code(self, code: NewCode, people: Collection[PersonId], rates: Sequence[Rate]) -> bool:
@@ -537,15 +598,38 @@ class MemoryEngine:
     ) -> Tried:
         return self._disk.codes.try_(people, about, digest, after_ms, tries_max)
 
+    # -- offers
+
+    async def offer_tallies(self) -> list[OfferTally]:
+        return self._disk.offers.tallies()
+
+    async def grants_of(self, people: Collection[PersonId]) -> list[Grant]:
+        return self._disk.offers.grants_of(people)
+
+    async def redemptions_of(self, people: Collection[PersonId]) -> list[Redemption]:
+        return self._disk.offers.redemptions_of(people)
+
+    async def redemption(self, number: int) -> Redemption | None:
+        return self._disk.offers.redemption(number)
+
+    async def grants_due(self, now_ms: int, limit: int) -> list[int]:
+        return self._disk.offers.due(now_ms, limit)
+
+    async def add_codes(self, pool: str, codes: Sequence[OwnCode]) -> int:
+        return self._disk.offers.add_codes(pool, codes)
+
+    async def code_pools(self) -> list[CodePool]:
+        return self._disk.offers.pools()
+
     # -- segments
 
     async def stored_people(self, after: PersonId | None, limit: int) -> list[PersonId]:
         people = sorted(person for person in self._disk.folding.states if after is None or person > after)
         return people[:limit]
 
-    async def restored_since(self, position: Position) -> set[PersonId]:
+    async def latest_since(self, position: Position, kind: RecordKind) -> dict[PersonId, Position]:
         found = self._disk.log.all_after(position, EVERY_RECORD)
-        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+        return {each.person: each.position for each in found if each.kind is kind}
 
     async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
         self._disk.folding.wake(people, timer, due_ms)

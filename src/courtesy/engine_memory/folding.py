@@ -170,5 +170,6 @@ def copied(commit: FoldCommit, partition_count: int) -> FoldCommit:
         tuple(commit.forwards),
         tuple(commit.poisoned),
         tuple(commit.memberships),
+        tuple(commit.fates),
         commit.now_ms,
     )

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.contract import ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement, StoredEffect
 from courtesy.identity.repair import CorrectedEffect
-
-FINAL = (EffectState.DELIVERED, EffectState.FAILED)
 
 
 @dataclass(slots=True)
@@ -38,8 +36,9 @@ class Outbox:
         """Add the effects whose keys are new."""
         for effect in effects:
             if effect.key not in self._effects:
-                self._effects[effect.key] = _Standing(effect, effect.created_ms)
-                insort(self._open.setdefault(effect.kind, []), (effect.created_ms, effect.key))
+                first_ms = max(effect.created_ms, effect.not_before_ms)
+                self._effects[effect.key] = _Standing(effect, first_ms)
+                insort(self._open.setdefault(effect.kind, []), (first_ms, effect.key))
 
     def claim(
         self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str]
@@ -53,10 +52,11 @@ class Outbox:
 
     def _claim(self, key: bytes, until_ms: int) -> ClaimedEffect:
         standing = self._effects[key]
+        was_broken_off = standing.state is EffectState.CLAIMED
         standing.state = EffectState.CLAIMED
         standing.attempt += 1
         self._move(standing, until_ms)
-        return ClaimedEffect(*standing.effect, attempt=standing.attempt)
+        return ClaimedEffect(*standing.effect[:6], attempt=standing.attempt, was_broken_off=was_broken_off)
 
     def _move(self, standing: _Standing, next_ms: int | None) -> None:
         """Put an open effect to its new place in the order, or out of it when `next_ms` is None."""
@@ -85,6 +85,14 @@ class Outbox:
         """Effects of some people without a final outcome."""
         found = (each.effect for each in self._effects.values() if each.state not in FINAL)
         return sorted((each for each in found if each.person in people), key=lambda each: (each.created_ms, each.key))
+
+    def by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        """As `OutboxStore.effects_by_key`."""
+        found = {key: self._effects[key] for key in keys if key in self._effects}
+        return {
+            key: StoredEffect(key, each.effect.kind, each.effect.person, each.effect.body, each.settled_ms)
+            for key, each in found.items()
+        }
 
     def correct(self, effects: Iterable[CorrectedEffect]) -> None:
         """Change whose those effects are that are still open."""

@@ -12,11 +12,13 @@ from courtesy.base.ids import Partition, PersonId, Position
 from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import AppendBatch, Count, Quarantined
 from courtesy.engine.ledger import Entry, Keyring, LedgerHead, PersonKey
+from courtesy.engine.offer import Facts, OfferQuestion
 from courtesy.engine_postgres.connection import FLUSH, Connected, Connection, _configure, is_lost, translated
 from courtesy.engine_postgres.copying import seen_rows
 from courtesy.engine_postgres.erasing import FORGET_ALL, erase, suppressed_of
 from courtesy.engine_postgres.importing import put_imported, take_back
 from courtesy.engine_postgres.ledger import entered_since, ledger_head, ledger_of, person_keys, put_ledger
+from courtesy.engine_postgres.offers import offer_facts, put_offers
 from courtesy.engine_postgres.records import put_records
 from courtesy.engine_postgres.repairing import KEEP_OWNERS, PUT_MERGE, bans_of, merge_values, moves_of, put_repair
 from courtesy.event.cause import Cause
@@ -129,6 +131,9 @@ class PostgresAppend:
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         return await moves_of(self._connection, people)
 
+    async def offer_facts(self, asked: OfferQuestion) -> Facts:
+        return await offer_facts(self._connection, asked)
+
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         return await suppressed_of(self._connection, identifiers) if self.has_suppressed else set()
 
@@ -165,6 +170,8 @@ class PostgresAppend:
         position = await put_records(connection, batch.records, self._partition_count)
         if batch.ledger is not None:
             await put_ledger(connection, batch.ledger, Position(position - len(batch.records) + 1))
+        if batch.offers is not None:
+            await put_offers(connection, batch.offers, Position(position - len(batch.records) + 1))
         if batch.imported:
             await put_imported(connection, batch.imported, Position(position - len(batch.records) + 1))
         if batch.records:

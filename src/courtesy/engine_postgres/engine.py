@@ -16,12 +16,15 @@ from courtesy.engine_postgres.building import Building
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
+from courtesy.engine_postgres.content import Content
 from courtesy.engine_postgres.definitions import Definitions
+from courtesy.engine_postgres.delivery import Delivery
 from courtesy.engine_postgres.erasing import Erasing
 from courtesy.engine_postgres.exporting import Exporting
 from courtesy.engine_postgres.folding import Folding
 from courtesy.engine_postgres.importing import Importing
 from courtesy.engine_postgres.ledger import Ledger
+from courtesy.engine_postgres.offers import Offers
 from courtesy.engine_postgres.outbox import Outbox
 from courtesy.engine_postgres.ownership import Owning
 from courtesy.engine_postgres.permits import Permits
@@ -55,9 +58,12 @@ class PostgresEngine(
     Shown,
     Answers,
     Codes,
+    Offers,
     Owning,
     Segments,
     Building,
+    Content,
+    Delivery,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 
@@ -78,6 +84,7 @@ class PostgresEngine(
         self._listener: asyncio.Task[None] | None = None
         self._appended = asyncio.Event()
         self._effected = asyncio.Event()
+        self._put_in = asyncio.Event()
 
     async def open(self) -> None:
         with translated():
@@ -97,6 +104,9 @@ class PostgresEngine(
     async def wait_for_effects(self, timeout_ms: int) -> None:
         await self._wait(self._effected, timeout_ms)
 
+    async def wait_for_inbox(self, timeout_ms: int) -> None:
+        await self._wait(self._put_in, timeout_ms)
+
     async def _wait(self, event: asyncio.Event, timeout_ms: int) -> None:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen(), name="listen")
@@ -108,10 +118,14 @@ class PostgresEngine(
         """Hear what others commit. Ends when the connection breaks; the next wait starts it again."""
         with suppress(psycopg.Error):
             async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-                await connection.execute("LISTEN courtesy_log")
-                await connection.execute("LISTEN courtesy_effect")
-                # What was committed before we listened was not heard: look once.
-                self._appended.set()
-                self._effected.set()
+                heard = {
+                    "courtesy_log": self._appended,
+                    "courtesy_effect": self._effected,
+                    "courtesy_inbox": self._put_in,
+                }
+                for channel, event in heard.items():
+                    await connection.execute(f"LISTEN {channel}")
+                    # What was committed before we listened was not heard: look once.
+                    event.set()
                 async for note in connection.notifies():
-                    (self._appended if note.channel == "courtesy_log" else self._effected).set()
+                    heard[note.channel].set()

@@ -8,6 +8,8 @@ from typing import Any
 from courtesy.base.ids import PersonId, Position
 from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.delivery import FORGET_IN_DELIVERY
+from courtesy.engine_postgres.offers import FORGET_IN_OFFERS
 from courtesy.engine_postgres.permits import FORGET_IN_PERMITS
 from courtesy.engine_postgres.propagation import erase_at_recipients
 from courtesy.engine_postgres.requests import FORGET_IN_REQUESTS
@@ -74,9 +76,11 @@ _ERASE = (
     "UPDATE backup_key SET id = uuid_send(gen_random_uuid()),"
     " key = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) WHERE person_id = ANY(%(people)s::bigint[])",
     *FORGET_IN_PERMITS,
+    *FORGET_IN_OFFERS,
     FORGET_CODES,
     *FORGET_IN_REQUESTS,
     FORGET_IN_SEGMENTS,
+    FORGET_IN_DELIVERY,
 )
 _SUPPRESS = """
 WITH fresh AS (

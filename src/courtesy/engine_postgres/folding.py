@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
 from courtesy.base.time import Clock
-from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, NewEffect, Poisoned, TimerChange
+from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, Poisoned, TimerChange
+from courtesy.engine.outbox import NewEffect
 from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.delivery import count_messages
 from courtesy.engine_postgres.records import RECORD_COLUMNS, put_records, record_of
 from courtesy.engine_postgres.segments import put_memberships
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
@@ -59,9 +61,9 @@ WHERE timer.person_id = gone.person_id AND timer.timer = gone.timer
 """
 _PUT_EFFECTS = """
 INSERT INTO effect (key, kind, person_id, target, body, created, next_at)
-SELECT key, kind, person_id, target, body, created, created
-FROM unnest(%b::bytea[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::bigint[])
-    AS fresh (key, kind, person_id, target, body, created)
+SELECT key, kind, person_id, target, body, created, greatest(created, not_before)
+FROM unnest(%b::bytea[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::bigint[], %b::bigint[])
+    AS fresh (key, kind, person_id, target, body, created, not_before)
 ON CONFLICT (key) DO NOTHING
 """
 _PUT_POISONED = f"""
@@ -138,6 +140,7 @@ class Folding(Connected):
                 await put_memberships(connection, commit.memberships, self.partition_count)
             if commit.effects:
                 await _put_effects(connection, commit.effects)
+            await count_messages(connection, commit.fates)
             for poisoned in commit.poisoned:
                 await _put_poisoned(connection, poisoned)
             if commit.forwards:
@@ -219,6 +222,7 @@ async def _put_effects(connection: Connection, effects: Sequence[NewEffect]) -> 
             [effect.target for effect in effects],
             [effect.body for effect in effects],
             [effect.created_ms for effect in effects],
+            [effect.not_before_ms for effect in effects],
         ),
     )
     await connection.execute("NOTIFY courtesy_effect")

@@ -221,27 +221,8 @@ class Permits(Connected):
         return [_permit(row) for row in rows]
 
     async def put_sends(self, sends: Sequence[Send]) -> list[JudgedSend]:
-        if not sends:
-            return []
         async with self._transaction() as connection:
-            one_each = _one_each((place, person, each) for place, each in enumerate(sends) for person in each.people)
-            cursor = await connection.execute(_FIND, one_each, binary=True)
-            found = {place: (number, person) for place, number, person in await cursor.fetchall()}
-            cursor = await connection.execute(_TOLD, one_each, binary=True)
-            known = {place: kept for place, *kept in await cursor.fetchall()}
-            rows = [
-                _sent_row(each, *found.get(place, (None, None)))
-                if place not in known
-                else _kept_row(each, *known[place])
-                for place, each in enumerate(sends)
-            ]
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            await connection.execute(_PUT_SENDS, columns)
-            faults = await (await connection.execute(_JUDGED, columns, binary=True)).fetchall()
-        return [
-            _judged(message, person, channel, at_ms, permit, fault)
-            for (message, person, channel, at_ms, _, permit), (fault,) in zip(rows, faults, strict=True)
-        ]
+            return await put_sends(connection, sends)
 
     async def sends_of(self, people: Collection[PersonId]) -> list[JudgedSend]:
         return [_judged(*row) for row in await self._rows(_SENDS_OF, list(people))]
@@ -275,6 +256,28 @@ class Permits(Connected):
         counts = {row[-1]: row[0] for row in rows if row[0] is not None}
         faulty = [_judged(*row[1:]) for row in rows if row[0] is None]
         return SendAudit(counts.pop(None), {SendFault(fault): count for fault, count in counts.items()}, faulty)
+
+
+async def put_sends(connection: Connection, sends: Sequence[Send]) -> list[JudgedSend]:
+    """Within a transaction: as `PermitStore.put_sends`."""
+    if not sends:
+        return []
+    one_each = _one_each((place, person, each) for place, each in enumerate(sends) for person in each.people)
+    cursor = await connection.execute(_FIND, one_each, binary=True)
+    found = {place: (number, person) for place, number, person in await cursor.fetchall()}
+    cursor = await connection.execute(_TOLD, one_each, binary=True)
+    known = {place: kept for place, *kept in await cursor.fetchall()}
+    rows = [
+        _sent_row(each, *found.get(place, (None, None))) if place not in known else _kept_row(each, *known[place])
+        for place, each in enumerate(sends)
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await connection.execute(_PUT_SENDS, columns)
+    faults = await (await connection.execute(_JUDGED, columns, binary=True)).fetchall()
+    return [
+        _judged(message, person, channel, at_ms, permit, fault)
+        for (message, person, channel, at_ms, _, permit), (fault,) in zip(rows, faults, strict=True)
+    ]
 
 
 async def _issue_unchanged(connection: Connection, asked: Sequence[NewPermit], now_ms: int) -> dict[int, Permit]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from courtesy.base.ids import SourceId
-from courtesy.engine.contract import QualityRow
+from courtesy.engine.quality import QualityRow
 from courtesy.engine_postgres.connection import Connected
 
 _PUT = """

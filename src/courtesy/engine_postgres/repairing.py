@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from courtesy.base.ids import PersonId, Position, SourceId
-from courtesy.engine.contract import IdentityHistory, NewEffect
+from courtesy.engine.contract import IdentityHistory
+from courtesy.engine.outbox import NewEffect
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.reading import PARTITION_OF, person_id
 from courtesy.identity.repair import Ban, CorrectedEffect, Move, Note, OwnerChange, Repair

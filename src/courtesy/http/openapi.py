@@ -10,6 +10,7 @@ import msgspec
 
 from courtesy import __version__
 from courtesy.base.errors import Code
+from courtesy.content.kinds import content_schemas
 from courtesy.http.errors import Problem, status_of
 from courtesy.http.operation import HTML, JSON, NoQuery, Operation
 from courtesy.http.schemas import SCHEMAS
@@ -39,6 +40,8 @@ _TAGS = {
     "ledger": "What shows to strangers that no choice was altered, added or dropped.",
     "permits": "Asking before a message leaves, and showing afterwards that it was asked.",
     "questions": "Asking people the one question that is worth it, and taking the answer.",
+    "offers": "What is of value to customers: granted, redeemed once, and never more of it than there is.",
+    "sending": "What is sent to people: over which connections, how often, in which campaigns, and what became of it.",
     "recipients": "Other systems that are told what people allow, what was put right, and whom to erase.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",
@@ -51,6 +54,7 @@ _TAGS = {
     "retention": "How long events are kept.",
     "schemas": "What events should look like.",
     "segments": "People for whom an expression holds now.",
+    "content": "What people are shown: written, approved, published and released.",
     "subscriptions": "Webhooks that are called when a person does something.",
     "quarantine": "Rejected events: what is wrong with them, mending, replaying, discarding.",
     "operations": "For those who run it.",
@@ -83,7 +87,7 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
     for each in operations:
         types.update((type_, None) for type_ in (each.answer, each.body, each.problem) if type_ is not None)
     _, components = msgspec.json.schema_components(types, ref_template=REF)
-    return {**components, **SCHEMAS}
+    return {**components, **SCHEMAS, **content_schemas(REF)}
 
 
 def _ref(type_: Any) -> dict[str, Any]:

@@ -144,6 +144,27 @@ class IdentifierView(msgspec.Struct, frozen=True):
     since: str
 
 
+class OfferStandingView(msgspec.Struct, frozen=True):
+    """Where somebody stands on an offer, over all channels. `code` and `expires` are those of the grant that they hold;
+    `channel` and `placement` those of what happened last; the rest is when each thing happened last."""
+
+    offer: str
+    stage: str
+    code: str | None
+    expires: str | None
+    redeemed_count: int
+    channel: str
+    placement: str
+    chosen: str | None
+    granted: str | None
+    sent: str | None
+    seen: str | None
+    clicked: str | None
+    redeemed: str | None
+    declined: str | None
+    expired: str | None
+
+
 class PersonView(msgspec.Struct, frozen=True):
     """All that is known of a person, up to `position`. `members` only for a group, `as_of` only of the past.
 
@@ -166,6 +187,7 @@ class PersonView(msgspec.Struct, frozen=True):
     groups: list[MembershipView]
     choices: list[ChoiceView]
     questions: list[QuestionPastView]
+    offers: list[OfferStandingView]
     waiting: list[WaitingView]
     members: list[str] | UnsetType = UNSET
     as_of: str | UnsetType = UNSET

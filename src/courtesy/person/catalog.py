@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -71,12 +71,31 @@ class Watch(Protocol):
         ...
 
 
+class Decided(NamedTuple):
+    """What the desk decided of a message: an `effect` (key, kind, target, body, from when on in ms UTC) that sends it,
+    or `news`, the name and the properties of an event that says why it is not sent."""
+
+    effect: tuple[bytes, str, str, bytes, int] | None = None
+    news: tuple[str, dict[str, Any]] | None = None
+
+
+class Desk(Protocol):
+    """What decides whether messages are sent."""
+
+    def take(self, state: PersonState, fact: Fact, key: bytes, now_ms: int) -> Decided | None:
+        """Decide about the message that a fact asks for, and hold room for it in `state`; None when that was done
+        before. Raises msgspec.ValidationError for a fact that asks for none."""
+        ...
+
+
 class Catalog(msgspec.Struct, frozen=True, dict=True):
-    """All definitions of one version. `watch`: over the segments that there are; None when there are none."""
+    """All definitions of one version. `watch`: over the segments that there are; None when there are none. `desk`: who
+    decides about messages; None for who only reads."""
 
     version: int = 0
     subscriptions: tuple[Subscription, ...] = ()
     watch: Watch | None = None
+    desk: Desk | None = None
 
     @cached_property
     def _starting(self) -> dict[str, tuple[Subscription, ...]]:

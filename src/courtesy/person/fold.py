@@ -17,8 +17,9 @@ import msgspec
 from courtesy.base.time import DAY_MS
 from courtesy.consent.standing import Kept, Standing, add, join
 from courtesy.event.choice import choice_id
-from courtesy.event.event import Fact, behaviour_name
-from courtesy.person import asking
+from courtesy.event.event import EventType, Fact, behaviour_name
+from courtesy.offer import standing as offered
+from courtesy.person import asking, messages
 from courtesy.person.marks import Marks, join_marks
 from courtesy.person.state import (
     DAYS_MAX,
@@ -76,6 +77,11 @@ def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
         _fold_behaviour(state, name, fact.properties, stamp)
         if name in asking.EVENTS:
             _fold_asking(state, name, fact)
+        elif name in messages.ENDS and fact.type is EventType.SYSTEM:
+            _fold_message(state, name, fact)
+        elif name in offered.EVENTS:
+            by_ledger = fact.type is EventType.SYSTEM
+            offered.note(state.offers, name, fact.at, tie, fact.properties or {}, by_ledger=by_ledger)
     if fact.group is not None:
         _fold_membership(state, fact.group, stamp)
     entry = Recent(fact.at, tie, fact.type, fact.name, fact.source, fact.id)
@@ -235,6 +241,11 @@ def _fold_asking(state: PersonState, name: str, fact: Fact) -> None:
     _keep_lowest(state.asking.questions, asking.QUESTIONS_KEPT_MAX)
 
 
+def _fold_message(state: PersonState, name: str, fact: Fact) -> None:
+    state.messages = state.messages or messages.Messages()
+    messages.note(state.messages, name, fact.at, fact.properties or {})
+
+
 def _fold_membership(state: PersonState, group: str, stamp: Stamp) -> None:
     known = state.groups.get(group)
     if known is None:
@@ -317,6 +328,10 @@ def merge(into: PersonState, other: PersonState) -> None:
         join_marks(into.marks.marks, other.marks.marks)
         into.marks.settled |= other.marks.settled
         into.marks.now = max(into.marks.now, other.marks.now)
+    if other.messages is not None:
+        into.messages = into.messages or messages.Messages()
+        messages.join(into.messages, other.messages)
+    offered.join(into.offers, other.offers)
     into.timers.update(other.timers)
 
 

@@ -15,8 +15,10 @@ import msgspec
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.consent.standing import Standing
 from courtesy.event.event import Party
+from courtesy.offer.standing import Mark
 from courtesy.person.asking import Asking
 from courtesy.person.marks import Marks
+from courtesy.person.messages import Messages
 
 # `gc=False`: these never refer to themselves, and a worker holds millions of them, which the collector need not visit.
 
@@ -110,7 +112,8 @@ class PersonState(msgspec.Struct, array_like=True):
     `merged_into` is set on what is left of a person who became part of another. `event_count` and `type_counts` count
     every event; `behaviours` details the up to 100 names kept. `standing`: what they allow and refuse, None while they
     have said nothing; `asking`: what they were asked, None while that is nothing; `marks`: what segments go by, None
-    while there are none.
+    while there are none; `offers`: what was done about offers with them; `messages`: what was sent to them, None while
+    that is nothing.
     """
 
     person: PersonId
@@ -129,6 +132,8 @@ class PersonState(msgspec.Struct, array_like=True):
     standing: Standing | None = None
     asking: Asking | None = None
     marks: Marks | None = None
+    offers: dict[str, Mark] = {}
+    messages: Messages | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

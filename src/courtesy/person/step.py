@@ -14,12 +14,17 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
-from courtesy.person.catalog import NO_TOUCH, Catalog, Subscription, Touched
+from courtesy.offer.standing import EVENTS as OFFER_EVENTS
+from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touched
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
+from courtesy.person.messages import ASKED, Messages
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
+
+STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS})
+"""What of all that Courtesy itself reports starts subscriptions: what is news of a person, and follows from no call."""
 
 LOOK, WAKE = "segments", "segments/wake"
 """Timers by which segments are looked at again: the one that a person's own segments are due by, and the one by which
@@ -68,6 +73,7 @@ class Counted(NamedTuple):
     """What this person did before anybody asked for it: marks of the events up to when a segment was defined."""
 
     marks: dict[str, Mark]
+    at_ms: int
 
 
 class Settled(NamedTuple):
@@ -90,12 +96,20 @@ Input = Occurred | GroupOccurred | TimerFired | HandOver | Absorb | Restore | Co
 
 
 class Effect(NamedTuple):
-    """Something to be done in the world, once per key."""
+    """Something to be done in the world, once per key, and not before an instant (ms UTC; 0: at once)."""
 
     key: bytes
     kind: str
     target: str
     body: bytes
+    not_before_ms: int = 0
+
+
+class News(NamedTuple):
+    """Something to be told of this person, by an event of the type `system`."""
+
+    name: str
+    properties: dict[str, Any]
 
 
 class TimerSet(NamedTuple):
@@ -126,6 +140,7 @@ class Outcome:
     timers: list[TimerSet | TimerCancelled] = field(default_factory=list)
     forward: Forward | None = None
     crossings: list[Crossing] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
 
 
 NOTHING = Outcome()
@@ -141,6 +156,8 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     if isinstance(given, Restore):
         return _restore(state, given.state, catalog, now_ms)
     if state.merged_into is not None and not isinstance(given, HandOver):
+        if isinstance(given, Settled):
+            return NOTHING  # it was asked of who they were alone, and will be of whom they are part now
         absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
         return Outcome(forward=Forward(state.merged_into, absorbed))
     if isinstance(given, Occurred):
@@ -153,9 +170,7 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     if isinstance(given, HandOver):
         return _hand_over(state, given.survivor, catalog)
     if isinstance(given, Counted):
-        state.marks = state.marks or Marks()
-        join_marks(state.marks.marks, given.marks)
-        return NOTHING
+        return _add_counted(state, given, catalog)
     if isinstance(given, Settled):
         return _settle(state, given, catalog)
     return _absorb(state, given.state, catalog, now_ms)
@@ -165,10 +180,35 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
     fact = given.fact
     fold_fact(state, fact, given.tie, given.key)
     outcome = _react(state, given, catalog, now_ms) if fact.live and catalog.subscriptions else NOTHING
+    if fact.name == ASKED and catalog.desk is not None and fact.live and fact.type is EventType.SYSTEM:
+        outcome = _take(state, given, catalog.desk, outcome, now_ms)
     if catalog.watch is None:
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
     return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _add_counted(state: PersonState, given: Counted, catalog: Catalog) -> Outcome:
+    """Add what was counted. It may come after a segment became ready that asks for it: forwarded, to a survivor."""
+    state.marks = state.marks or Marks()
+    join_marks(state.marks.marks, given.marks)
+    if catalog.watch is None:
+        return NOTHING
+    touched = Touched(patterns=list(given.marks))
+    return _turned(state, NOTHING, catalog.watch.turn(state, touched, given.at_ms, "counted", live=True))
+
+
+def _take(state: PersonState, given: Occurred, desk: Desk, outcome: Outcome, now_ms: int) -> Outcome:
+    """Have the desk decide about a message."""
+    decided = desk.take(state, given.fact, given.key, now_ms)
+    if decided is None:
+        return outcome
+    outcome = Outcome() if outcome is NOTHING else outcome
+    if decided.effect is not None:
+        outcome.effects.append(Effect(*decided.effect))
+    if decided.news is not None:
+        outcome.news.append(News(*decided.news))
+    return outcome
 
 
 def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:
@@ -178,12 +218,16 @@ def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:
         state.marks.settled[given.condition] = given.number
     else:
         state.marks.settled.pop(given.condition, None)
-    noted = Crossing(given.number, "", "", given.holds, given.at_ms, "", live=False, is_news=False)
-    crossings = [noted]
+    crossings = [_noted(given.number, given.at_ms, holds=given.holds)]
     if catalog.watch is not None:
         touched = Touched(settled=given.condition)
         crossings += catalog.watch.turn(state, touched, given.at_ms, "others", live=True)
     return _turned(state, NOTHING, crossings)
+
+
+def _noted(number: int, at_ms: int, *, holds: bool) -> Crossing:
+    """That the store is to keep for whom a condition holds."""
+    return Crossing(number, "", "", holds, at_ms, "", live=False, is_news=False)
 
 
 def _look_again(state: PersonState, catalog: Catalog, due_ms: int) -> Outcome:
@@ -213,7 +257,7 @@ def _turned(state: PersonState, outcome: Outcome, crossings: list[Crossing]) -> 
 def _react(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -> Outcome:
     name = behaviour_name(given.fact)
     # What Courtesy itself reports starts nothing, or the report of a webhook could call the next webhook for ever.
-    if name is None or (given.fact.type is EventType.SYSTEM and name not in (SEGMENT_ENTERED, SEGMENT_LEFT)):
+    if name is None or (given.fact.type is EventType.SYSTEM and name not in STARTING):
         return NOTHING
     outcome = Outcome()
     stamp = Stamp(given.fact.at, given.tie)
@@ -328,7 +372,13 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
     outcome = Outcome(timers=[TimerCancelled(timer) for timer in state.timers if timer not in found.timers])
     outcome.timers += [TimerSet(timer, pending.due) for timer, pending in found.timers.items()]
     before, was_merged = state.marks, state.merged_into is not None
+    held = state.messages.held if state.messages is not None else {}
     _become(state, found)
+    if held and state.identifiers:
+        # What is on its way goes on, and so does the room that it takes, until it is known what became of it.
+        state.messages = state.messages or Messages()
+        left = {each.message for each in state.messages.sent}
+        state.messages.held = {message: each for message, each in held.items() if message not in left}
     if before is not None:
         # Facts are found anew; who was inside until now is still to leave where the facts say so.
         state.marks = state.marks or Marks()
@@ -347,10 +397,14 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
 
 def _absorb(state: PersonState, other: PersonState, catalog: Catalog, now_ms: int) -> Outcome:
     """Take over facts and waits. What either of the two did may call off what waits for the other."""
+    own = set() if state.marks is None else set(state.marks.settled)
     outcome = _absorb_waits(state, other, catalog)
-    if catalog.watch is None:
-        return outcome
-    return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "joined", live=True))
+    settled = {} if other.marks is None else other.marks.settled
+    # Noted in the store too, so that they are told when it turns out not to hold for the two as one.
+    crossings = [_noted(number, now_ms, holds=True) for key, number in settled.items() if key not in own]
+    if catalog.watch is not None:
+        crossings += catalog.watch.turn(state, None, now_ms, "joined", live=True)
+    return _turned(state, outcome, crossings) if crossings or catalog.watch is not None else outcome
 
 
 def _absorb_waits(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:

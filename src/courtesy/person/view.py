@@ -8,6 +8,7 @@ from typing import Any
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, to_iso
 from courtesy.consent.standing import Standing, scope_of
+from courtesy.offer.standing import Mark, What, standings
 from courtesy.person.asking import Asking
 from courtesy.person.fold import MICROS
 from courtesy.person.standards import standard_traits
@@ -161,6 +162,26 @@ def questions_view(asking: Asking | None) -> list[dict[str, Any]]:
     ]
 
 
+_INSTANTS = (What.CHOSEN, What.GRANTED, What.SENT, What.SEEN, What.CLICKED, What.REDEEMED, What.DECLINED, What.EXPIRED)
+
+
+def offers_view(marks: Mapping[str, Mark]) -> list[dict[str, Any]]:
+    """Where somebody stands on offers, by name: `code` and `expires` are those of the grant that they hold."""
+    return [
+        {
+            "offer": name,
+            "stage": each.stage.name.lower(),
+            "code": each.held.code or None if each.held is not None else None,
+            "expires": to_iso(each.held.until) if each.held is not None and each.held.until else None,
+            "redeemed_count": each.redeemed_count,
+            "channel": each.latest.channel if each.latest is not None else "",
+            "placement": each.latest.placement if each.latest is not None else "",
+            **{what.name.lower(): to_iso(each.last[what]) if what in each.last else None for what in _INSTANTS},
+        }
+        for name, each in standings(marks).items()
+    ]
+
+
 def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dict[str, Any]:
     """Everything in the state, for people to read."""
     traits = nested_traits(state.traits)
@@ -190,6 +211,7 @@ def person_view(state: PersonState, source_names: Mapping[SourceId, str]) -> dic
         ],
         "choices": choices_view(state.standing),
         "questions": questions_view(state.asking),
+        "offers": offers_view(state.offers),
         "waiting": [
             {"timer": timer, "subscription": each.subscription, "due": to_iso(each.due)}
             for timer, each in sorted(state.timers.items())

@@ -23,6 +23,8 @@ from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCentre
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
+from courtesy.content.workflow import ContentWorkflow
+from courtesy.delivery.contact import ContactPolicy
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -32,9 +34,11 @@ from courtesy.event.event import TRUST_RANK, Party
 from courtesy.event.hearsay import VENDOR_MAX
 from courtesy.event.mend import Fix
 from courtesy.identity.rules import IdentityRules
+from courtesy.offer.terms import OfferTerms
 from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
 from courtesy.person.record import SYSTEM_SOURCE
+from courtesy.runtime.connection import Campaign, ConnectionBody, desk_of
 from courtesy.runtime.recipient import Recipient
 from courtesy.runtime.retention import Retention, Rule, about, rules_of
 from courtesy.schema.event_schema import (
@@ -65,8 +69,11 @@ FIX = "fix"
 SCHEMA = "schema"
 RETENTION = "retention"
 CONTROLLER = "controller"
+WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
+OFFER = "offer"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
+CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -175,13 +182,18 @@ class Definitions:
     retention: dict[str, Retention] = field(default_factory=dict)
     centre: PreferenceCentre = field(default_factory=PreferenceCentre)
     controller: Controller | None = None
+    workflow: ContentWorkflow = field(default_factory=ContentWorkflow)
     questions: dict[str, Question] = field(default_factory=dict)
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
+    offers: dict[str, OfferTerms] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     segments_in_force: list[SegmentDefinition] = field(default_factory=list)
+    connections: dict[str, ConnectionBody] = field(default_factory=dict)
+    contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -229,24 +241,34 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.centre = msgspec.json.decode(each.body, type=PreferenceCentre)
         elif each.kind == CONTROLLER:
             out.controller = msgspec.json.decode(each.body, type=Controller)
+        elif each.kind == WORKFLOW:
+            out.workflow = msgspec.json.decode(each.body, type=ContentWorkflow)
         elif each.kind == QUESTION:
             out.questions[each.name] = msgspec.json.decode(each.body, type=Question)
         elif each.kind == CAPS:
             out.question_caps = msgspec.json.decode(each.body, type=Caps)
         elif each.kind == RECIPIENT:
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
+        elif each.kind == OFFER:
+            out.offers[each.name] = msgspec.json.decode(each.body, type=OfferTerms)
         elif each.kind == SEGMENT:
             out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
         elif each.kind == SEGMENT_SETTLED:
             out.settled[each.name] = each.number
         elif each.kind == SEGMENT_READY:
             out.segments_ready[each.name] = msgspec.json.decode(each.body, type=Ready)
+        elif each.kind == CONNECTION:
+            out.connections[each.name] = msgspec.json.decode(each.body, type=ConnectionBody)
+        elif each.kind == CONTACT_POLICY:
+            out.contact_policy = msgspec.json.decode(each.body, type=ContactPolicy)
+        elif each.kind == CAMPAIGN:
+            out.campaigns[each.name] = msgspec.json.decode(each.body, type=Campaign)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
     out.segments_in_force = _segments_in_force(out)
-    out.catalog = Catalog(version, tuple(on), _watch(out, before))
+    out.catalog = Catalog(version, tuple(on), _watch(out, before), desk_of(out.connections, out.contact_policy))
     return out
 
 
@@ -270,11 +292,10 @@ def _watch(found: Definitions, before: Definitions) -> catalog.Watch | None:
     """What watches over them: the same as before while they and the names of sources are."""
     if (found.segments_in_force, found.source_names) == (before.segments_in_force, before.source_names):
         return before.catalog.watch
-    return (
-        Watch(found.segments_in_force, laws=Laws(LAWS), source_names=found.source_names)
-        if found.segments_in_force
-        else None
-    )
+    if not found.segments_in_force:
+        return None
+    archived = [found.revisions[SEGMENT, name].number for name, body in found.segments.items() if body.archived]
+    return Watch(found.segments_in_force, archived=archived, laws=Laws(LAWS), source_names=found.source_names)
 
 
 def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
@@ -476,6 +497,10 @@ class CatalogCache:
         """Say who answers for what is done with people's data, for records of consent to name."""
         await self._define(CONTROLLER, "default", msgspec.json.encode(controller), by)
 
+    async def define_workflow(self, workflow: ContentWorkflow, by: str) -> None:
+        """Say who has to approve content before it is published."""
+        await self._define(WORKFLOW, "default", msgspec.json.encode(workflow), by)
+
     async def define_recipient(self, name: str, recipient: Recipient, by: str) -> None:
         """Create or change a recipient, which must be sound."""
         await self._define(RECIPIENT, name, msgspec.json.encode(recipient), by)
@@ -484,15 +509,26 @@ class CatalogCache:
         """Remove a recipient. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(RECIPIENT, name, by)
 
+    async def define_offer(self, name: str, terms: OfferTerms, by: str) -> None:
+        """Create or change an offer, which must be sound. One that is as it was makes no revision."""
+        if self._definitions.offers.get(name) != terms:
+            await self._define(OFFER, name, msgspec.json.encode(terms), by)
+
+    async def remove_offer(self, name: str, by: str) -> None:
+        """Remove an offer. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(OFFER, name, by)
+
     async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
         """Create or change a segment, which must be sound. One that is as it was makes no revision.
 
         Holds afterwards: whatever is appended from now on is counted for it, because nothing is while it is defined.
         """
-        known = self._definitions.segments.get(name)
-        if known is not None and msgspec.structs.replace(known, patterns={}) == body:
-            return
         async with self._engine.appending():
+            # What it shares with others is counted all the while: none of them goes before it is there.
+            await self.refresh()
+            known = self._definitions.segments.get(name)
+            if known is not None and msgspec.structs.replace(known, patterns={}) == body:
+                return
             since = await self._engine.head()
             body = msgspec.structs.replace(
                 body, patterns=patterns_for(body.segment, since, self._definitions.segments_in_force)
@@ -512,7 +548,28 @@ class CatalogCache:
 
     async def remove_segment(self, name: str, by: str) -> None:
         """Remove a segment; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
-        await self._remove(SEGMENT, name, by)
+        async with self._engine.appending():
+            await self._remove(SEGMENT, name, by)
+
+    async def define_connection(self, name: str, body: ConnectionBody, by: str) -> None:
+        """Connect something that sends, or change how. Raises CourtesyError(INVALID)."""
+        await self._define(CONNECTION, name, msgspec.json.encode(body.checked()), by)
+
+    async def remove_connection(self, name: str, by: str) -> None:
+        """Send by it no more. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(CONNECTION, name, by)
+
+    async def define_contact_policy(self, policy: ContactPolicy, by: str) -> None:
+        """Say how often and when people are written to. Raises CourtesyError(INVALID)."""
+        await self._define(CONTACT_POLICY, CONTACT_POLICY, msgspec.json.encode(policy.checked()), by)
+
+    async def define_campaign(self, name: str, campaign: Campaign, by: str) -> None:
+        """Define a campaign, or change it; a run that is under way goes on with what is defined now."""
+        await self._define(CAMPAIGN, name, msgspec.json.encode(campaign), by)
+
+    async def remove_campaign(self, name: str, by: str) -> None:
+        """Remove a campaign: nothing of it is sent any more. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(CAMPAIGN, name, by)
 
     async def recipients(self) -> Mapping[str, Recipient]:
         """All recipients by name, by all that was defined before the call."""

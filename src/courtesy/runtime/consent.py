@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, Position, SourceId
-from courtesy.base.time import SECOND_MS, Clock, to_iso
+from courtesy.base.time import Clock, to_iso
 from courtesy.consent.controller import Controller
 from courtesy.consent.gpc import gpc_of
 from courtesy.consent.law import Answer, Laws, Policy, allowed
@@ -19,9 +17,9 @@ from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
 from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
-from courtesy.person.place import place_told_by
 from courtesy.person.state import PersonState
-from courtesy.person.view import choices_view, nested_traits
+from courtesy.person.view import choices_view
+from courtesy.person.whereabouts import local_minute_of, place_of
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People, unknown_then
@@ -147,22 +145,3 @@ def _answer_view(
         "source": answer.source,
         "choices": choices_view(standing, answer.choices),
     }
-
-
-def place_of(state: PersonState) -> str:
-    """Where somebody is, by their traits: a country, of the United States with the state; `*` when that is not
-    known."""
-    return place_told_by(nested_traits(state.traits))
-
-
-def local_minute_of(state: PersonState, at_ms: int) -> int | None:
-    """The minute of the day at an instant where somebody is, by the trait `timezone`; None when that is not known."""
-    trait = state.traits.get("timezone")
-    if trait is None or not isinstance(trait.value, str):
-        return None
-    try:
-        zone = ZoneInfo(trait.value)
-    except (ValueError, OSError, KeyError):
-        return None
-    there = datetime.fromtimestamp(at_ms / SECOND_MS, UTC).astimezone(zone)
-    return there.hour * 60 + there.minute

@@ -23,7 +23,8 @@ from courtesy.channel.contract import (
     RetryCause,
     backoff_ms,
 )
-from courtesy.engine.contract import ClaimedEffect, EffectState, Engine, Settlement, StorageFull, Unavailable
+from courtesy.engine.contract import Engine, StorageFull, Unavailable
+from courtesy.engine.outbox import ClaimedEffect, EffectState, Settlement
 from courtesy.engine.tasks import end
 from courtesy.event.event import Event, EventType, Party, encode
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind

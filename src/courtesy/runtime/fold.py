@@ -22,15 +22,17 @@ from courtesy.engine.contract import (
     FoldCommit,
     Lease,
     LeaseLost,
-    NewEffect,
     Poisoned,
     StorageFull,
     TimerChange,
     Unavailable,
 )
+from courtesy.engine.delivery import MessageFate
+from courtesy.engine.outbox import NewEffect
 from courtesy.engine.segment import MembershipChange
 from courtesy.person.catalog import Catalog
-from courtesy.person.crossing import crossing_record
+from courtesy.person.crossing import crossing_record, news_record
+from courtesy.person.messages import SKIPPED
 from courtesy.person.record import NewRecord, Record, forwarded, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import Outcome, TimerCancelled, TimerSet, step
@@ -64,6 +66,7 @@ class _Changes:
     forwards: list[NewRecord] = field(default_factory=list)
     poisoned: list[Poisoned] = field(default_factory=list)
     memberships: list[MembershipChange] = field(default_factory=list)
+    fates: list[MessageFate] = field(default_factory=list)
 
     def add(self, more: _Changes) -> None:
         """Ask for what `more` asks for as well."""
@@ -72,6 +75,7 @@ class _Changes:
         self.effects += more.effects
         self.forwards += more.forwards
         self.memberships += more.memberships
+        self.fates += more.fates
 
 
 class _HotStates(dict[PersonId, PersonState]):
@@ -250,13 +254,19 @@ class FoldWorker:
         state = self._hot[record.person]
         outcome = step(state, input_of(record), self._catalog_now(), self._clock.now_ms())
         changes.touched.add(record.person)
-        if outcome.effects or outcome.timers or outcome.forward is not None or outcome.crossings:
+        if outcome.effects or outcome.timers or outcome.forward is not None or outcome.crossings or outcome.news:
             self._collect(record, outcome, changes)
 
     def _collect(self, record: Record, outcome: Outcome, changes: _Changes) -> None:
         now = self._clock.now_ms()
         for effect in outcome.effects:
-            changes.effects.append(NewEffect(effect.key, effect.kind, record.person, effect.target, effect.body, now))
+            key, kind, target, body, not_before_ms = effect
+            changes.effects.append(NewEffect(key, kind, record.person, target, body, now, not_before_ms))
+        for news in outcome.news:
+            changes.forwards.append(news_record(record, news, now))
+            if news.name == SKIPPED:
+                told = news.properties
+                changes.fates.append(MessageFate(told["campaign"], "", "skipped", told["reason"]))
         for change in outcome.timers:
             if isinstance(change, TimerSet):
                 changes.timers.append(TimerChange(record.person, change.timer, change.due_ms))
@@ -306,6 +316,7 @@ class FoldWorker:
                 forwards=changes.forwards,
                 poisoned=changes.poisoned,
                 memberships=changes.memberships,
+                fates=changes.fates,
                 now_ms=self._clock.now_ms(),
             )
         )

@@ -21,7 +21,7 @@ from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.permit import NewPermit, Permit, Terms
 from courtesy.event.choice import ANY, Basis, Scope
 from courtesy.person.assemble import assemble
-from courtesy.runtime.consent import local_minute_of, place_of
+from courtesy.person.whereabouts import local_minute_of, place_of
 from courtesy.runtime.people import People
 
 LIVES_MS = MINUTE_MS

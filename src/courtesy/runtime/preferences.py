@@ -27,8 +27,8 @@ from courtesy.event.choice import Evidence as Evidenced
 from courtesy.event.event import EventType, Party
 from courtesy.person.state import PersonState, Trait
 from courtesy.person.view import sources_of, split_path
+from courtesy.person.whereabouts import place_of
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.links import Link, LinkKind, Signer, Unconfirmed
 from courtesy.runtime.people import PERSON, People

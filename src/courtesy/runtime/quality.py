@@ -16,7 +16,8 @@ import msgspec
 
 from courtesy.base.ids import Position, SourceId
 from courtesy.base.time import DAY_MS, HOUR_MS, Clock, to_iso
-from courtesy.engine.contract import Count, Engine, QualityRow
+from courtesy.engine.contract import Count, Engine
+from courtesy.engine.quality import QualityRow
 from courtesy.event.cause import Cause, Fate
 from courtesy.person.record import SYSTEM_SOURCE, Record
 from courtesy.quality.day import QualityDay, Standing, decode_day, encode_day, standing, usual_score

@@ -41,8 +41,8 @@ from courtesy.person.answered import Answer, answer_in
 from courtesy.person.asking import ANSWERED, ASKED, DECLINED, Ask, Asking, ask_properties
 from courtesy.person.choosing import Candidate, Chosen, Counts, Moment, choose, open_ask
 from courtesy.person.state import PersonState
+from courtesy.person.whereabouts import place_of
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.consent import place_of
 from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.links import Signer
 from courtesy.runtime.people import GROUP, PERSON, People

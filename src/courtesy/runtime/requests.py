@@ -33,8 +33,8 @@ from courtesy.engine.propagation import ReceiptFilter
 from courtesy.engine.request import NewRequest, Request, RequestFilter, RequestLine, RequestPlace
 from courtesy.event.event import EventType
 from courtesy.identity.rules import SOURCE_KIND, split_identifier
+from courtesy.person.whereabouts import place_of
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.consent import place_of
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.people import GROUP, PERSON, People

@@ -10,7 +10,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.engine.contract import Engine, Revision
-from courtesy.runtime.catalog import NAME_CHARS_MAX, SEGMENT, CatalogCache, Definitions, check_name
+from courtesy.runtime.catalog import NAME_CHARS_MAX, OFFER, SEGMENT, CatalogCache, Definitions, check_name
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.segment.checking import wrong_with
 from courtesy.segment.definition import SegmentBody, circle, stands_on
@@ -69,7 +69,12 @@ def _segments_using(defined: Definitions, name: str) -> Iterator[Use]:
     return (Use(SEGMENT, each) for each, body in defined.segments.items() if name in stands_on(body.segment))
 
 
-_USERS: tuple[Callable[[Definitions, str], Iterable[Use]], ...] = (_segments_using,)
+def _offers_using(defined: Definitions, name: str) -> Iterator[Use]:
+    told = {each: terms.eligibility for each, terms in defined.offers.items() if terms.eligibility}
+    return (Use(OFFER, each) for each, text in told.items() if name in stands_on(parse(text).segment))
+
+
+_USERS: tuple[Callable[[Definitions, str], Iterable[Use]], ...] = (_segments_using, _offers_using)
 """For each kind of definition that can stand on a segment, those that do."""
 
 
@@ -181,6 +186,37 @@ class Segments:
         if not found:
             self.body(name)
         return [_revision(each) for each in found]
+
+    async def revision_at(self, name: str, at_ms: int) -> SegmentRevision:
+        """The revision that was in force at an instant; the first when there was none yet, and the last one before
+        when it was removed. Raises CourtesyError(NOT_FOUND) for a segment that never was."""
+        told = [each for each in await self.history(name) if each.body is not None]
+        return next((each for each in reversed(told) if each.at_ms <= at_ms), told[0])
+
+    async def revision(self, name: str, number: int) -> SegmentRevision:
+        """One revision of a segment. Raises CourtesyError(NOT_FOUND) where it has no such, or was removed by it."""
+        told = [each for each in await self.history(name) if each.body is not None]
+        found = next((each for each in told if each.number == number), None)
+        if found is None:
+            known = ", ".join(str(each.number) for each in told[-10:])
+            raise CourtesyError(
+                Code.NOT_FOUND, f"the segment {name!r:.120} has no revision {number}", hint=f"it has {known}"
+            )
+        return found
+
+    async def standing_under(self, segment: Segment, at_ms: int) -> dict[str, Segment]:
+        """All that a segment stands on, as it was in force at an instant, by name; without what was archived then."""
+        found: dict[str, Segment] = {}
+        waiting = set(stands_on(segment))
+        passed: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            passed.add(name)
+            body = (await self.revision_at(name, at_ms)).body
+            if body is not None and not body.archived:
+                found[name] = body.segment
+                waiting |= stands_on(body.segment) - passed
+        return found
 
     def uses(self, name: str) -> list[Use]:
         """What stands on a segment. Raises CourtesyError(NOT_FOUND)."""

@@ -16,7 +16,7 @@ from courtesy.event.choice import ANY, RESTRICTION, Scope
 from courtesy.identity.rules import split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.view import choices_view
-from courtesy.runtime.consent import place_of
+from courtesy.person.whereabouts import place_of
 from courtesy.runtime.recipient import Recipient
 
 NOON = 12 * 60

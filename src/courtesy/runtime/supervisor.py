@@ -136,6 +136,8 @@ class Supervisor:
         for number in range(self.settings.fold_workers):
             self.children.append(Child(f"fold-{number + 1}", (*worker, "fold")))
         self.children.append(Child("dispatch", (*worker, "dispatch")))
+        for number in range(self.settings.senders):
+            self.children.append(Child(f"send-{number + 1}", (*worker, "send")))
         if self.settings.has_lake:
             self.children.append(Child("lake", (*worker, "lake")))
 

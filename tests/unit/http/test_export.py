@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.contract import EffectState, FoldCommit, NewEffect, Settlement
+from courtesy.engine.contract import FoldCommit
+from courtesy.engine.outbox import EffectState, NewEffect, Settlement
 from courtesy.http.export import PersonExport
 from courtesy.runtime.fold import FoldWorker
 from tests.unit.http.test_consent import MAIL, tell

@@ -13,7 +13,8 @@ import pytest
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS
-from courtesy.engine.contract import EffectState, FoldCommit, NewEffect, Poisoned, Settlement
+from courtesy.engine.contract import FoldCommit, Poisoned
+from courtesy.engine.outbox import EffectState, NewEffect, Settlement
 from courtesy.event.cause import MEANING
 from courtesy.runtime.app import make_app
 from courtesy.runtime.fold import FoldWorker

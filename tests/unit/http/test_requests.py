@@ -15,7 +15,8 @@ import pytest
 from courtesy.base.time import DAY_MS
 from courtesy.consent.controller import Controller, PostalAddress
 from courtesy.consent.request import RequestKind
-from courtesy.engine.contract import EffectState, FoldCommit, NewEffect, Settlement
+from courtesy.engine.contract import FoldCommit
+from courtesy.engine.outbox import EffectState, NewEffect, Settlement
 from courtesy.event.event import Party
 from courtesy.http.export import PersonExport
 from courtesy.http.requests import RequestPage, RequestsView, RequestWithLog

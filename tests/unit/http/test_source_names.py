@@ -9,7 +9,8 @@ import pytest
 
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, ManualClock
-from courtesy.engine.contract import FoldCommit, ImportProgress, Poisoned, QualityRow
+from courtesy.engine.contract import FoldCommit, ImportProgress, Poisoned
+from courtesy.engine.quality import QualityRow
 from courtesy.engine_memory import Disk, MemoryEngine
 from courtesy.quality.day import QualityDay, encode_day
 from courtesy.runtime.app import App, make_app

@@ -15,7 +15,8 @@ from courtesy.base.time import DAY_MS, HOUR_MS, ManualClock
 from courtesy.channel.contract import MAX_ATTEMPTS, Attempt, Delivered, FailCause, Failed, Parcel, Retry, RetryCause
 from courtesy.channel.webhook import Webhook
 from courtesy.component.declaration import Component
-from courtesy.engine.contract import EffectReading, EffectState, FoldCommit, NewEffect
+from courtesy.engine.contract import FoldCommit
+from courtesy.engine.outbox import EffectReading, EffectState, NewEffect
 from courtesy.runtime.dispatch import CLAIM_MS, IN_FLIGHT_PER_TARGET_MAX, Dispatcher, Target
 from tests.unit.runtime.world import Engine, Trouble, opened
 

@@ -6,7 +6,7 @@ import asyncio
 
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, SystemClock
-from courtesy.engine.contract import QualityRow
+from courtesy.engine.quality import QualityRow
 from courtesy.engine_memory import MemoryEngine
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.process import _upkeep

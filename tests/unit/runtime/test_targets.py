@@ -17,7 +17,8 @@ from courtesy.base.time import DAY_MS
 from courtesy.channel.contract import Attempt, Delivered, FailCause, Failed, Parcel, Retry, RetryCause
 from courtesy.channel.webhook import Webhook
 from courtesy.component.declaration import Component
-from courtesy.engine.contract import EffectState, FoldCommit, NewEffect
+from courtesy.engine.contract import FoldCommit
+from courtesy.engine.outbox import EffectState, NewEffect
 from courtesy.person.catalog import Subscription
 from courtesy.runtime.catalog import SWITCHED_OFF, CatalogCache
 from courtesy.runtime.dispatch import Dispatcher, Target

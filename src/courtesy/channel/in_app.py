@@ -1,0 +1,54 @@
+"""The channel `in_app`: messages that wait until the person is there, in an application or on a page."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from courtesy.channel.message import Accepted, Answer, Outgoing
+from courtesy.component.declaration import Component, Kind
+from courtesy.engine.delivery import DeliveryStore, InboxItem
+
+COMPONENT = Component(
+    name="in_app",
+    kind=Kind.CHANNEL,
+    summary="Shows a message in your application or on your pages.",
+    doc="""
+The message waits for the person. Whoever of their devices asks first gets it (`GET /v1/inbox`), and those that listen
+(`GET /v1/inbox/live`) within a second, until it was clicked or dismissed, or is not worth showing any more. The
+JavaScript SDK does both.
+""",
+    fields=(),
+)
+
+
+class InApp:
+    """The channel `in_app`. A message that comes twice is one."""
+
+    channel: ClassVar[str] = "in_app"
+    component: Component = COMPONENT
+    address_kinds: ClassVar[tuple[str, ...]] = ()
+    may_repeat: ClassVar[bool] = True
+
+    def __init__(self, store: DeliveryStore) -> None:
+        self._store = store
+
+    async def carry(self, outgoing: Outgoing, config: dict[str, Any]) -> Answer:
+        """Have it wait. Raises Unavailable or StorageFull."""
+        body = msgspec.json.encode(
+            {
+                "message": outgoing.message,
+                "campaign": outgoing.campaign,
+                "locale": outgoing.locale,
+                "offer": outgoing.offer,
+                "token": outgoing.token,
+                **outgoing.parts,
+            }
+        )
+        item = InboxItem(outgoing.person, outgoing.message, self.channel, body, outgoing.asked_ms, outgoing.expires_ms)
+        await self._store.put_inbox([item])
+        return Accepted("waits to be shown")
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,102 @@
+"""Campaigns, counts of what became of messages, dead addresses and inboxes, in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from courtesy.base.ids import PersonId
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+
+
+class Delivery:
+    """What a store keeps of delivery."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, CampaignRun] = {}
+        self.counts: Counter[MessageFate] = Counter()
+        self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
+        self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
+
+    def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
+        """As `DeliveryStore.start_run`."""
+        is_open = next(iter(self.runs(campaign, open_only=True)), None)
+        if is_open is not None:
+            return is_open
+        run = CampaignRun(len(self._runs) + 1, campaign, content, start_ms, RunState.RUNNING, PersonId(0), 0, None)
+        self._runs[run.number] = run
+        return run
+
+    def runs(self, campaign: str | None, *, open_only: bool) -> list[CampaignRun]:
+        """As `DeliveryStore.runs`."""
+        some = [each for each in self._runs.values() if campaign is None or each.campaign == campaign]
+        return [each for each in reversed(some) if not open_only or each.ended_ms is None]
+
+    def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
+        """As `DeliveryStore.set_run`."""
+        run = self._runs.get(number)
+        if run is None or run.ended_ms is not None:
+            return None
+        self._runs[number] = run._replace(state=state, ended_ms=now_ms if state in FINAL_RUNS else None)
+        return self._runs[number]
+
+    def stands(self, run: CampaignRun) -> bool:
+        """Whether a run goes on from where it says."""
+        now = self._runs.get(run.number)
+        return now is not None and now.state is RunState.RUNNING and now.cursor == run.cursor
+
+    def move(self, run: CampaignRun, asked_count: int, cursor: PersonId, ended_ms: int | None) -> CampaignRun:
+        """Move a run on that `stands`."""
+        now = self._runs[run.number]
+        state = RunState.RUNNING if ended_ms is None else RunState.DONE
+        moved = now._replace(cursor=cursor, asked_count=now.asked_count + asked_count, state=state, ended_ms=ended_ms)
+        self._runs[run.number] = moved
+        return moved
+
+    def set_dead(self, addresses: Iterable[DeadAddress]) -> None:
+        """As `DeliveryStore.set_dead`."""
+        for each in addresses:
+            known, count = self._dead.get((each.channel, each.address), (None, 0))
+            spares = each.spares_service and (known is None or known.spares_service)
+            if known is None or known.until_ms is not None or (known.spares_service and not spares):
+                count = count + 1 if known is not None and each.since_ms - known.since_ms < STRIKE_MS else 1
+                self._dead[each.channel, each.address] = each._replace(spares_service=spares), count
+
+    def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
+        """As `DeliveryStore.dead`."""
+        found = {address: self._dead.get((channel, address)) for address in addresses}
+        return {
+            address: told[0]
+            for address, told in found.items()
+            if told is not None and told[1] >= told[0].strikes and (told[0].until_ms or 2**62) > now_ms
+        }
+
+    def revive(self, channel: str, address: bytes) -> bool:
+        """As `DeliveryStore.revive`."""
+        return self._dead.pop((channel, address), None) is not None
+
+    def put_inbox(self, items: Iterable[InboxItem]) -> None:
+        """As `DeliveryStore.put_inbox`."""
+        for each in items:
+            self._inbox.setdefault((each.person, each.message), each)
+
+    def inbox(self, people: Collection[PersonId], channel: str, now_ms: int) -> list[InboxItem]:
+        """As `DeliveryStore.inbox`."""
+        found = [
+            each
+            for each in self._inbox.values()
+            if each.person in people and each.channel == channel and each.expires_ms > now_ms
+        ]
+        return sorted(found, key=lambda each: (each.created_ms, each.message))
+
+    def take(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        """As `DeliveryStore.take_from_inbox`."""
+        gone = [key for key in self._inbox if key[0] in people and key[1] in messages]
+        for key in gone:
+            del self._inbox[key]
+        return len(gone)
+
+    def forget(self, people: Collection[PersonId]) -> None:
+        """Have nothing wait for these people any more."""
+        for key in [key for key in self._inbox if key[0] in people]:
+            del self._inbox[key]

@@ -1,0 +1,149 @@
+"""Campaigns, counts of what became of messages, dead addresses and inboxes, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from courtesy.base.ids import PersonId
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.engine_postgres.connection import Connected, Connection
+from courtesy.engine_postgres.records import put_records
+from courtesy.person.record import NewRecord
+
+_RUN = "number, campaign, content, start_at, state, cursor, asked_count, ended"
+_START = f"""
+INSERT INTO campaign_run (campaign, content, start_at, state) VALUES (%s, %s, %s, 'running')
+ON CONFLICT (campaign) WHERE ended IS NULL DO NOTHING RETURNING {_RUN}
+"""
+_RUNS = f"""
+SELECT {_RUN} FROM campaign_run
+WHERE (%(campaign)s::text IS NULL OR campaign = %(campaign)s::text) AND (NOT %(open)s OR ended IS NULL)
+ORDER BY number DESC
+"""
+_SET = f"UPDATE campaign_run SET state = %s, ended = %s WHERE number = %s AND ended IS NULL RETURNING {_RUN}"
+_MOVE = f"""
+UPDATE campaign_run SET cursor = %s, asked_count = asked_count + %s, state = %s, ended = %s
+WHERE number = %s AND state = 'running' AND cursor = %s AND ended IS NULL RETURNING {_RUN}
+"""
+_COUNT = """
+INSERT INTO message_count (campaign, channel, outcome, reason, message_count)
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+ON CONFLICT (campaign, channel, outcome, reason)
+DO UPDATE SET message_count = message_count.message_count + excluded.message_count
+"""
+_SET_DEAD = """
+INSERT INTO dead_address (address, channel, cause, since, until, spares_service, strikes, strike_count)
+SELECT *, 1 FROM unnest(%b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::boolean[], %b::int[])
+ON CONFLICT (channel, address) DO UPDATE SET cause = excluded.cause, since = excluded.since, until = excluded.until,
+    spares_service = excluded.spares_service AND dead_address.spares_service, strikes = excluded.strikes,
+    strike_count = CASE WHEN excluded.since - dead_address.since < %b THEN dead_address.strike_count + 1 ELSE 1 END
+WHERE dead_address.until IS NOT NULL OR (dead_address.spares_service AND NOT excluded.spares_service)
+"""
+_DEAD = """
+SELECT address, channel, cause, since, until, spares_service, strikes FROM dead_address
+WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s) AND strike_count >= strikes
+"""
+_PUT_INBOX = """
+INSERT INTO inbox (person_id, message, channel, body, created, expires)
+SELECT * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bigint[], %b::bigint[])
+ON CONFLICT DO NOTHING
+"""
+_INBOX = """
+SELECT person_id, message, channel, body, created, expires FROM inbox
+WHERE person_id = ANY(%b::bigint[]) AND channel = %s AND expires > %s ORDER BY created, message
+"""
+
+FORGET_IN_DELIVERY = "DELETE FROM inbox WHERE person_id = ANY(%(people)s::bigint[])"
+
+
+async def count_messages(connection: Connection, fates: Collection[MessageFate]) -> None:
+    """Within a transaction: count, in one order for all, so that nobody waits for who waits for them."""
+    if fates:
+        counted = sorted(Counter(fates).items())
+        columns = [list(column) for column in zip(*((*fate, count) for fate, count in counted), strict=True)]
+        await connection.execute(_COUNT, columns)
+
+
+def _run(row: tuple[Any, ...]) -> CampaignRun:
+    number, campaign, content, start_ms, state, cursor, asked_count, ended_ms = row
+    return CampaignRun(number, campaign, content, start_ms, RunState(state), PersonId(cursor), asked_count, ended_ms)
+
+
+class Delivery(Connected):
+    """The engine's side of delivery."""
+
+    partition_count: int
+
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
+        async with self._transaction() as connection:
+            cursor = await connection.execute(_START, (campaign, content, start_ms), binary=True)
+            row = await cursor.fetchone()
+            if row is None:
+                cursor = await connection.execute(_RUNS, {"campaign": campaign, "open": True}, binary=True)
+                row = await cursor.fetchone()
+            assert row is not None
+            return _run(row)
+
+    async def runs(self, campaign: str | None, *, open_only: bool = False) -> list[CampaignRun]:
+        async with self._connection() as connection:
+            cursor = await connection.execute(_RUNS, {"campaign": campaign, "open": open_only}, binary=True)
+            return [_run(row) for row in await cursor.fetchall()]
+
+    async def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
+        ended = now_ms if state in FINAL_RUNS else None
+        rows = await self._rows(_SET, str(state), ended, number)
+        return _run(rows[0]) if rows else None
+
+    async def ask_for(
+        self, run: CampaignRun, records: Sequence[NewRecord], cursor: PersonId, *, is_last: bool
+    ) -> CampaignRun | None:
+        state = RunState.DONE if is_last else RunState.RUNNING
+        ended = (records[-1].received if records else run.start_ms) if is_last else None
+        async with self._transaction() as connection:
+            given = (cursor, len(records), str(state), ended, run.number, run.cursor)
+            row = await (await connection.execute(_MOVE, given, binary=True)).fetchone()
+            if row is not None and records:
+                await put_records(connection, records, self.partition_count)
+                await connection.execute("NOTIFY courtesy_log")
+            return None if row is None else _run(row)
+
+    async def message_fates(self, campaign: str) -> dict[MessageFate, int]:
+        rows = await self._rows(
+            "SELECT campaign, channel, outcome, reason, message_count FROM message_count WHERE campaign = %s", campaign
+        )
+        return {MessageFate(*row[:4]): row[4] for row in rows}
+
+    async def count_fates(self, fates: Collection[MessageFate]) -> None:
+        async with self._transaction() as connection:
+            await count_messages(connection, fates)
+
+    async def set_dead(self, addresses: Collection[DeadAddress]) -> None:
+        one_each = {(each.channel, each.address): each for each in addresses}
+        if one_each:
+            columns = [list(column) for column in zip(*(one_each[key] for key in sorted(one_each)), strict=True)]
+            async with self._transaction() as connection:
+                await connection.execute(_SET_DEAD, [*columns, STRIKE_MS])
+
+    async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
+        rows = await self._rows(_DEAD, channel, list(addresses), now_ms)
+        return {row[0]: DeadAddress(*row) for row in rows}
+
+    async def revive(self, channel: str, address: bytes) -> bool:
+        text = "DELETE FROM dead_address WHERE channel = %s AND address = %b RETURNING 1"
+        return bool(await self._rows(text, channel, address))
+
+    async def put_inbox(self, items: Sequence[InboxItem]) -> None:
+        if items:
+            async with self._transaction() as connection:
+                await connection.execute(_PUT_INBOX, [list(column) for column in zip(*items, strict=True)])
+                await connection.execute("NOTIFY courtesy_inbox")
+
+    async def inbox(self, people: Collection[PersonId], channel: str, now_ms: int) -> list[InboxItem]:
+        rows = await self._rows(_INBOX, list(people), channel, now_ms)
+        return [InboxItem(PersonId(person), *rest) for person, *rest in rows]
+
+    async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        text = "DELETE FROM inbox WHERE person_id = ANY(%b::bigint[]) AND message = ANY(%b::text[]) RETURNING 1"
+        return len(await self._rows(text, list(people), list(messages)))

@@ -1,0 +1,187 @@
+"""Asking for messages: one by one, and for everybody in a segment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import msgspec
+import structlog
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PersonId, message_key
+from courtesy.base.time import Clock
+from courtesy.content.items import key_of
+from courtesy.content.release import Pin
+from courtesy.delivery.message import CAMPAIGN_END, Message
+from courtesy.engine.content import User
+from courtesy.engine.contract import AppendBatch, Engine, StorageFull, Unavailable
+from courtesy.engine.delivery import CampaignRun, RunState
+from courtesy.identity.resolve import Changes
+from courtesy.person.crossing import Told, system_record
+from courtesy.person.messages import ASKED
+from courtesy.person.record import SYSTEM_SOURCE, NewRecord
+from courtesy.runtime.catalog import CAMPAIGN, SEGMENT, CatalogCache
+from courtesy.runtime.connection import Campaign
+from courtesy.runtime.content_publishing import Publications
+
+PAGE = 2_000
+IDLE_S = 1.0
+
+log = structlog.get_logger("campaign")
+
+
+def asked_record(person: PersonId, message: Message, now_ms: int) -> NewRecord:
+    """The record that asks for a message. However often it is made, it is the same but for its time."""
+    key = message_key(SYSTEM_SOURCE, f"asked-{message.message}-{person}")
+    told = Told(ASKED, msgspec.to_builtins(message), now_ms, f"asked-{key.hex()}")
+    return system_record(person, key, told, now_ms)
+
+
+class Asking:
+    """Asks for single messages."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def ask(self, identifier: str, message: Message) -> bool:
+        """Ask for a message to whoever owns an identifier; it is durable when this returns. False when it was asked for
+        before: by its id, whomever it was to.
+
+        Raises CourtesyError(NOT_FOUND) when nobody owns it.
+        """
+        now_ms = self._clock.now_ms()
+        key = message_key(SYSTEM_SOURCE, f"asked-{message.message}")
+        async with self._engine.appending() as append:
+            if await append.seen([key]):
+                return False
+            owner = (await append.owners([identifier])).get(identifier)
+            if owner is None:
+                raise CourtesyError(Code.NOT_FOUND, "nobody is known by that identifier", place="value")
+            record = asked_record(owner.person, message, now_ms)
+            await append.write(AppendBatch([record], [key], Changes(), (), (), now_ms))
+        return True
+
+
+class Campaigner:
+    """Asks for the messages of the campaigns that were started. Several may work at once; each page is asked for
+    once."""
+
+    def __init__(self, engine: Engine, catalog: CatalogCache, clock: Clock) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Go on with whatever was started until `stop` is set."""
+        while not stop.is_set():
+            try:
+                busy = await self.turn()
+            except (Unavailable, StorageFull) as error:
+                log.warning("campaigns_wait", cause=error.message)
+                busy = False
+            if not busy:
+                try:
+                    await asyncio.wait_for(stop.wait(), IDLE_S)
+                except TimeoutError:
+                    continue
+
+    async def turn(self) -> bool:
+        """Ask for one page of each campaign under way; whether there was any."""
+        now = self._clock.now_ms()
+        runs = [each for each in await self._engine.runs(None, open_only=True) if each.start_ms <= now]
+        asked = [await self._page(run) for run in runs if run.state is RunState.RUNNING]
+        return any(asked)
+
+    async def _page(self, run: CampaignRun) -> bool:
+        await self._catalog.refresh()
+        now = self._catalog.now
+        campaign = now.campaigns.get(run.campaign)
+        segment = None if campaign is None else now.revisions.get((SEGMENT, campaign.audience))
+        if campaign is None or segment is None:
+            log.warning("campaign_stopped", campaign=run.campaign, cause="it or its audience is gone")
+            await self._engine.set_run(run.number, RunState.STOPPED, self._clock.now_ms())
+            return False
+        members = await self._engine.members(segment.number, "", ("", run.cursor), PAGE)
+        people = [each.person for each in members]
+        records = self._records(run, campaign, people)
+        is_last = len(people) < PAGE
+        moved = await self._engine.ask_for(run, records, people[-1] if people else run.cursor, is_last=is_last)
+        return moved is not None
+
+    def _records(self, run: CampaignRun, campaign: Campaign, people: Sequence[PersonId]) -> list[NewRecord]:
+        now_ms = self._clock.now_ms()
+        return [asked_record(person, message_to(run, campaign, person, now_ms), now_ms) for person in people]
+
+
+def message_to(run: CampaignRun, campaign: Campaign, person: PersonId, now_ms: int) -> Message:
+    """The message of a run to one person."""
+    return Message(
+        # Of its own run, so that who is written to again by another start gets another message.
+        message=f"{run.campaign}{CAMPAIGN_END}{_name(run, person)}",
+        purpose=campaign.purpose,
+        channels=campaign.channels,
+        content=run.content,
+        expires=now_ms + campaign.worth_ms,
+        topic=campaign.topic,
+        brand=campaign.brand,
+        priority=campaign.priority,
+        offer=campaign.offer,
+        connection=campaign.connection,
+        data=campaign.data,
+    )
+
+
+def _name(run: CampaignRun, person: PersonId) -> str:
+    """What a message is called within its campaign: the same each time, and telling nobody who it is to."""
+    return blake2b(f"{run.number}/{person}".encode(), digest_size=10).hexdigest()
+
+
+class Campaigns:
+    """Starting and stopping campaigns, and what became of them."""
+
+    def __init__(self, engine: Engine, catalog: CatalogCache, publications: Publications, clock: Clock) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._publications = publications
+        self._clock = clock
+
+    async def start(self, name: str, start_ms: int | None) -> CampaignRun:
+        """Start a campaign, now or at an instant. One that is under way goes on: its run is answered.
+
+        Its content is sent in the version that is live now. Raises CourtesyError: NOT_FOUND, also when its content is
+        not published, and CONFLICT when its audience is not there.
+        """
+        await self._catalog.refresh()
+        campaign = self._catalog.now.campaigns.get(name)
+        if campaign is None:
+            raise CourtesyError(Code.NOT_FOUND, f"no campaign named {name!r:.120}")
+        body = self._catalog.now.segments.get(campaign.audience)
+        if body is None or body.archived or body.segment.each is not None:
+            raise CourtesyError(
+                Code.CONFLICT,
+                f"expected a segment as the audience, got {campaign.audience!r:.120}",
+                hint="it is not there, archived, or one for each value",
+            )
+        pin = await self.pinned(campaign.content)
+        run = await self._engine.start_run(name, f"{pin.key}@{pin.version}", start_ms or self._clock.now_ms())
+        async with self._engine.editing_content() as edit:
+            await self._publications.pin(edit, User(CAMPAIGN, name), [pin])
+        return run
+
+    async def pinned(self, content: str) -> Pin:
+        """The version of an item that is live now. Raises CourtesyError: INVALID for what names no item, NOT_FOUND for
+        one that is not published."""
+        key = key_of(content, "content")
+        version = await self._publications.version(key, None)
+        return Pin(key.kind, key.name, version.number)
+
+    async def stand(self, name: str, state: RunState) -> CampaignRun:
+        """Pause, go on with, or stop what is under way. Raises CourtesyError(CONFLICT) when nothing is."""
+        runs = await self._engine.runs(name, open_only=True)
+        run = await self._engine.set_run(runs[0].number, state, self._clock.now_ms()) if runs else None
+        if run is None:
+            raise CourtesyError(Code.CONFLICT, f"nothing of {name!r:.120} is under way", hint="start it first")
+        return run
