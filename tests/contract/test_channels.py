@@ -1,4 +1,5 @@
-"""What holds for every channel. A channel joins by standing in CHANNELS; nothing here knows any of them."""
+"""What holds for every channel and every carrier of e-mail. One joins by standing in CHANNELS or CARRIERS; nothing here
+knows any of them."""
 
 from __future__ import annotations
 
@@ -14,12 +15,17 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import ManualClock
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import Attempt, Channel, FailCause, Failed, Outside, Parcel, Retry
+from courtesy.channel.email import CARRIERS
+from courtesy.channel.email.carrier import Carrier
+from courtesy.channel.email.letter import Letter
 from courtesy.channel.guard import SocketOption
+from courtesy.channel.message import Answer, Later, Refused
 from courtesy.component.declaration import Component, FieldType, Kind, flaws
 from courtesy.component.reference import json_schema, reference_markdown
 from courtesy.component.validation import validated
+from courtesy.delivery.cause import DeliveryCause
 
-COMPONENTS = [channel.component for channel in CHANNELS]
+COMPONENTS = [*(channel.component for channel in CHANNELS), *(carrier.component for carrier in CARRIERS)]
 TELLTALE = ("secret", "token", "password", "key", "credential")
 OTHER_TYPE: dict[FieldType, object] = {
     FieldType.STRING: ["hush"],
@@ -30,6 +36,7 @@ OTHER_TYPE: dict[FieldType, object] = {
 }
 
 each_channel = pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.component.name)
+each_carrier = pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.component.name)
 each_component = pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 
 
@@ -148,3 +155,55 @@ def test_a_dead_network_is_worth_another_attempt(channel: type[Channel]) -> None
     made, tried = attempt(channel, dict(channel.component.example))
     assert isinstance(made, Retry)
     assert tried >= 1
+
+
+LETTER = Letter(
+    from_address="hello@shop.example",
+    to="ann@shop.example",
+    subject="Hello",
+    text="Hello",
+    message_id="1@shop.example",
+    date_ms=1_793_448_000_000,
+)
+
+
+def carried(carrier: type[Carrier], letter: Letter, config: dict[str, Any]) -> tuple[Answer, int]:
+    """What one attempt comes to on a dead network, and how many connections it tried."""
+
+    async def scenario() -> tuple[Answer, int]:
+        network = DeadNetwork()
+        opened = carrier(Outside(ManualClock(1_793_448_000_000), network))
+        made = await opened.carry(letter, config)
+        await opened.aclose()
+        await opened.aclose()
+        return made, network.tried
+
+    return asyncio.run(scenario())
+
+
+@each_carrier
+def test_a_carrier_that_is_set_up_wrongly_blames_no_letter(carrier: type[Carrier]) -> None:
+    """The letter is kept until somebody mends the configuration; nothing touched the network."""
+    made, tried = carried(carrier, LETTER, {"nonsense": 1})
+    assert isinstance(made, Later)
+    assert made.cause is DeliveryCause.SET_UP
+    assert tried == 0
+
+
+@each_carrier
+def test_a_letter_on_a_dead_network_may_leave_later(carrier: type[Carrier]) -> None:
+    """Nobody is unsure about a letter that never left."""
+    made, tried = carried(carrier, LETTER, dict(carrier.component.example))
+    assert isinstance(made, Later)
+    assert made.cause is DeliveryCause.NO_ANSWER
+    assert tried >= 1
+
+
+@each_carrier
+def test_a_letter_that_is_none_is_refused_for_good(carrier: type[Carrier]) -> None:
+    """An address that can't be one is not tried; the answer does not repeat it."""
+    made, tried = carried(carrier, msgspec.structs.replace(LETTER, to="ann, eve"), dict(carrier.component.example))
+    assert isinstance(made, Refused)
+    assert made.cause is DeliveryCause.NOT_UNDERSTOOD
+    assert "eve" not in made.words
+    assert tried == 0

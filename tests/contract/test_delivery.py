@@ -19,6 +19,7 @@ from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Ou
 from courtesy.component.declaration import Component, Kind
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.content.items import Body, ItemKey
 from courtesy.delivery.cause import DeliveryCause
 from courtesy.delivery.contact import ContactPolicy, Window
 from courtesy.delivery.desk import Connection, Desk
@@ -31,7 +32,7 @@ from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.person.catalog import Catalog
 from courtesy.person.state import PersonState
 from courtesy.runtime.app import App, make_app
-from courtesy.runtime.asked import Asking, Campaigner, Campaigns
+from courtesy.runtime.asked import Asking, Campaigner
 from courtesy.runtime.catalog import Source
 from courtesy.runtime.connection import Campaign, ConnectionBody
 from courtesy.runtime.connections import DefinedConnections, SignedTokens
@@ -83,7 +84,7 @@ class PostOffice:
 class PlainWords:
     """Everybody is told the same."""
 
-    async def write(self, each: Admitted, state: PersonState, now_ms: int) -> Written:
+    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written:
         return Written({"subject": each.message.content, "text": f"for {state.person}"}, "en")
 
 
@@ -343,11 +344,14 @@ async def test_every_message_of_a_campaign_is_accounted_for(engine: Engine, cloc
         calls = [each for name in names for each in customer(name, allows=random.random() < 0.8)]
         await shop.tell(*calls)
         await shop.app.catalog.define_segment("all", SegmentBody(parse("user_id is present").segment, ""), "tests")
-        campaigns = Campaigns(engine, shop.app.catalog, clock)
+        campaigns = shop.app.campaigns
+        hello = ItemKey("campaign", "hello")
+        await shop.app.contents.put(hello, Body(fields={"title": {"default": "Hello"}}), None, "tests")
+        await shop.app.publications.publish(hello, None, "tests")
         campaigner = Campaigner(engine, shop.app.catalog, clock)
         await put_members(shop, "all")
         for name in ("spring", "summer"):
-            campaign = Campaign(audience="all", content="hello@1", channels=("email", "in_app"))
+            campaign = Campaign(audience="all", content="campaign/hello", channels=("email", "in_app"))
             await shop.app.catalog.define_campaign(name, campaign, "tests")
             assert await campaigns.start(name, None) == await campaigns.start(name, None)
         await asyncio.gather(campaigner.turn(), campaigner.turn())

@@ -19,10 +19,14 @@ from courtesy.base.errors import EXIT_STATUS, HTTP_STATUS, Code
 from courtesy.base.ids import Partition, Position
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
+from courtesy.channel.email import CARRIERS
 from courtesy.component.reference import reference_markdown
 from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
 from courtesy.content.items import Field, Kind, Money
 from courtesy.content.kinds import KINDS, OfferCodes, OfferValue, Representation
+from courtesy.delivery.bot_verdict import Reason as BotReason
+from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
+from courtesy.delivery.outcome import OutcomeKind
 from courtesy.engine.contract import PartitionStatus
 from courtesy.event.cause import FATE, MEANING, Cause
 from courtesy.http import metrics as http_metrics
@@ -226,6 +230,27 @@ def _lags() -> Iterable[tuple[str, str, tuple[str, ...], str]]:
             yield family.name, family.type, tuple(family.samples[0].labels), family.documentation
 
 
+def email_page() -> str:
+    """Every carrier of e-mail, and the closed lists of what becomes of a letter."""
+    return page(
+        "E-mail",
+        "A carrier is how e-mail leaves: by SMTP, or by the API of a provider. Each declares its configuration.",
+        *(reference_markdown(carrier.component) for carrier in CARRIERS),
+        "## What becomes of a letter",
+        "Whoever reports it, in whatever form, it becomes one of these.",
+        table(("outcome", "meaning"), [(f"`{kind.value}`", kind.doc) for kind in OutcomeKind]),
+        "## Causes",
+        "Why a letter did not arrive or is not wanted, and what follows.",
+        table(
+            ("cause", "meaning", "what follows"),
+            [(f"`{cause.value}`", cause.doc, f"`{REACTION[cause].value}`") for cause in DeliveryCause],
+        ),
+        table(("what follows", "meaning"), [(f"`{each.value}`", each.doc) for each in Reaction]),
+        "## Why an open or a click is thought to be a machine's",
+        table(("reason", "meaning"), [(f"`{reason.value}`", reason.doc) for reason in BotReason]),
+    )
+
+
 def channels_page() -> str:
     """Every channel's declaration, and what becomes of an attempt."""
     return page(
@@ -412,6 +437,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "metrics.md": metrics_page,
     "channels.md": channels_page,
+    "email.md": email_page,
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
     "segments.md": segments_page,

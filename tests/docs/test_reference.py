@@ -7,6 +7,10 @@ import pytest
 from courtesy.base.errors import Code
 from courtesy.channel import CHANNELS
 from courtesy.channel.contract import FailCause, RetryCause
+from courtesy.channel.email import CARRIERS
+from courtesy.delivery.bot_verdict import Reason as BotReason
+from courtesy.delivery.cause import DeliveryCause, Reaction
+from courtesy.delivery.outcome import OutcomeKind
 from courtesy.event.cause import Cause
 from courtesy.event.event import TRUST_RANK
 from courtesy.http.app import OPERATIONS
@@ -38,6 +42,8 @@ def test_the_reference_has_no_page_that_nothing_writes() -> None:
         ("commands.md", [command.name for command in commands()]),
         ("channels.md", [channel.component.name for channel in CHANNELS]),
         ("channels.md", [cause.value for cause in (*RetryCause, *FailCause)]),
+        ("email.md", [carrier.component.name for carrier in CARRIERS]),
+        ("email.md", [each.value for each in (*OutcomeKind, *DeliveryCause, *Reaction, *BotReason)]),
         ("identity-kinds.md", [kind.name for kind in IdentityRules().kinds]),
         ("identity-kinds.md", list(RefusalReason)),
         ("api.md", [operation.path for operation in OPERATIONS]),

@@ -266,7 +266,7 @@ class MessageLinks:
         if not isinstance(slot, int) or not 0 <= slot < SLOTS_MAX:
             raise ValueError("no slot")
         given = tuple("" if each is None else str(each) for each in values)
-        return self._address("c", Use.LINK, slot, given)
+        return self._address("l", Use.LINK, slot, given)
 
     def pixel(self) -> str:
         """The address of the picture that shows an opening."""

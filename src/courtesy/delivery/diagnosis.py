@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from courtesy.delivery.cause import DeliveryCause as Cause
 
-_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d|\d)")
+_ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d|\d)")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[\s\-,;:#)\]]|$)")
 # An address or a link in the words may contain any word; it says nothing of the cause.
 _QUOTED = re.compile(r"https?://\S+|<?[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+>?")
@@ -19,13 +19,15 @@ _QUOTED = re.compile(r"https?://\S+|<?[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+>?")
 _WORDS: tuple[tuple[Cause, str], ...] = (
     (
         Cause.AUTHENTICATION,
-        r"dmarc|\bspf\b|\bdkim\b|unauthenticated|not authenticated|authentication (checks|results|requirements)"
+        r"dmarc|\bspf\b|sender policy framework|\bdkim\b|unauthenticated|not authenticated"
+        r"|authentication (checks|results|requirements)"
         r"|starttls (command )?first|requires? (tls|encryption)|reverse dns|\bptr\b|sender id\b|sender verify failed"
         r"|from address (is )?not (verified|authorized)|sender address rejected: domain not found",
     ),
     (
         Cause.THROTTLED,
-        r"rate.?limit|too many (messages|connections|recipients|sessions|concurrent|emails|mails|errors)|too quickly"
+        r"rate.?limit|(daily|hourly|sending|message) quota|too many (messages|connections|recipients|sessions"
+        r"|concurrent|emails|mails|errors)|too quickly"
         r"|too fast|throttl|unusual rate|at a rate that|temporarily deferred due to|unexpected volume"
         r"|(connection|message|sending|hourly|daily) (rate|limit|frequency)|exceeded .{0,30}(rate|connections"
         r"|per hour)",
@@ -38,9 +40,9 @@ _WORDS: tuple[tuple[Cause, str], ...] = (
     ),
     (
         Cause.FULL,
-        r"(mailbox|inbox|mail ?box|mail folder|account|quota|disk) .{0,30}\b(full|over ?quota)|\bfull mailbox"
+        r"(mailbox|inbox|mail ?box|mail ?folder|account|quota|disk) .{0,30}\b(full|over ?quota)|\bfull mailbox"
         r"|over.?quota"
-        r"|quota.{0,20}(exceed|full|reached)|exceed.{0,50}quota|(out of|not enough|insufficient"
+        r"|\bquota\b|(out of|not enough|insufficient"
         r"|no) .{0,20}(storage|space)"
         r"|mailbox.{0,20}(exceeded|size limit|limit)|storage (limit|quota|allocation)|mailboxfull|quotaexceeded"
         r"|postfach.{0,20}voll|bo[iî]te.{0,30}pleine|buz[oó]n.{0,30}lleno|casella.{0,30}piena",
@@ -74,7 +76,8 @@ _WORDS: tuple[tuple[Cause, str], ...] = (
         r"|not listed|not valid|not local|undeliverable)"
         r"|(unknown|invalid|no such|nonexistent|non-existent|unrecogni[sz]ed|bad|incorrect|undefined|illegal) "
         r"(\w+ )?(user|recipient|mailbox|address|account|local.?part|person|addressee|alias|name)"
-        r"|no (mailbox|account|user|one) (here )?(by|with|under|of|at) |does not exist|doesn.t exist|recipnotfound"
+        r"|(invalid|unknown) .{0,20}user ?id|did not recogni[sz]e|no (mailbox|account|user|one) (here )?(by"
+        r"|with|under|of|at) |does not exist|doesn.t exist|recipnotfound"
         r"|doesn.t have an? \S+ account|unrouteable address|not our customer|isn.t in .{0,30}list|is not a known user"
         r"|recipient address rejected: (access denied|undeliverable)|couldn.t be found|wasn.t found"
         r"|no valid recipients?"
@@ -131,8 +134,9 @@ _BY_CODE = {
     552: Cause.FULL,
     553: Cause.DEAD_ADDRESS,
     556: Cause.BAD_DOMAIN,
-    **dict.fromkeys((530, 534, 535, 538), Cause.SET_UP),
 }
+# Said of whoever hands over, not of the letter (RFC 4954, 6).
+_OF_LOGIN = (530, 534, 535, 538)
 # A refusal that may pass says nothing final of an address, whatever the words are.
 _ONLY_FOR_GOOD = {Cause.DEAD_ADDRESS, Cause.BAD_DOMAIN, Cause.INACTIVE, Cause.UNKNOWN}
 
@@ -156,7 +160,7 @@ def diagnosed(words: str, status: str = "", code: int = 0, *, is_final: bool = F
     enhanced = _ENHANCED.search(status) or _ENHANCED.search(words)
     code = code or _plain_code(words)
     is_permanent = _is_permanent(enhanced, code)
-    cause = _meant(words) or _by_status(enhanced) or _BY_CODE.get(code)
+    cause = _meant(words) or (Cause.SET_UP if code in _OF_LOGIN else _by_status(enhanced)) or _BY_CODE.get(code)
     if is_permanent is None:
         is_permanent = cause not in (Cause.TEMPORARY, Cause.NO_ANSWER, Cause.THROTTLED)
     if cause is None:

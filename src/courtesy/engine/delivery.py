@@ -40,12 +40,12 @@ FINAL_RUNS = (RunState.STOPPED, RunState.DONE)
 
 
 class CampaignRun(NamedTuple):
-    """A campaign that was started, once: by which revision, from when on, how it stands, up to which person everybody
-    was asked for, how many messages that were, and when it ended (ms UTC; None while it has not)."""
+    """A campaign that was started, once: in which version its content is sent, from when on, how it stands, up to which
+    person everybody was asked for, how many messages that were, and when it ended (ms UTC; None while it has not)."""
 
     number: int
     campaign: str
-    revision: int
+    content: str
     start_ms: int
     state: RunState
     cursor: PersonId
@@ -86,7 +86,7 @@ class InboxItem(NamedTuple):
 class DeliveryStore(Protocol):
     """The side of an engine that keeps all this."""
 
-    async def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
         """Start a campaign. One that has a run that has not ended is not started once more: that run is answered."""
         ...
 

@@ -81,6 +81,17 @@ class Settlement(NamedTuple):
     fate: MessageFate | None = None
 
 
+class StoredEffect(NamedTuple):
+    """An effect as it lies there: whose it is, what it was to do, and when it came to an end (ms UTC; None: it has
+    not)."""
+
+    key: bytes
+    kind: str
+    person: PersonId
+    body: bytes
+    settled_ms: int | None
+
+
 class EffectReading(NamedTuple):
     """An effect as the console shows it."""
 
@@ -114,6 +125,10 @@ class OutboxStore(Protocol):
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> list[bool]:
         """As `settle` does with each, all in one step, in the same order."""
+        ...
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        """The effects of those keys that there are, whatever became of them."""
         ...
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:

@@ -18,12 +18,12 @@ class Delivery:
         self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
         self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
 
-    def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
+    def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
         """As `DeliveryStore.start_run`."""
         is_open = next(iter(self.runs(campaign, open_only=True)), None)
         if is_open is not None:
             return is_open
-        run = CampaignRun(len(self._runs) + 1, campaign, revision, start_ms, RunState.RUNNING, PersonId(0), 0, None)
+        run = CampaignRun(len(self._runs) + 1, campaign, content, start_ms, RunState.RUNNING, PersonId(0), 0, None)
         self._runs[run.number] = run
         return run
 

@@ -35,7 +35,7 @@ from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, Messag
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
-from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, NewEffect, Settlement, StoredEffect
 from courtesy.engine.ownership import Ownership
 from courtesy.engine.permit import (
     JudgedSend,
@@ -229,6 +229,9 @@ class MemoryEngine(Content, Catalogues):
             if settlement.fate is not None:
                 disk.delivery.counts[settlement.fate] += 1
         return True
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        return self._disk.outbox.by_key(keys)
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
@@ -539,8 +542,8 @@ class MemoryEngine(Content, Catalogues):
 
     # -- delivery
 
-    async def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
-        return self._disk.delivery.start_run(campaign, revision, start_ms)
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
+        return self._disk.delivery.start_run(campaign, content, start_ms)
 
     async def runs(self, campaign: str | None, *, open_only: bool = False) -> list[CampaignRun]:
         return self._disk.delivery.runs(campaign, open_only=open_only)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, EffectState, NewEffect, Settlement, StoredEffect
 from courtesy.identity.repair import CorrectedEffect
 
 
@@ -85,6 +85,14 @@ class Outbox:
         """Effects of some people without a final outcome."""
         found = (each.effect for each in self._effects.values() if each.state not in FINAL)
         return sorted((each for each in found if each.person in people), key=lambda each: (each.created_ms, each.key))
+
+    def by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        """As `OutboxStore.effects_by_key`."""
+        found = {key: self._effects[key] for key in keys if key in self._effects}
+        return {
+            key: StoredEffect(key, each.effect.kind, each.effect.person, each.effect.body, each.settled_ms)
+            for key, each in found.items()
+        }
 
     def correct(self, effects: Iterable[CorrectedEffect]) -> None:
         """Change whose those effects are that are still open."""

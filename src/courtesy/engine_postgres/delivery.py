@@ -12,9 +12,9 @@ from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.records import put_records
 from courtesy.person.record import NewRecord
 
-_RUN = "number, campaign, revision, start_at, state, cursor, asked_count, ended"
+_RUN = "number, campaign, content, start_at, state, cursor, asked_count, ended"
 _START = f"""
-INSERT INTO campaign_run (campaign, revision, start_at, state) VALUES (%s, %s, %s, 'running')
+INSERT INTO campaign_run (campaign, content, start_at, state) VALUES (%s, %s, %s, 'running')
 ON CONFLICT (campaign) WHERE ended IS NULL DO NOTHING RETURNING {_RUN}
 """
 _RUNS = f"""
@@ -67,8 +67,8 @@ async def count_messages(connection: Connection, fates: Collection[MessageFate])
 
 
 def _run(row: tuple[Any, ...]) -> CampaignRun:
-    number, campaign, revision, start_ms, state, cursor, asked_count, ended_ms = row
-    return CampaignRun(number, campaign, revision, start_ms, RunState(state), PersonId(cursor), asked_count, ended_ms)
+    number, campaign, content, start_ms, state, cursor, asked_count, ended_ms = row
+    return CampaignRun(number, campaign, content, start_ms, RunState(state), PersonId(cursor), asked_count, ended_ms)
 
 
 class Delivery(Connected):
@@ -76,9 +76,9 @@ class Delivery(Connected):
 
     partition_count: int
 
-    async def start_run(self, campaign: str, revision: int, start_ms: int) -> CampaignRun:
+    async def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
         async with self._transaction() as connection:
-            cursor = await connection.execute(_START, (campaign, revision, start_ms), binary=True)
+            cursor = await connection.execute(_START, (campaign, content, start_ms), binary=True)
             row = await cursor.fetchone()
             if row is None:
                 cursor = await connection.execute(_RUNS, {"campaign": campaign, "open": True}, binary=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, EffectState, Settlement
+from courtesy.engine.outbox import FINAL, ClaimedEffect, EffectReading, EffectState, Settlement, StoredEffect
 from courtesy.engine_postgres.connection import Connected
 from courtesy.engine_postgres.delivery import count_messages
 from courtesy.engine_postgres.permits import put_sends
@@ -65,6 +65,11 @@ class Outbox(Connected):
                 await put_records(connection, reports, self.partition_count)
                 await connection.execute("NOTIFY courtesy_log")
         return [each.key in settled for each in settlements]
+
+    async def effects_by_key(self, keys: Collection[bytes]) -> dict[bytes, StoredEffect]:
+        text = "SELECT key, kind, person_id, body, settled FROM effect WHERE key = ANY(%b::bytea[])"
+        rows = await self._rows(text, list(keys))
+        return {row[0]: StoredEffect(row[0], row[1], PersonId(row[2]), *row[3:]) for row in rows}
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         async with self._connection() as connection:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from courtesy.base.time import Clock, SystemClock
+from courtesy.channel.carriers import make_reporters
+from courtesy.channel.email.provider import Reporter
+from courtesy.content.wording import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.asked import Asking, Campaigns
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
+from courtesy.runtime.connections import SignedTokens
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
-from courtesy.runtime.content_compiling import compile_item
 from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases
@@ -26,6 +30,7 @@ from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
 from courtesy.runtime.export import Exports
+from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.ingest import Ingest
@@ -37,6 +42,7 @@ from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_desk import OfferDesk
 from courtesy.runtime.offer_ledger import OfferLedger
 from courtesy.runtime.offers import Offers
+from courtesy.runtime.outside import outside_of
 from courtesy.runtime.packages import Packages
 from courtesy.runtime.people import People
 from courtesy.runtime.permits import Permits
@@ -94,6 +100,11 @@ class App:
     previews: Previews
     lists: Lists
     discoveries: Discoveries
+    tokens: SignedTokens
+    feedback: Feedback
+    reporters: Mapping[str, Reporter]
+    asking: Asking
+    campaigns: Campaigns
     contents: Contents
     publications: Publications
     releases: Releases
@@ -121,6 +132,7 @@ def make_app(
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
     previews = Previews(engine, files, catalog, clock)
+    tokens = SignedTokens(settings, signer)
     contents = Contents(engine, clock)
     publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
     memberships = Memberships(engine, catalog, segments, people, clock)
@@ -157,6 +169,11 @@ def make_app(
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
+        tokens,
+        Feedback(engine, catalog, ingest, tokens, clock),
+        make_reporters(outside_of(settings, clock)),
+        Asking(engine, clock),
+        Campaigns(engine, catalog, publications, clock),
         contents,
         publications,
         Releases(engine, publications, clock),

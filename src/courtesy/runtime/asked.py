@@ -12,7 +12,10 @@ import structlog
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
+from courtesy.content.items import key_of
+from courtesy.content.release import Pin
 from courtesy.delivery.message import CAMPAIGN_END, Message
+from courtesy.engine.content import User
 from courtesy.engine.contract import AppendBatch, Engine, StorageFull, Unavailable
 from courtesy.engine.delivery import CampaignRun, RunState
 from courtesy.identity.resolve import Changes
@@ -21,6 +24,7 @@ from courtesy.person.messages import ASKED
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord
 from courtesy.runtime.catalog import CAMPAIGN, SEGMENT, CatalogCache
 from courtesy.runtime.connection import Campaign
+from courtesy.runtime.content_publishing import Publications
 
 PAGE = 2_000
 IDLE_S = 1.0
@@ -119,7 +123,7 @@ def message_to(run: CampaignRun, campaign: Campaign, person: PersonId, now_ms: i
         message=f"{run.campaign}{CAMPAIGN_END}{_name(run, person)}",
         purpose=campaign.purpose,
         channels=campaign.channels,
-        content=campaign.content,
+        content=run.content,
         expires=now_ms + campaign.worth_ms,
         topic=campaign.topic,
         brand=campaign.brand,
@@ -138,15 +142,17 @@ def _name(run: CampaignRun, person: PersonId) -> str:
 class Campaigns:
     """Starting and stopping campaigns, and what became of them."""
 
-    def __init__(self, engine: Engine, catalog: CatalogCache, clock: Clock) -> None:
+    def __init__(self, engine: Engine, catalog: CatalogCache, publications: Publications, clock: Clock) -> None:
         self._engine = engine
         self._catalog = catalog
+        self._publications = publications
         self._clock = clock
 
     async def start(self, name: str, start_ms: int | None) -> CampaignRun:
         """Start a campaign, now or at an instant. One that is under way goes on: its run is answered.
 
-        Raises CourtesyError: NOT_FOUND, and CONFLICT when its audience is not there.
+        Its content is sent in the version that is live now. Raises CourtesyError: NOT_FOUND, also when its content is
+        not published, and CONFLICT when its audience is not there.
         """
         await self._catalog.refresh()
         campaign = self._catalog.now.campaigns.get(name)
@@ -159,8 +165,18 @@ class Campaigns:
                 f"expected a segment as the audience, got {campaign.audience!r:.120}",
                 hint="it is not there, archived, or one for each value",
             )
-        revision = self._catalog.now.revisions[CAMPAIGN, name].revision
-        return await self._engine.start_run(name, revision, start_ms or self._clock.now_ms())
+        pin = await self.pinned(campaign.content)
+        run = await self._engine.start_run(name, f"{pin.key}@{pin.version}", start_ms or self._clock.now_ms())
+        async with self._engine.editing_content() as edit:
+            await self._publications.pin(edit, User(CAMPAIGN, name), [pin])
+        return run
+
+    async def pinned(self, content: str) -> Pin:
+        """The version of an item that is live now. Raises CourtesyError: INVALID for what names no item, NOT_FOUND for
+        one that is not published."""
+        key = key_of(content, "content")
+        version = await self._publications.version(key, None)
+        return Pin(key.kind, key.name, version.number)
 
     async def stand(self, name: str, state: RunState) -> CampaignRun:
         """Pause, go on with, or stop what is under way. Raises CourtesyError(CONFLICT) when nothing is."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, SECOND_MS, Clock
+from courtesy.content.links import LinkKeys
 from courtesy.delivery.desk import Desk
 from courtesy.delivery.message import Admitted
 from courtesy.delivery.return_path import signed_token
@@ -67,13 +68,19 @@ class SignedTokens:
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         self._signer = signer
-        self._url = settings.links_url or f"http://{settings.host}:{settings.port}"
+        self.url = settings.links_url or f"http://{settings.host}:{settings.port}"
         self._key: bytes | None = None
+        self._links: LinkKeys | None = None
 
-    def token(self, key: bytes) -> str:
+    @property
+    def token_key(self) -> bytes:
+        """The key of what reports bring back."""
         if self._key is None:
             self._key = self._signer.hashed("message token", b"")
-        return signed_token(key, self._key)
+        return self._key
+
+    def token(self, key: bytes) -> str:
+        return signed_token(key, self.token_key)
 
     def unsubscribe_url(self, each: Admitted, person: PersonId, now_ms: int) -> str:
         message = each.message
@@ -81,7 +88,21 @@ class SignedTokens:
             LinkKind.UNSUBSCRIBE, person, (now_ms + LINK_DAYS * DAY_MS) // SECOND_MS, message.purpose, each.channel,
             message.topic, message.brand,
         )  # fmt: skip
-        return f"{self._url}/u/{self._signer.token(link)}"
+        return f"{self.url}/u/{self._signer.token(link)}"
+
+    def preferences_url(self, each: Admitted, person: PersonId, now_ms: int) -> str:
+        """Where the person sees and changes all that they chose."""
+        link = Link(
+            LinkKind.PREFERENCES, person, (now_ms + LINK_DAYS * DAY_MS) // SECOND_MS, brand=each.message.brand
+        )  # fmt: skip
+        return f"{self.url}/p/{self._signer.token(link)}"
+
+    @property
+    def link_keys(self) -> LinkKeys:
+        """The keys that sign tracked links."""
+        if self._links is None:
+            self._links = LinkKeys({0: self._signer.hashed("links in messages", b"")}, 0)
+        return self._links
 
     def address_hash(self, address: str) -> bytes:
         return self._signer.hashed("address", address.lower().encode("utf-8", "surrogatepass"))

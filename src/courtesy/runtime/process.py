@@ -1,4 +1,4 @@
-"""One process of a running server: folds, dispatches, or fills the lake. Started by the supervisor, ends with it."""
+"""One process of a running server: folds, dispatches, sends, or fills the lake. Started by the supervisor, ends with it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ import uvloop
 from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, SystemClock
-from courtesy.channel.address import permitted_networks
-from courtesy.channel.contract import Outside
-from courtesy.channel.guard import GuardedNetwork, SystemResolver
+from courtesy.channel.carriers import make_channels
 from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
+from courtesy.content.wording import compile_item
+from courtesy.delivery.pacing import Pacing
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
+from courtesy.runtime.app import running_app
 from courtesy.runtime.archive import LakeArchive
+from courtesy.runtime.asked import Campaigner
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.content_compiling import compile_item
+from courtesy.runtime.connections import DefinedConnections
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
@@ -44,6 +46,7 @@ from courtesy.runtime.history import History
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
 from courtesy.runtime.offers import Offers
+from courtesy.runtime.outside import outside_of
 from courtesy.runtime.priority import set_urgent
 from courtesy.runtime.quality import KEPT_DAYS, Judge
 from courtesy.runtime.recipient import SubjectIds
@@ -53,12 +56,14 @@ from courtesy.runtime.sealer import Sealer, signing_key
 from courtesy.runtime.segment_building import SegmentBuilder
 from courtesy.runtime.segment_settling import Settler
 from courtesy.runtime.segments import Segments
+from courtesy.runtime.sending import PER_S, Sender
 from courtesy.runtime.settings import Settings, decode_settings, encode_settings
 from courtesy.runtime.targets import WebhookTargets
 from courtesy.runtime.telemetry import configure_logs, configure_traces, error_and_place
 from courtesy.runtime.telling import Teller
 from courtesy.runtime.trimming import trim
 from courtesy.runtime.witnesses import Witnesses, read_witnesses
+from courtesy.runtime.wording import ContentWording
 
 if TYPE_CHECKING:
     from courtesy.runtime.segment_query import SegmentQueries
@@ -102,6 +107,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
             asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
+            asyncio.create_task(Campaigner(engine, catalog, clock).run(stop), name="campaigns"),
             asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
@@ -113,6 +119,16 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
     finally:
         await catalog.stop()
         await engine.close()
+
+
+async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
+    """Send messages until told to stop."""
+    async with running_app(settings, url) as app:
+        channels = make_channels(outside_of(settings, app.clock), app.engine)
+        connections = DefinedConnections(app.engine, app.catalog, app.clock)
+        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock)
+        pacing = Pacing(PER_S, share=1 / settings.senders)
+        await Sender(app.engine, channels, connections, wording, app.tokens, app.clock, pacing=pacing).run(stop)
 
 
 async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, stop: asyncio.Event) -> None:
@@ -189,8 +205,7 @@ async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:
 
 def make_webhook(settings: Settings) -> Webhook:
     """The webhook channel as the settings permit it."""
-    permitted = permitted_networks(settings.allow_private_webhooks)
-    return Webhook(Outside(SystemClock(), GuardedNetwork(SystemResolver(), permitted)))
+    return Webhook(outside_of(settings, SystemClock()))
 
 
 async def _keep_segments(
@@ -223,9 +238,8 @@ async def _end_offers(engine: Engine, catalog: CatalogCache, stop: asyncio.Event
 
 def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Teller:
     """What tells the recipients that are defined, at addresses that the settings permit."""
-    permitted = permitted_networks(settings.allow_private_webhooks)
     clock = SystemClock()
-    calls = SubjectCalls(Outside(clock, GuardedNetwork(SystemResolver(), permitted)))
+    calls = SubjectCalls(outside_of(settings, clock))
     return Teller(engine, lambda: catalog.now.recipients, calls, SubjectIds(settings), clock)
 
 
@@ -252,7 +266,7 @@ async def _seal(engine: Engine, settings: Settings, stop: asyncio.Event) -> None
         await witnesses.aclose()
 
 
-WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake}
+WORK: dict[str, Work] = {"fold": fold, "dispatch": dispatch, "lake": lake, "send": send}
 
 RUN_VARIABLE = "COURTESY_RUN"
 """Where the supervisor puts the settings and the database's URL for its processes."""
@@ -318,7 +332,7 @@ def _begin_stop(stop: asyncio.Event, name: str, limit_s: float) -> None:
 
 
 def main() -> None:
-    """`python -m courtesy.runtime.process fold|dispatch|lake`."""
+    """`python -m courtesy.runtime.process fold|dispatch|lake|send`."""
     die_with_parent()
     spare_the_collector()
     uvloop.run(_work(sys.argv[1]))

@@ -74,8 +74,8 @@ class Written(NamedTuple):
 class Wording(Protocol):
     """What writes messages."""
 
-    async def write(self, each: Admitted, state: PersonState, now_ms: int) -> Written | No:
-        """The words of a message for a person as they are known now, or why there are none."""
+    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
+        """The words of a message, named by its key, for a person as they are known now; or why there are none."""
         ...
 
 
@@ -266,7 +266,7 @@ class Sender:
         written: list[_Letter] = []
         for letter in ready:
             now = self.clock.now_ms()
-            words = await self.wording.write(letter.each, letter.state, now)
+            words = await self.wording.write(letter.each, letter.effect.key, letter.state, now)
             if isinstance(words, No):
                 ended.append(self._skip(letter.effect, letter.each, words, now))
                 continue

@@ -54,6 +54,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             pattern=r"^(https?://[^/?#\s]+)?$",
         ),
     ] = ""
+    link_hosts: Annotated[
+        str,
+        Meta(
+            description="Hosts to which links may lead whose whole address differs from person to person, with commas "
+            "between them: `shop.example,blog.example`. Their subdomains, too."
+        ),
+    ] = ""
     partitions: Annotated[
         int, Meta(description="Partitions of the log, fixed when a store is made.", ge=1, le=1_024)
     ] = PARTITION_COUNT
@@ -128,6 +135,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: Annotated[
         int, Meta(description="How long a stop waits for what is under way before it is ended.", ge=1)
     ] = 30
+
+    @property
+    def linked_hosts(self) -> tuple[str, ...]:
+        """The hosts of `link_hosts`."""
+        return tuple(each.strip().lower() for each in self.link_hosts.split(",") if each.strip())
 
     @property
     def has_lake(self) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from courtesy.base.time import DAY_MS, HOUR_MS, to_iso
+from courtesy.content.wording import compile_item
 from courtesy.engine.content import ReleaseState
-from courtesy.runtime.content_compiling import compile_item
 from courtesy.runtime.content_files import unzipped, zipped
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases

@@ -68,8 +68,8 @@ def composed(letter: Letter) -> Composed:
         text_line("Subject", letter.subject),
         f"Date: {date(letter.date_ms)}\r\n".encode(),
         bracketed_line("Message-ID", [letter.message_id], "message_id"),
-        *_optional(letter),
-        *_more(letter),
+        *optional_lines(letter),
+        *more_lines(letter),
         b"MIME-Version: 1.0\r\n",
         *content_type,
     ]
@@ -81,7 +81,8 @@ def unsubscribe_ways(letter: Letter) -> list[str]:
     return [way for way in (letter.unsubscribe_url, letter.unsubscribe_mailto) if way]
 
 
-def _optional(letter: Letter) -> list[bytes]:
+def optional_lines(letter: Letter) -> list[bytes]:
+    """Headers that a letter has if it says so. Raises CourtesyError (INVALID)."""
     found = []
     if letter.reply_to:
         found.append(mailbox_line("Reply-To", "", address(letter.reply_to, "reply_to")))
@@ -100,7 +101,8 @@ def _optional(letter: Letter) -> list[bytes]:
     return found
 
 
-def _more(letter: Letter) -> list[bytes]:
+def more_lines(letter: Letter) -> list[bytes]:
+    """Headers that a letter brings along. Raises CourtesyError (INVALID)."""
     taken, lines = WRITTEN, []
     for index, (name, value) in enumerate(letter.headers):
         lines.append(text_line(header_name(name, taken, f"headers[{index}]"), value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -195,7 +195,6 @@ class Smtp:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
-        self._tls = without_alpn(outside.tls)
         self._lanes: dict[tuple[Server, Limits], Lane] = {}
 
     async def carry(self, letter: Letter, config: dict[str, Any]) -> Answer:
@@ -232,8 +231,14 @@ class Smtp:
     def _lane(self, settings: _Settings) -> Lane:
         key = settings.server, settings.limits
         if key not in self._lanes:
-            self._lanes[key] = Lane(self._outside, self._tls, *key)
+            tls = self._outside.tls if settings.security is Security.NONE else self._tls
+            self._lanes[key] = Lane(self._outside, tls, *key)
         return self._lanes[key]
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when it is needed: there are many authorities."""
+        return without_alpn(self._outside.tls)
 
 
 def settings_of(config: dict[str, Any]) -> _Settings:
@@ -251,7 +256,8 @@ def without_alpn(shared: ssl.SSLContext) -> ssl.SSLContext:
 
     Connections for HTTP set that on the context that they share, and some mail servers hang up on it.
     """
-    own = ssl.create_default_context()
-    for certificate in shared.get_ca_certs(binary_form=True):
-        own.load_verify_locations(cadata=certificate)
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    own.minimum_version = ssl.TLSVersion.TLSv1_2
+    if believed := b"".join(shared.get_ca_certs(binary_form=True)):
+        own.load_verify_locations(cadata=believed)
     return own

@@ -178,7 +178,7 @@ class Lane:
         A server may hang up on a session that it has used enough, which is no reason to wait for another day.
         """
         run.is_over = True
-        for job in (run.offered, run.job):
+        for job in dict.fromkeys((run.offered, run.job)):
             if job is None or job.answer.done():
                 continue
             if job is run.job and run.is_handed_over:
@@ -247,7 +247,13 @@ class _Run:
         return replies
 
     async def _replies(self, job: _Job) -> list[Reply]:
-        return [await self.session.reply() for _ in self.session.offer(job.envelope)]
+        """To commands that are already written; none after a good-bye."""
+        replies: list[Reply] = []
+        for _ in self.session.offer(job.envelope):
+            replies.append(await self.session.reply())
+            if replies[-1].code == _GOOD_BYE:
+                break
+        return replies
 
     async def _recover(self, replies: Sequence[Reply]) -> None:
         """After a refusal: leave the session as if nothing had been offered. Raises ConnectionLost if it can't be."""

@@ -26,7 +26,7 @@ READ_BYTES = 64 * 1024
 FINAL_PATIENCE = 10  # RFC 5321, 4.5.3.2.6: ten minutes for the answer to a message, where other answers have one
 
 _FAILURES = (OSError, httpcore.NetworkError, httpcore.TimeoutException)
-_REPLY_LINE = re.compile(rb"([2-5]\d\d)([ -]?)(.*?)\r?\n")
+_REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*?))?\r?\n")
 _UNSAFE_XTEXT = re.compile(r"[^\x21-\x2a\x2c-\x3c\x3e-\x7e]")
 
 
@@ -95,7 +95,7 @@ class Wire:
             if found is None:
                 await self._more(patience, sum(map(len, said)))
                 continue
-            code, is_last, words = int(found[1]), found[2] != b"-", found[3].decode("utf-8", "replace")
+            code, is_last, words = int(found[1]), found[2] != b"-", (found[3] or b"").decode("utf-8", "replace")
             del self._buffer[: found.end()]
             said.append(words)
             if is_last:

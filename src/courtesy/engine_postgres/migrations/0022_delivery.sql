@@ -9,7 +9,7 @@ ALTER TABLE effect
 CREATE TABLE campaign_run (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     campaign text NOT NULL,
-    revision integer NOT NULL,
+    content text NOT NULL,
     start_at bigint NOT NULL,
     state text NOT NULL,
     cursor bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,386 @@
+"""Sending over HTTP: connections, the contact policy, campaigns, single messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.time import DAY_MS, to_iso
+from courtesy.delivery.contact import ContactPolicy
+from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Message, Priority
+from courtesy.engine.delivery import CampaignRun, RunState
+from courtesy.event.choice import ANY, INSTANT_MAX, Word
+from courtesy.http.definitions import Name, Removed
+from courtesy.http.operation import Asked, NoQuery, Operation
+from courtesy.http.people import PERSON_PATH
+from courtesy.runtime.app import App
+from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
+from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
+
+WORTH_MS = 2 * DAY_MS
+LEFT_MAX = 200
+
+Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+MessageName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00/]*$")]
+Later = Annotated[int, Meta(ge=0, le=INSTANT_MAX)]
+
+
+class ConnectionView(msgspec.Struct, frozen=True):
+    """Something that sends. Secrets of its `config` are shown as `***`; written back so, they stay."""
+
+    name: str
+    channel: str
+    component: str
+    config: dict[str, Any]
+    brand: str
+    per_second: float | None
+    paused: bool
+    changed: str
+    changed_by: str
+
+
+class ConnectionsView(msgspec.Struct, frozen=True):
+    """All connections by name."""
+
+    connections: list[ConnectionView]
+
+
+class RunView(msgspec.Struct, frozen=True):
+    """A start of a campaign: in which version its content is sent, when it begins, how it stands, how many messages
+    were asked for, and when it ended."""
+
+    run: int
+    content: str
+    start: str
+    state: RunState
+    asked: int
+    ended: str | None
+
+
+class FateView(msgspec.Struct, frozen=True):
+    """How many messages came to something, over a channel (empty: none was chosen), and why or of what kind."""
+
+    channel: str
+    outcome: str
+    reason: str
+    messages: int
+
+
+class CampaignView(msgspec.Struct, frozen=True):
+    """A campaign, its starts (the latest first), and what became of its messages over all of them. `open`: how many
+    were asked for and have not come to an end."""
+
+    name: str
+    campaign: Campaign
+    changed: str
+    changed_by: str
+    runs: list[RunView]
+    fates: list[FateView]
+    open: int
+
+
+class CampaignsView(msgspec.Struct, frozen=True):
+    """All campaigns by name."""
+
+    campaigns: list[str]
+
+
+class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When to begin (ms UTC); at once without it."""
+
+    start_ms: Later | None = None
+
+
+class MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message to one person, by any identifier of theirs.
+
+    `message`: your id of it; asked for twice, it is sent once. `content`: the item that it says, as `kind/name`, in the
+    version that is live now. `channels`: those that may carry it, the best first. `expires_ms`: from when on it is not
+    worth sending (ms UTC); two days from now without it. `data` is what its template reads as `event`. `service`:
+    whether it is a confirmation, receipt or warning, which needs no room in the contact budget.
+    """
+
+    kind: Identifying
+    value: Identifying
+    message: MessageName
+    content: Name
+    purpose: Word
+    channels: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=CHANNELS_MAX)] = ("email",)
+    topic: Word = ANY
+    brand: Word = ANY
+    service: bool = False
+    offer: Annotated[str, Meta(max_length=200)] = ""
+    connection: Annotated[str, Meta(max_length=200)] = ""
+    expires_ms: Later | None = None
+    data: dict[str, Any] = {}
+
+
+class AskedView(msgspec.Struct, frozen=True):
+    """Whether it was asked for now; false when it was before."""
+
+    message: str
+    content: str
+    asked: bool
+
+
+class LeftView(msgspec.Struct, frozen=True):
+    """A message that left, or may have: when, over which channel, and what it cost of the contact budget."""
+
+    message: str
+    at: str
+    channel: str
+    price: float
+
+
+class MessagesView(msgspec.Struct, frozen=True):
+    """What left to a person lately, the latest first, and the ids of messages that are on their way."""
+
+    left: list[LeftView]
+    on_their_way: list[str]
+
+
+def _connection_view(app: App, name: str) -> ConnectionView:
+    body = app.catalog.now.connections.get(name)
+    if body is None:
+        raise CourtesyError(Code.NOT_FOUND, f"no connection named {name!r:.120}", place="name")
+    definition = app.catalog.now.revisions[CONNECTION, name]
+    return ConnectionView(
+        name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
+        to_iso(definition.changed_ms), definition.changed_by,
+    )  # fmt: skip
+
+
+async def list_connections(asked: Asked[NoQuery, None]) -> ConnectionsView:
+    """All connections, without their secrets."""
+    await asked.app.catalog.refresh()
+    return ConnectionsView([_connection_view(asked.app, name) for name in sorted(asked.app.catalog.now.connections)])
+
+
+async def read_connection(asked: Asked[NoQuery, None]) -> ConnectionView:
+    """One connection, without its secrets."""
+    await asked.app.catalog.refresh()
+    return _connection_view(asked.app, asked.path["name"])
+
+
+async def define_connection(asked: Asked[NoQuery, ConnectionBody]) -> ConnectionView:
+    """Connect something that sends, or change how it is connected."""
+    app, name = asked.app, asked.path["name"]
+    await app.catalog.refresh()
+    body = asked.body.with_secrets_of(app.catalog.now.connections.get(name))
+    try:
+        await app.catalog.define_connection(name, body, asked.by)
+    except CourtesyError as error:
+        error.place = f"body.{error.place}" if error.place else "body"
+        raise
+    return _connection_view(app, name)
+
+
+async def remove_connection(asked: Asked[NoQuery, None]) -> Removed:
+    """Send by it no more."""
+    await asked.app.catalog.remove_connection(asked.path["name"], asked.by)
+    return Removed(asked.path["name"])
+
+
+async def read_contact_policy(asked: Asked[NoQuery, None]) -> ContactPolicy:
+    """How often, when and at which price people are written to."""
+    await asked.app.catalog.refresh()
+    return asked.app.catalog.now.contact_policy
+
+
+async def define_contact_policy(asked: Asked[NoQuery, ContactPolicy]) -> ContactPolicy:
+    """Change that; it holds for what is let through from then on."""
+    await asked.app.catalog.define_contact_policy(asked.body, asked.by)
+    return asked.app.catalog.now.contact_policy
+
+
+def _run_view(run: CampaignRun) -> RunView:
+    ended = None if run.ended_ms is None else to_iso(run.ended_ms)
+    return RunView(run.number, run.content, to_iso(run.start_ms), run.state, run.asked_count, ended)
+
+
+async def _campaign_view(app: App, name: str) -> CampaignView:
+    campaign = app.catalog.now.campaigns.get(name)
+    if campaign is None:
+        raise CourtesyError(Code.NOT_FOUND, f"no campaign named {name!r:.120}", place="name")
+    definition = app.catalog.now.revisions[CAMPAIGN, name]
+    runs = await app.engine.runs(name)
+    fates = await app.engine.message_fates(name)
+    told = [FateView(each.channel, each.outcome, each.reason, count) for each, count in sorted(fates.items())]
+    ended = sum(each.messages for each in told if each.outcome in ENDS)
+    asked = sum(run.asked_count for run in runs)
+    runs_view = [_run_view(run) for run in runs]
+    changed = to_iso(definition.changed_ms)
+    return CampaignView(name, campaign, changed, definition.changed_by, runs_view, told, asked - ended)
+
+
+ENDS = frozenset({"sent", "unsure", "failed", "skipped"})
+
+
+async def list_campaigns(asked: Asked[NoQuery, None]) -> CampaignsView:
+    """All campaigns."""
+    await asked.app.catalog.refresh()
+    return CampaignsView(sorted(asked.app.catalog.now.campaigns))
+
+
+async def read_campaign(asked: Asked[NoQuery, None]) -> CampaignView:
+    """A campaign, and what became of its messages."""
+    await asked.app.catalog.refresh()
+    return await _campaign_view(asked.app, asked.path["name"])
+
+
+async def define_campaign(asked: Asked[NoQuery, Campaign]) -> CampaignView:
+    """Define or change a campaign; nothing is sent until it is started."""
+    check_campaign_name(asked.path["name"])
+    await asked.app.catalog.define_campaign(asked.path["name"], asked.body, asked.by)
+    return await _campaign_view(asked.app, asked.path["name"])
+
+
+async def remove_campaign(asked: Asked[NoQuery, None]) -> Removed:
+    """Remove a campaign. What is under way of it is stopped."""
+    app, name = asked.app, asked.path["name"]
+    await app.catalog.remove_campaign(name, asked.by)
+    if await app.engine.runs(name, open_only=True):
+        await app.campaigns.stand(name, RunState.STOPPED)
+    return Removed(name)
+
+
+async def start_campaign(asked: Asked[NoQuery, StartBody]) -> RunView:
+    """Start a campaign: everybody in its audience is asked for."""
+    return _run_view(await asked.app.campaigns.start(asked.path["name"], asked.body.start_ms))
+
+
+async def pause_campaign(asked: Asked[NoQuery, None]) -> RunView:
+    """Let what is left of a campaign wait."""
+    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.PAUSED))
+
+
+async def resume_campaign(asked: Asked[NoQuery, None]) -> RunView:
+    """Go on with a campaign that waits."""
+    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.RUNNING))
+
+
+async def stop_campaign(asked: Asked[NoQuery, None]) -> RunView:
+    """Send nothing more of a campaign: what has not left is skipped."""
+    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.STOPPED))
+
+
+async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
+    """Ask for a message to one person."""
+    app, body = asked.app, asked.body
+    key = app.people.key_of(body.kind, body.value)
+    pin = await app.campaigns.pinned(body.content)
+    content = f"{pin.key}@{pin.version}"
+    message = Message(
+        # Without a campaign: no other message's id can be the beginning of this one.
+        message=f"single{CAMPAIGN_END}{body.message}",
+        purpose=body.purpose,
+        channels=body.channels,
+        content=content,
+        expires=body.expires_ms or app.clock.now_ms() + WORTH_MS,
+        topic=body.topic,
+        brand=body.brand,
+        priority=Priority.SERVICE if body.service else Priority.NORMAL,
+        offer=body.offer,
+        connection=body.connection,
+        data=body.data,
+    )
+    return AskedView(message.message, content, await app.asking.ask(key, message))
+
+
+async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
+    """What was sent to a person lately."""
+    state = await asked.app.people.state(asked.path["kind"], asked.path["value"])
+    found = state.messages
+    if found is None:
+        return MessagesView([], [])
+    left = [LeftView(each.message, to_iso(each.at), each.channel, each.price / 1_000) for each in found.sent]
+    return MessagesView(left[:LEFT_MAX], sorted(found.held))
+
+
+_NAME = {"name": "Its name, percent-encoded."}
+_GONE = (Code.NOT_FOUND,)
+_NOT_SO = (Code.NOT_FOUND, Code.CONFLICT)
+
+
+def _admin(method: str, path: str, summary: str, handle: Any, answer: Any, **more: Any) -> Operation:
+    docs = _NAME if "{name}" in path else {}
+    return Operation(method, path, "sending", summary, handle, scope=Scope.ADMIN, answer=answer, path_docs=docs, **more)
+
+
+OPERATIONS = (
+    _admin("GET", "/v1/connections", "List all connections.", list_connections, ConnectionsView),
+    _admin("GET", "/v1/connections/{name}", "Read a connection.", read_connection, ConnectionView, codes=_GONE),
+    _admin(
+        "PUT",
+        "/v1/connections/{name}",
+        "Connect something that sends, or change how it is connected.",
+        define_connection,
+        ConnectionView,
+        body=ConnectionBody,
+    ),
+    _admin(
+        "DELETE", "/v1/connections/{name}", "Send by a connection no more.", remove_connection, Removed, codes=_GONE
+    ),
+    _admin(
+        "GET", "/v1/contact-policy", "How often and when people are written to.", read_contact_policy, ContactPolicy
+    ),
+    _admin(
+        "PUT",
+        "/v1/contact-policy",
+        "Change how often and when people are written to.",
+        define_contact_policy,
+        ContactPolicy,
+        body=ContactPolicy,
+    ),
+    _admin("GET", "/v1/campaigns", "List all campaigns.", list_campaigns, CampaignsView),
+    _admin(
+        "GET",
+        "/v1/campaigns/{name}",
+        "Read a campaign, and what became of its messages.",
+        read_campaign,
+        CampaignView,
+        codes=_GONE,
+    ),
+    _admin("PUT", "/v1/campaigns/{name}", "Define or change a campaign.", define_campaign, CampaignView, body=Campaign),
+    _admin("DELETE", "/v1/campaigns/{name}", "Remove a campaign.", remove_campaign, Removed, codes=_GONE),
+    _admin(
+        "POST",
+        "/v1/campaigns/{name}/start",
+        "Start a campaign.",
+        start_campaign,
+        RunView,
+        body=StartBody,
+        codes=_NOT_SO,
+    ),
+    _admin(
+        "POST", "/v1/campaigns/{name}/pause", "Let what is left of it wait.", pause_campaign, RunView, codes=_NOT_SO
+    ),
+    _admin("POST", "/v1/campaigns/{name}/resume", "Go on with it.", resume_campaign, RunView, codes=_NOT_SO),
+    _admin("POST", "/v1/campaigns/{name}/stop", "Send nothing more of it.", stop_campaign, RunView, codes=_NOT_SO),
+    Operation(
+        "POST",
+        "/v1/messages",
+        "sending",
+        "Ask for a message to one person.",
+        ask_for_message,
+        doc="It is durable when this is answered, and leaves within a second if it may.",
+        scope=Scope.DECIDE,
+        body=MessageBody,
+        answer=AskedView,
+        codes=_GONE,
+    ),
+    Operation(
+        "GET",
+        "/v1/people/{kind}/{value}/messages",
+        "sending",
+        "What was sent to a person lately.",
+        read_messages,
+        scope=Scope.READ,
+        answer=MessagesView,
+        codes=_GONE,
+        path_docs=PERSON_PATH,
+    ),
+)
