@@ -28,7 +28,7 @@ class News(NamedTuple):
 
 
 class Edited(NamedTuple):
-    """An entry after a change, and what of that is news. The same entry as before, and no news, when nothing changed."""
+    """An entry after a change, and what of that is news. When nothing changed, the same entry and no news."""
 
     entry: Entry
     news: list[News]

@@ -127,8 +127,8 @@ class CatalogueStore(Protocol):
         to be told."""
         ...
 
-    async def interest_position(self) -> Position | None:
-        """Up to where the log was read for every catalogue that is watched; None when none is."""
+    async def interest_position(self, catalogues: Collection[str]) -> Position | None:
+        """Up to where the log was read for all of these that are watched; None when none is."""
         ...
 
     async def next_change(self, catalogue: str) -> Change | None:

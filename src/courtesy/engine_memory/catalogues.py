@@ -91,9 +91,10 @@ class CatalogueShelf:
         if not watched:
             self._changes = {n: each for n, each in self._changes.items() if each.catalogue != catalogue}
 
-    def position(self) -> Position | None:
-        """Up to where the log was read for all."""
-        return min((each.position for each in self._states.values() if each.watched), default=None)
+    def position(self, catalogues: Collection[str]) -> Position | None:
+        """Up to where the log was read for all of them."""
+        states = (self.state(name) for name in catalogues)
+        return min((each.position for each in states if each.watched), default=None)
 
     def next_change(self, catalogue: str) -> Change | None:
         """The first change to be told."""
@@ -223,8 +224,8 @@ class Catalogues:
     async def watch_catalogue(self, catalogue: str, watched: str) -> None:
         self._disk.catalogues.watch(catalogue, watched)
 
-    async def interest_position(self) -> Position | None:
-        return self._disk.catalogues.position()
+    async def interest_position(self, catalogues: Collection[str]) -> Position | None:
+        return self._disk.catalogues.position(catalogues)
 
     async def next_change(self, catalogue: str) -> Change | None:
         return self._disk.catalogues.next_change(catalogue)

@@ -193,8 +193,9 @@ class Catalogues(Connected):
             if not watched:
                 await connection.execute("DELETE FROM catalogue_change WHERE catalogue = %s", (catalogue,))
 
-    async def interest_position(self) -> Position | None:
-        rows = await self._rows("SELECT min(position) FROM catalogue WHERE watched <> ''")
+    async def interest_position(self, catalogues: Collection[str]) -> Position | None:
+        text = "SELECT min(position) FROM catalogue WHERE name = ANY(%b::text[]) AND watched <> ''"
+        rows = await self._rows(text, list(catalogues))
         return None if rows[0][0] is None else Position(rows[0][0])
 
     async def next_change(self, catalogue: str) -> Change | None:

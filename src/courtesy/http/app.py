@@ -18,6 +18,7 @@ from litestar.types import Scope as ASGIScope
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
     browser,
+    catalogues,
     consent,
     consent_records,
     content,
@@ -104,6 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *lists.OPERATIONS,
     *sending.OPERATIONS,
     *feedback.OPERATIONS,
+    *catalogues.OPERATIONS,
     *content.OPERATIONS,
     *content_releases.OPERATIONS,
     *segment_discovery.OPERATIONS,

@@ -18,6 +18,8 @@ from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.asked import Asking, Campaigns
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.catalogue_import import CatalogueImports
+from courtesy.runtime.catalogues import Catalogues
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.connections import SignedTokens
@@ -112,6 +114,8 @@ class App:
     offers: Offers
     offer_desk: OfferDesk
     clienteling: Clienteling
+    catalogues: Catalogues
+    catalogue_imports: CatalogueImports
 
 
 def make_app(
@@ -138,6 +142,7 @@ def make_app(
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
+    catalogues = Catalogues(engine, catalog, clock)
     desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
     return App(
         settings,
@@ -181,6 +186,8 @@ def make_app(
         offers,
         desk,
         Clienteling(offers, desk, eligibility, people, clock),
+        catalogues,
+        CatalogueImports(engine, catalogues),
     )
 
 
