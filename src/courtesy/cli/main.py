@@ -13,6 +13,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.audit import audit
 from courtesy.cli.backup import back_up, restore
+from courtesy.cli.catalogue import catalogue
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, tell, with_app
 from courtesy.cli.consent import consent
 from courtesy.cli.content import content
@@ -46,6 +47,7 @@ keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
 cli.add_typer(consent)
 cli.add_typer(content)
+cli.add_typer(catalogue)
 cli.add_typer(ledger)
 cli.add_typer(audit)
 cli.add_typer(person)
