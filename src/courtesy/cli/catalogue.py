@@ -157,7 +157,9 @@ def import_entries(
     database: DatabaseOption = None,
 ) -> None:
     """Have entries say what a file says. Twice is once. Ends with status 65 when something was refused or held back."""
-    (found,) = find_files(Path(file))
+    found = find_files(Path(file))[0] if Path(file).is_file() else None
+    if found is None:
+        raise CourtesyError(Code.NOT_FOUND, f"no file {file}", place="file")
     how = HowToRead(id_, format_, full, dry_run, retire_at_most)
 
     async def work(app: App) -> ImportReport:

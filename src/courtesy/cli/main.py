@@ -11,6 +11,7 @@ import uvloop
 from courtesy import __version__
 from courtesy.base.errors import CourtesyError
 from courtesy.base.time import to_iso
+from courtesy.cli.asset import asset
 from courtesy.cli.audit import audit
 from courtesy.cli.backup import back_up, restore
 from courtesy.cli.catalogue import catalogue
@@ -48,6 +49,7 @@ cli.add_typer(keys)
 cli.add_typer(consent)
 cli.add_typer(content)
 cli.add_typer(catalogue)
+cli.add_typer(asset)
 cli.add_typer(ledger)
 cli.add_typer(audit)
 cli.add_typer(person)

@@ -17,6 +17,7 @@ from litestar.types import Scope as ASGIScope
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
+    assets,
     browser,
     catalogues,
     consent,
@@ -106,6 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *sending.OPERATIONS,
     *feedback.OPERATIONS,
     *catalogues.OPERATIONS,
+    *assets.OPERATIONS,
     *content.OPERATIONS,
     *content_releases.OPERATIONS,
     *segment_discovery.OPERATIONS,

@@ -16,6 +16,7 @@ from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.asked import Asking, Campaigns
+from courtesy.runtime.assets import Assets
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.catalogue_import import CatalogueImports
@@ -116,6 +117,7 @@ class App:
     clienteling: Clienteling
     catalogues: Catalogues
     catalogue_imports: CatalogueImports
+    assets: Assets
 
 
 def make_app(
@@ -138,7 +140,8 @@ def make_app(
     previews = Previews(engine, files, catalog, clock)
     tokens = SignedTokens(settings, signer)
     contents = Contents(engine, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    assets = Assets(settings, signer, clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
@@ -188,6 +191,7 @@ def make_app(
         Clienteling(offers, desk, eligibility, people, clock),
         catalogues,
         CatalogueImports(engine, catalogues),
+        assets,
     )
 
 

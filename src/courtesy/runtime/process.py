@@ -36,6 +36,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.app import running_app
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.asked import Campaigner
+from courtesy.runtime.assets import Assets
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.connections import DefinedConnections
 from courtesy.runtime.content_publishing import Publications
@@ -44,6 +45,7 @@ from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
 from courtesy.runtime.interest import InterestFollower
+from courtesy.runtime.links import Signer
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
 from courtesy.runtime.offers import Offers
@@ -107,7 +109,7 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
-            asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
+            asyncio.create_task(make_releaser(engine, catalog, settings).run(stop), name="releases"),
             asyncio.create_task(Campaigner(engine, catalog, clock).run(stop), name="campaigns"),
             asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
             asyncio.create_task(make_follower(engine, catalog).run(stop), name="interest"),
@@ -253,10 +255,11 @@ def make_follower(engine: Engine, catalog: CatalogCache) -> InterestFollower:
     return InterestFollower(engine, lambda: catalog.now.catalogues, SystemClock())
 
 
-def make_releaser(engine: Engine, catalog: CatalogCache) -> Releaser:
+def make_releaser(engine: Engine, catalog: CatalogCache, settings: Settings) -> Releaser:
     """What publishes the releases that are scheduled."""
     clock = SystemClock()
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    assets = Assets(settings, Signer(settings), clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
     return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 
