@@ -14,7 +14,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import PersonId, Position, partition_of
 from courtesy.base.time import DAY_MS, ManualClock
 from courtesy.catalogue.change import BACK_IN_STOCK, CHANGED, OUT_OF_STOCK, PRICE_DROPPED, PRICE_ROSE, RETIRED, RETURNED
-from courtesy.catalogue.definition import CatalogueDefinition, Field, FieldType, Interest
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField, FieldType, Interest
 from courtesy.catalogue.entry import VERSIONS_KEPT, EntryKey
 from courtesy.catalogue.interest import Seen
 from courtesy.engine.catalogue import EntryFilter, InterestState
@@ -30,7 +30,7 @@ from tests.contract.test_offers import working
 VIEWED = Interest("Product Viewed", "product_id", 30)
 CART = Interest("Cart Viewed", "products.product_id", 5)
 PRODUCTS = CatalogueDefinition(
-    fields={"price": Field(FieldType.MONEY, currency="EUR"), "stock": Field(FieldType.STOCK)}, interest=(VIEWED, CART)
+    fields={"price": EntryField(FieldType.MONEY, currency="EUR"), "stock": EntryField(FieldType.STOCK)}, interest=(VIEWED, CART)
 )
 
 
@@ -226,7 +226,7 @@ async def test_who_showed_interest_before_a_change_hears_of_it(engine: Engine) -
 async def test_each_kind_of_news_has_its_name(engine: Engine) -> None:
     """Stock that comes and goes, not how much there is; any field that is declared to tell; retiring and returning."""
     await known(engine, "ann")
-    fields = {**PRODUCTS.fields, "shelf": Field(FieldType.TEXT, tells=True), "note": Field(FieldType.TEXT)}
+    fields = {**PRODUCTS.fields, "shelf": EntryField(FieldType.TEXT, tells=True), "note": EntryField(FieldType.TEXT)}
     definition = msgspec.structs.replace(PRODUCTS, fields=fields)
     async with working(engine) as app:
         await app.catalogues.define("products", definition, "test")

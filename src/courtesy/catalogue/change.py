@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from courtesy.catalogue.definition import CatalogueDefinition, Field, FieldType
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField, FieldType
 from courtesy.catalogue.entry import Entry, Was, encode_body
 from courtesy.catalogue.values import field_of, has_stock, money_of
 
@@ -93,7 +93,7 @@ def _news(definition: CatalogueDefinition, old: Mapping[str, Any], new: Mapping[
             yield News(called, name, before, after)
 
 
-def _of_price(field: Field, before: Any, after: Any) -> str:
+def _of_price(field: EntryField, before: Any, after: Any) -> str:
     """What a change of a price is called: in one currency it drops or rises, else it just changes."""
     old, new = money_of(field, before), money_of(field, after)
     if old is None or new is None or old.currency != new.currency:

@@ -36,7 +36,7 @@ FieldName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]
 Currency = Annotated[str, Meta(pattern=r"^([A-Z]{3})?$")]
 
 
-class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class EntryField(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A field of an entry. `many`: it is a list of such values. `currency`: of a price that is sent as a bare number.
     `tells`: whether people who are interested hear when it changes; unless set they do of money and stock."""
 
@@ -65,7 +65,7 @@ class CatalogueDefinition(msgspec.Struct, frozen=True, omit_defaults=True, forbi
     """A catalogue. What is not among `fields` is taken for what it looks like, or with `strict` refused."""
 
     title: Title = ""
-    fields: Annotated[dict[FieldName, Field], Meta(max_length=FIELDS_MAX)] = {}
+    fields: Annotated[dict[FieldName, EntryField], Meta(max_length=FIELDS_MAX)] = {}
     strict: bool = False
     interest: Annotated[tuple[Interest, ...], Meta(max_length=INTERESTS_MAX)] = ()
 

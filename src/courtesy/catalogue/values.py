@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.time import from_iso
-from courtesy.catalogue.definition import CatalogueDefinition, Field, FieldType
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField, FieldType
 
 STOCK_NAMES = frozenset({"stock", "quantity", "inventory", "in_stock", "available"})
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-[A-Z]{2}|-\d{3})?")
@@ -43,7 +43,7 @@ def check_values(definition: CatalogueDefinition, values: Mapping[str, Any]) -> 
                 raise CourtesyError(Code.INVALID, f"there is no field {name!r:.60}", hint=hint, place=name)
 
 
-def _breach(field: Field, value: Any) -> str:
+def _breach(field: EntryField, value: Any) -> str:
     """What was expected of a value that is not so; empty for a good one."""
     if not field.many:
         return _breach_of_one(field, value)
@@ -52,7 +52,7 @@ def _breach(field: Field, value: Any) -> str:
     return next((said for each in value if (said := _breach_of_one(field, each))), "")
 
 
-def _breach_of_one(field: Field, value: Any) -> str:
+def _breach_of_one(field: EntryField, value: Any) -> str:
     match field.type:
         case FieldType.TEXT:
             is_good = isinstance(value, str)
@@ -91,7 +91,7 @@ def _is_localised(value: Any) -> bool:
     )
 
 
-def money_of(field: Field, value: Any) -> Money | None:
+def money_of(field: EntryField, value: Any) -> Money | None:
     """A price that is not negative: a number in the currency of the field, or an object with its own; None for what is
     no price."""
     currency = field.currency
@@ -113,23 +113,23 @@ def has_stock(value: Any) -> bool | None:
     return value > 0 if isinstance(value, int) else None
 
 
-def inferred(name: str, value: Any) -> Field:
+def inferred(name: str, value: Any) -> EntryField:
     """What a value of a field that is not declared looks like."""
     if isinstance(value, list):
         kinds = {inferred(name, each).type for each in value}
         kind = kinds.pop() if len(kinds) == 1 else FieldType.OBJECT
-        return Field(FieldType.NUMBER if kind is FieldType.STOCK else kind, many=True)
+        return EntryField(FieldType.NUMBER if kind is FieldType.STOCK else kind, many=True)
     if isinstance(value, bool | int) and name.lower() in STOCK_NAMES:
-        return Field(FieldType.STOCK)
+        return EntryField(FieldType.STOCK)
     if isinstance(value, bool):
-        return Field(FieldType.BOOLEAN)
+        return EntryField(FieldType.BOOLEAN)
     if _is_number(value):
-        return Field(FieldType.NUMBER)
+        return EntryField(FieldType.NUMBER)
     if isinstance(value, str):
-        return Field(_of_text(value))
-    if money_of(Field(FieldType.MONEY), value) is not None:
-        return Field(FieldType.MONEY)
-    return Field(FieldType.LOCALISED if _is_localised(value) else FieldType.OBJECT)
+        return EntryField(_of_text(value))
+    if money_of(EntryField(FieldType.MONEY), value) is not None:
+        return EntryField(FieldType.MONEY)
+    return EntryField(FieldType.LOCALISED if _is_localised(value) else FieldType.OBJECT)
 
 
 def _of_text(value: str) -> FieldType:
@@ -141,7 +141,7 @@ def _of_text(value: str) -> FieldType:
     return FieldType.INSTANT if "T" in value and from_iso(value) is not None else FieldType.TEXT
 
 
-def field_of(definition: CatalogueDefinition, name: str, *values: Any) -> Field:
+def field_of(definition: CatalogueDefinition, name: str, *values: Any) -> EntryField:
     """A field as it is declared, or else as the last of the values that is one looks."""
     declared = definition.fields.get(name)
     if declared is not None:

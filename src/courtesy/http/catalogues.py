@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
-from courtesy.catalogue.definition import CatalogueDefinition, Field
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField
 from courtesy.catalogue.entry import Entry
 from courtesy.http.operation import JSON, Asked, NoQuery, Operation, read_json
 from courtesy.http.people import past_instant
@@ -36,7 +36,7 @@ class CatalogueView(msgspec.Struct, frozen=True):
 
     name: str
     definition: CatalogueDefinition
-    inferred: dict[str, Field] | None
+    inferred: dict[str, EntryField] | None
     live_count: int
     retired_count: int
     changed: str
@@ -157,7 +157,7 @@ class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retire_at_most: Annotated[int, Meta(ge=0, le=100)] = RETIRE_AT_MOST
 
 
-class RefusedView(msgspec.Struct, frozen=True):
+class RefusedRowView(msgspec.Struct, frozen=True):
     """A row that is no entry, by its line or number, and why."""
 
     row: int
@@ -165,7 +165,7 @@ class RefusedView(msgspec.Struct, frozen=True):
     why: str
 
 
-class DifferenceView(msgspec.Struct, frozen=True):
+class EntryDifference(msgspec.Struct, frozen=True):
     """What becomes of an entry, and which fields change."""
 
     id: str
@@ -183,8 +183,8 @@ class FileReport(msgspec.Struct, frozen=True):
     returned: int
     retired: int
     refused_count: int
-    differences: list[DifferenceView]
-    refused: list[RefusedView]
+    differences: list[EntryDifference]
+    refused: list[RefusedRowView]
     held_back: str
 
 
@@ -211,8 +211,8 @@ def file_report(found: ImportReport) -> FileReport:
         counts[Outcome.RETURNED],
         counts[Outcome.RETIRED],
         found.refused_count,
-        [DifferenceView(each.id, each.outcome, list(each.fields)) for each in found.differences],
-        [RefusedView(*each) for each in found.refused],
+        [EntryDifference(each.id, each.outcome, list(each.fields)) for each in found.differences],
+        [RefusedRowView(*each) for each in found.refused],
         found.held_back,
     )
 

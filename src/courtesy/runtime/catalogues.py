@@ -11,7 +11,7 @@ import msgspec
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.time import Clock
 from courtesy.catalogue.change import Edited, edited, properties_of
-from courtesy.catalogue.definition import CatalogueDefinition, Field
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField
 from courtesy.catalogue.entry import Entry, EntryKey, EntryVersion, check_id, merged, terms_asked
 from courtesy.catalogue.interest import named_in
 from courtesy.catalogue.values import check_values, inferred
@@ -109,10 +109,10 @@ class Catalogues:
         # After its definition: who edits it meanwhile finds that it is gone, or is done before this.
         await self._engine.drop_catalogue(name)
 
-    async def inferred(self, name: str) -> dict[str, Field]:
+    async def inferred(self, name: str) -> dict[str, EntryField]:
         """What fields that are not declared look like, by the first entries."""
         definition = await self.get(name)
-        found: dict[str, Field] = {}
+        found: dict[str, EntryField] = {}
         for entry in await self._engine.catalogue_page(name, EntryFilter(), "", SAMPLE_ENTRIES):
             for field, value in entry.values.items():
                 if field not in definition.fields:

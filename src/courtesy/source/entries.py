@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from courtesy.catalogue.definition import CatalogueDefinition, Field, FieldType
+from courtesy.catalogue.definition import CatalogueDefinition, EntryField, FieldType
 from courtesy.catalogue.values import STOCK_NAMES
 from courtesy.event.casting import Unread, to_boolean, to_number
 from courtesy.source.files import DataFile, Reading, sample_of
@@ -77,7 +77,7 @@ def _nested(cells: dict[str, Any], definition: CatalogueDefinition) -> dict[str,
     return out
 
 
-def _cast(field: Field | None, name: str, cell: Any) -> Any:
+def _cast(field: EntryField | None, name: str, cell: Any) -> Any:
     """A cell as its field is declared; as it is where it can't be, which is then told of the value."""
     if not isinstance(cell, str):
         return cell
@@ -89,7 +89,7 @@ def _cast(field: Field | None, name: str, cell: Any) -> Any:
     return _cast_one(field, cell)
 
 
-def _cast_one(field: Field, cell: Any) -> Any:
+def _cast_one(field: EntryField, cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     match field.type:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyvips
@@ -111,15 +112,9 @@ async def test_files_of_each_kind_say_the_same() -> None:
         assert [each["fields"] for each in found] == [
             {name: value for name, value in row.items() if name != "sku"} for row in rows
         ]
-        lines = "\n".join(map(_json, rows)).encode()
+        lines = b"\n".join(map(msgspec.json.encode, rows))
         assert (await good(world, "POST", f"{PRODUCTS}/imports?id=sku", lines))["same"] == 2
         assert (await good(world, "POST", f"{PRODUCTS}/imports?id=sku", parquet.getvalue()))["same"] == 1
-
-
-def _json(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
 
 
 async def test_a_full_file_retires_what_it_lacks() -> None:
@@ -139,9 +134,8 @@ async def test_a_full_file_retires_what_it_lacks() -> None:
         assert {**done, "differences": dry["differences"]} == dry
         cut = await good(world, "POST", f"{PRODUCTS}/imports?full=true", b"id,price\np0,2\n")
         assert "lacks 7 of 8 entries" in cut["held_back"]
-        nameless = await good(
-            world, "POST", f"{PRODUCTS}/imports?full=true&retire_at_most=100", b"id,price\np0,2\n,1\n"
-        )
+        path = f"{PRODUCTS}/imports?full=true&retire_at_most=100"
+        nameless = await good(world, "POST", path, b"id,price\np0,2\n,1\n")
         assert "without an id" in nameless["held_back"]
         found = (await world.get(PRODUCTS)).json()
         assert (found["live_count"], found["retired_count"]) == (8, 2)
@@ -167,7 +161,7 @@ async def test_a_picture_is_taken_in_and_shown_for_good(tmp_path: Path) -> None:
         assert "SVG" in svg["message"]
         for name, digest in (("good", asset["sha256"]), ("bad", "0" * 64)):
             fields = {"file": {"default": digest}, "alt": {"default": "black"}}
-            await good(world, "PUT", f"/v1/content/image/{name}", {"title": name, "fields": fields})
-        await good(world, "POST", "/v1/content/image/good/publish", {})
-        problem = await refused(world, 409, "POST", "/v1/content/image/bad/publish", {})
+            await good(world, "PUT", f"/v1/content/items/image/{name}", {"title": name, "fields": fields})
+        await good(world, "POST", "/v1/content/items/image/good/publish", {})
+        problem = await refused(world, 409, "POST", "/v1/content/items/image/bad/publish", {})
         assert [each["finding"]["code"] for each in problem["findings"]] == ["no_asset"]
