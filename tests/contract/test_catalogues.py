@@ -30,7 +30,8 @@ from tests.contract.test_offers import working
 VIEWED = Interest("Product Viewed", "product_id", 30)
 CART = Interest("Cart Viewed", "products.product_id", 5)
 PRODUCTS = CatalogueDefinition(
-    fields={"price": EntryField(FieldType.MONEY, currency="EUR"), "stock": EntryField(FieldType.STOCK)}, interest=(VIEWED, CART)
+    fields={"price": EntryField(FieldType.MONEY, currency="EUR"), "stock": EntryField(FieldType.STOCK)},
+    interest=(VIEWED, CART),
 )
 
 

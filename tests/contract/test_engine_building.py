@@ -42,12 +42,15 @@ async def test_a_timer_is_set_for_whoever_has_none(engine: Engine, store: Store)
         assert await other.waiting_count("look") == 1
 
 
-async def test_who_was_found_anew_is_told_from_a_position_on(engine: Engine) -> None:
-    """Those for whom a state was restored after it, and nobody else."""
+async def test_who_has_a_record_of_a_kind_is_told_from_a_position_on(engine: Engine) -> None:
+    """Those for whom one was appended after it, with the last of each, and nobody else."""
     async with engine.appending() as append:
-        before = await append.write(batch([record(ANN, "m1", kind=RecordKind.RESTORE)]))
+        first = await append.write(batch([record(ANN, "m1", kind=RecordKind.RESTORE)]))
     async with engine.appending() as append:
         await append.write(batch([record(BOB, "m2", kind=RecordKind.RESTORE), record(ZOE, "m3")]))
-    assert await engine.restored_since(Position(0)) == {ANN, BOB}
-    assert await engine.restored_since(before) == {BOB}
-    assert await engine.restored_since(await engine.head()) == set()
+    async with engine.appending() as append:
+        last = await append.write(batch([record(BOB, "m4", kind=RecordKind.RESTORE)]))
+    assert await engine.latest_since(Position(0), RecordKind.RESTORE) == {ANN: first, BOB: last}
+    assert await engine.latest_since(first, RecordKind.RESTORE) == {BOB: last}
+    assert await engine.latest_since(Position(0), RecordKind.HAND_OVER) == {}
+    assert await engine.latest_since(await engine.head(), RecordKind.RESTORE) == {}

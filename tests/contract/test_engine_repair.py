@@ -44,6 +44,7 @@ class World:
 
     engine: Engine
     clock: ManualClock
+    catalog: CatalogCache
     ingest: Ingest
     worker: FoldWorker
     repairs: Repairs
@@ -90,10 +91,11 @@ async def world_of(
         yield World(
             engine,
             clock,
+            catalog,
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register),
+            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register, catalog=catalog.catalog),
             People(engine, catalog, history),
         )
     finally:

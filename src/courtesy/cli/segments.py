@@ -316,6 +316,7 @@ def explain(
     at: Annotated[str | None, typer.Option(help="At an instant (ISO 8601); now without")] = None,
     known: Annotated[str | None, typer.Option(help="By what was known at an instant; by all without")] = None,
     for_value: Annotated[str | None, typer.Option(help="Of a segment for each: which value is asked about")] = None,
+    version: Annotated[int | None, typer.Option(help="By a revision; without, by that in force then")] = None,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
@@ -325,12 +326,12 @@ def explain(
 
     async def work(app: App) -> MembershipReason:
         told = None if for_value is None else value_key(for_value)
-        return await app.reasons.why(kind, value, name, at_ms, known_ms, told)
+        return await app.reasons.why(kind, value, name, at_ms, known_ms, told, version)
 
     found = with_app(settings_of(data=data, database=database), work)
     word = {True: "in", False: "not in", None: "perhaps in"}[found.is_in]
     told = "" if found.value is None else f" for {found.value}"
-    print(f"{word} {name}{told} at {found.at}")
+    print(f"{word} {name}{told} at {found.at}, by revision {found.revision} of {found.since}")
     _tell(found.reason, 1)
     for change in found.changes:
         print(f"it would change: {change.said}")

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.person.record import RecordKind
 
 
 class BuildingStore(Protocol):
@@ -15,8 +16,9 @@ class BuildingStore(Protocol):
         """People with a stored state, those too who became part of others, by number: at most `limit` after one."""
         ...
 
-    async def restored_since(self, position: Position) -> set[PersonId]:
-        """For whom a RESTORE record was appended after a position. In an append, nobody else is until it ends."""
+    async def latest_since(self, position: Position, kind: RecordKind) -> dict[PersonId, Position]:
+        """For whom a record of a kind was appended after a position, and where the last of theirs lies. In an append,
+        nothing else is until it ends."""
         ...
 
     async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:

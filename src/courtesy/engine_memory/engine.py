@@ -628,9 +628,9 @@ class MemoryEngine(Content, Catalogues):
         people = sorted(person for person in self._disk.folding.states if after is None or person > after)
         return people[:limit]
 
-    async def restored_since(self, position: Position) -> set[PersonId]:
+    async def latest_since(self, position: Position, kind: RecordKind) -> dict[PersonId, Position]:
         found = self._disk.log.all_after(position, EVERY_RECORD)
-        return {each.person for each in found if each.kind is RecordKind.RESTORE}
+        return {each.person: each.position for each in found if each.kind is kind}
 
     async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
         self._disk.folding.wake(people, timer, due_ms)

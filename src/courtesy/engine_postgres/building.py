@@ -28,11 +28,13 @@ class Building(Connected):
         )
         return [PersonId(row[0]) for row in rows]
 
-    async def restored_since(self, position: Position) -> set[PersonId]:
+    async def latest_since(self, position: Position, kind: RecordKind) -> dict[PersonId, Position]:
         rows = await self._rows(
-            "SELECT DISTINCT person_id FROM log WHERE position > %s AND kind = %s", position, int(RecordKind.RESTORE)
+            "SELECT person_id, max(position) FROM log WHERE position > %s AND kind = %s GROUP BY person_id",
+            position,
+            int(kind),
         )
-        return {PersonId(row[0]) for row in rows}
+        return {PersonId(person): Position(last) for person, last in rows}
 
     async def wake(self, people: Collection[PersonId], timer: str, due_ms: int) -> None:
         ordered = sorted(people)

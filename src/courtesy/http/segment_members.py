@@ -192,11 +192,13 @@ class SegmentPreview(msgspec.Struct, frozen=True):
 
 class WhyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`at`: at an instant (ISO 8601), now without. `known`: by what was known at an instant, and who was who then; by
-    all that is known today without. `for_value`: of a segment for each, which value is asked about."""
+    all that is known today without. `for_value`: of a segment for each, which value is asked about. `version`: by which
+    revision of the segment; without, by the one that was in force at the instant."""
 
     at: str | None = None
     known: str | None = None
     for_value: ValueText | None = None
+    version: Annotated[int, Meta(ge=1)] | None = None
 
 
 def _member(each: Named) -> MemberView:
@@ -297,6 +299,7 @@ async def explain_membership(asked: Asked[WhyQuery, None]) -> MembershipReason:
         None if query.at is None else past_instant(query.at, "query.at"),
         None if query.known is None else past_instant(query.known, "query.known"),
         None if query.for_value is None else value_key(query.for_value),
+        query.version,
     )
 
 

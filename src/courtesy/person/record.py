@@ -138,7 +138,7 @@ def input_of(record: Record) -> Input:
     if record.kind == RecordKind.RESTORE:
         return Restore(decode_state(record.payload))
     if record.kind == RecordKind.COUNTED:
-        return Counted(_COUNTED.decode(record.payload))
+        return Counted(_COUNTED.decode(record.payload), record.received)
     if record.kind == RecordKind.SETTLED:
         return Settled(*_SETTLED.decode(record.payload), record.received)
     return Absorb(decode_state(record.payload))

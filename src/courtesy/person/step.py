@@ -74,6 +74,7 @@ class Counted(NamedTuple):
     """What this person did before anybody asked for it: marks of the events up to when a segment was defined."""
 
     marks: dict[str, Mark]
+    at_ms: int
 
 
 class Settled(NamedTuple):
@@ -156,6 +157,8 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     if isinstance(given, Restore):
         return _restore(state, given.state, catalog, now_ms)
     if state.merged_into is not None and not isinstance(given, HandOver):
+        if isinstance(given, Settled):
+            return NOTHING  # it was asked of who they were alone, and will be of whom they are part now
         absorbed = encode_state(given.state) if isinstance(given, Absorb) else None
         return Outcome(forward=Forward(state.merged_into, absorbed))
     if isinstance(given, Occurred):
@@ -168,9 +171,7 @@ def step(state: PersonState, given: Input, catalog: Catalog, now_ms: int) -> Out
     if isinstance(given, HandOver):
         return _hand_over(state, given.survivor, catalog)
     if isinstance(given, Counted):
-        state.marks = state.marks or Marks()
-        join_marks(state.marks.marks, given.marks)
-        return NOTHING
+        return _add_counted(state, given, catalog)
     if isinstance(given, Settled):
         return _settle(state, given, catalog)
     return _absorb(state, given.state, catalog, now_ms)
@@ -186,6 +187,16 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
     return _turned(state, outcome, catalog.watch.turn(state, touched, fact.received, fact.id, live=fact.live))
+
+
+def _add_counted(state: PersonState, given: Counted, catalog: Catalog) -> Outcome:
+    """Add what was counted. It may come after a segment became ready that asks for it: forwarded, to a survivor."""
+    state.marks = state.marks or Marks()
+    join_marks(state.marks.marks, given.marks)
+    if catalog.watch is None:
+        return NOTHING
+    touched = Touched(patterns=list(given.marks))
+    return _turned(state, NOTHING, catalog.watch.turn(state, touched, given.at_ms, "counted", live=True))
 
 
 def _take(state: PersonState, given: Occurred, desk: Desk, outcome: Outcome, now_ms: int) -> Outcome:
@@ -208,12 +219,16 @@ def _settle(state: PersonState, given: Settled, catalog: Catalog) -> Outcome:
         state.marks.settled[given.condition] = given.number
     else:
         state.marks.settled.pop(given.condition, None)
-    noted = Crossing(given.number, "", "", given.holds, given.at_ms, "", live=False, is_news=False)
-    crossings = [noted]
+    crossings = [_noted(given.number, given.at_ms, holds=given.holds)]
     if catalog.watch is not None:
         touched = Touched(settled=given.condition)
         crossings += catalog.watch.turn(state, touched, given.at_ms, "others", live=True)
     return _turned(state, NOTHING, crossings)
+
+
+def _noted(number: int, at_ms: int, *, holds: bool) -> Crossing:
+    """That the store is to keep for whom a condition holds."""
+    return Crossing(number, "", "", holds, at_ms, "", live=False, is_news=False)
 
 
 def _look_again(state: PersonState, catalog: Catalog, due_ms: int) -> Outcome:
@@ -383,10 +398,14 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
 
 def _absorb(state: PersonState, other: PersonState, catalog: Catalog, now_ms: int) -> Outcome:
     """Take over facts and waits. What either of the two did may call off what waits for the other."""
+    own = set() if state.marks is None else set(state.marks.settled)
     outcome = _absorb_waits(state, other, catalog)
-    if catalog.watch is None:
-        return outcome
-    return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "joined", live=True))
+    settled = {} if other.marks is None else other.marks.settled
+    # Noted in the store too, so that they are told when it turns out not to hold for the two as one.
+    crossings = [_noted(number, now_ms, holds=True) for key, number in settled.items() if key not in own]
+    if catalog.watch is not None:
+        crossings += catalog.watch.turn(state, None, now_ms, "joined", live=True)
+    return _turned(state, outcome, crossings) if crossings or catalog.watch is not None else outcome
 
 
 def _absorb_waits(state: PersonState, other: PersonState, catalog: Catalog) -> Outcome:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from courtesy.base.time import Clock, SystemClock
 from courtesy.channel.carriers import make_reporters
 from courtesy.channel.email.provider import Reporter
-from courtesy.content.wording import compile_item
+from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
@@ -20,6 +20,7 @@ from courtesy.runtime.assets import Assets
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.catalogue_import import CatalogueImports
+from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.catalogues import Catalogues
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
@@ -117,6 +118,7 @@ class App:
     clienteling: Clienteling
     catalogues: Catalogues
     catalogue_imports: CatalogueImports
+    catalogue_lookup: CatalogueLookup
     assets: Assets
 
 
@@ -191,6 +193,7 @@ def make_app(
         Clienteling(offers, desk, eligibility, people, clock),
         catalogues,
         CatalogueImports(engine, catalogues),
+        CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
         assets,
     )
 

@@ -297,11 +297,10 @@ def _watch(found: Definitions, before: Definitions) -> catalog.Watch | None:
     """What watches over them: the same as before while they and the names of sources are."""
     if (found.segments_in_force, found.source_names) == (before.segments_in_force, before.source_names):
         return before.catalog.watch
-    return (
-        Watch(found.segments_in_force, laws=Laws(LAWS), source_names=found.source_names)
-        if found.segments_in_force
-        else None
-    )
+    if not found.segments_in_force:
+        return None
+    archived = [found.revisions[SEGMENT, name].number for name, body in found.segments.items() if body.archived]
+    return Watch(found.segments_in_force, archived=archived, laws=Laws(LAWS), source_names=found.source_names)
 
 
 def _is_about(off: SwitchedOff, found: Definitions, name: str) -> bool:
@@ -538,10 +537,12 @@ class CatalogCache:
 
         Holds afterwards: whatever is appended from now on is counted for it, because nothing is while it is defined.
         """
-        known = self._definitions.segments.get(name)
-        if known is not None and msgspec.structs.replace(known, patterns={}) == body:
-            return
         async with self._engine.appending():
+            # What it shares with others is counted all the while: none of them goes before it is there.
+            await self.refresh()
+            known = self._definitions.segments.get(name)
+            if known is not None and msgspec.structs.replace(known, patterns={}) == body:
+                return
             since = await self._engine.head()
             body = msgspec.structs.replace(
                 body, patterns=patterns_for(body.segment, since, self._definitions.segments_in_force)
@@ -561,7 +562,8 @@ class CatalogCache:
 
     async def remove_segment(self, name: str, by: str) -> None:
         """Remove a segment; its revisions stay readable. Raises CourtesyError(NOT_FOUND)."""
-        await self._remove(SEGMENT, name, by)
+        async with self._engine.appending():
+            await self._remove(SEGMENT, name, by)
 
     async def define_connection(self, name: str, body: ConnectionBody, by: str) -> None:
         """Connect something that sends, or change how. Raises CourtesyError(INVALID)."""

@@ -1,4 +1,5 @@
-"""One process of a running server: folds, dispatches, sends, or fills the lake. Started by the supervisor, ends with it."""
+"""One process of a running server: folds, dispatches, sends, or fills the lake. Started by the supervisor, ends with
+it."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.content.wording import compile_item
+from courtesy.content.compiling import compile_item
 from courtesy.delivery.pacing import Pacing
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
@@ -130,7 +131,7 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock)
+        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock, app.catalogue_lookup)
         pacing = Pacing(PER_S, share=1 / settings.senders)
         await Sender(app.engine, channels, connections, wording, app.tokens, app.clock, pacing=pacing).run(stop)
 
@@ -229,7 +230,8 @@ async def _keep_segments(
 
     settler = Settler(engine, queries, catalog, clock)
     try:
-        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler)
+        counting = None if archive is None else queries
+        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler, counting)
         await asyncio.gather(builder.run(stop), settler.run(stop))
     finally:
         if archive is not None:

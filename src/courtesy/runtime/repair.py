@@ -193,15 +193,17 @@ class Repairs:
                 own = parts[number].person
                 assert own is not None
                 moves.append(Move(record.position, record.person, own, now_ms))
-        catalogs = self.catalogs()
+        catalogs = await self.catalogs()
         pieces = [
             Piece(part, records, _refolded(part, records, catalogs, now_ms, whole))
             for part, records in zip(parts, by_part, strict=True)
         ]
         return pieces, moves
 
-    def catalogs(self) -> CatalogHistory:
-        """The subscriptions that are on, each from the instant since which it is as it is, and all segments."""
+    async def catalogs(self) -> CatalogHistory:
+        """The subscriptions that are on, each from the instant since which it is as it is, and all segments: those too
+        that another process just defined, for nobody else counts for them what is found anew."""
+        await self._catalog.refresh()
         now = self._catalog.now
         defined = [
             (now.revisions[SUBSCRIPTION, name].changed_ms, subscription)

@@ -20,12 +20,12 @@ from courtesy.person.history import NO_CATALOGS, refold
 from courtesy.person.record import Record
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view, trait_origins
-from courtesy.runtime.catalog import SEGMENT, CatalogCache
+from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.history import History
 from courtesy.runtime.memberships import value_of
 from courtesy.runtime.people import GROUP, People
 from courtesy.runtime.segment_preview import Previews
-from courtesy.runtime.segments import Segments
+from courtesy.runtime.segments import SegmentRevision, Segments
 from courtesy.segment import tree
 from courtesy.segment.each import One, values_of
 from courtesy.segment.judge import Happened
@@ -98,7 +98,9 @@ class TurnFound(msgspec.Struct, frozen=True):
 
 
 class MembershipReason(msgspec.Struct, frozen=True):
-    """Why a person was in a segment or not at an instant, by its present revision.
+    """Why a person was in a segment or not at an instant, by the `revision` that was in force then, or another that was
+    asked for; by its first one where there was none yet. `since`: from when on that one was in force. What it stands on
+    is as it was at the instant.
 
     `is_in` is null where that can't be told. `known_at`: by what was known at an instant; null for all that is known
     today. For a segment for each: `values` are those that they have, and the reason is about `value`. `changes` are
@@ -108,6 +110,7 @@ class MembershipReason(msgspec.Struct, frozen=True):
     person: str
     segment: str
     revision: int
+    since: str
     archived: bool
     text: str
     at: str
@@ -165,28 +168,39 @@ class Reasons:
         self._laws = Laws(LAWS)
 
     async def why(
-        self, kind: str, value: str, name: str, at_ms: int | None, known_ms: int | None, for_value: str | None
+        self,
+        kind: str,
+        value: str,
+        name: str,
+        at_ms: int | None,
+        known_ms: int | None,
+        for_value: str | None,
+        revision: int | None = None,
     ) -> MembershipReason:
         """Why a person is in a segment at an instant, None for now. `known_ms`: by what was known at an instant, and by
-        who was who then. `for_value`: of a segment for each, as it is kept.
+        who was who then. `for_value`: of a segment for each, as it is kept. `revision`: by which of its revisions, None
+        for the one that was in force at the instant.
 
-        Raises CourtesyError: NOT_FOUND for a segment that is not there, or who was not known; INVALID for a value where
-        the segment has none.
+        Raises CourtesyError: NOT_FOUND for a segment or revision that never was, or who was not known; INVALID for a
+        value where the segment has none.
         """
-        body = self._segments.body(name)
+        at_ms = self._clock.now_ms() if at_ms is None else at_ms
+        judging = await self._judging(name, at_ms, revision)
+        body = judging.body
+        assert body is not None, "asked for one that has a body"
         if for_value is not None and body.segment.each is None:
             raise CourtesyError(Code.INVALID, f"the segment {name!r:.120} is not one for each value", place="value")
-        at_ms = self._clock.now_ms() if at_ms is None else at_ms
         history = await self._known(kind, value, at_ms, known_ms)
         told = None if for_value is None else value_of(for_value)
-        known = {each: body.segment for each, body in self._catalog.now.segments.items() if not body.archived}
+        known = await self._segments.standing_under(body.segment, at_ms)
         asked = set(ranks_in(known, body.segment.expression))
         ranks = await self._previews.ranks(asked, history.people, at_ms, known_ms)
         judged = await asyncio.to_thread(self._judged, history, body.segment, at_ms, told, known, ranks)
         return MembershipReason(
             str(history.people[0]),
             name,
-            self._catalog.now.revisions[SEGMENT, name].revision,
+            judging.number,
+            to_iso(judging.at_ms),
             body.archived,
             judged.reason.text,
             to_iso(at_ms),
@@ -198,6 +212,11 @@ class Reasons:
             [ChangeFound(str(each.kind), each.said) for each in judged.changes],
             None if judged.turn is None else TurnFound(to_iso(judged.turn.at_ms), judged.turn.holds),
         )
+
+    async def _judging(self, name: str, at_ms: int, revision: int | None) -> SegmentRevision:
+        if revision is None:
+            return await self._segments.revision_at(name, at_ms)
+        return await self._segments.revision(name, revision)
 
     async def hold(self, kind: str, value: str, asked: Mapping[str, tree.Expression]) -> dict[str, bool | None]:
         """Which of some expressions hold of a person now, by everything that was acknowledged; None for one that can't

@@ -187,6 +187,37 @@ class Segments:
             self.body(name)
         return [_revision(each) for each in found]
 
+    async def revision_at(self, name: str, at_ms: int) -> SegmentRevision:
+        """The revision that was in force at an instant; the first when there was none yet, and the last one before
+        when it was removed. Raises CourtesyError(NOT_FOUND) for a segment that never was."""
+        told = [each for each in await self.history(name) if each.body is not None]
+        return next((each for each in reversed(told) if each.at_ms <= at_ms), told[0])
+
+    async def revision(self, name: str, number: int) -> SegmentRevision:
+        """One revision of a segment. Raises CourtesyError(NOT_FOUND) where it has no such, or was removed by it."""
+        told = [each for each in await self.history(name) if each.body is not None]
+        found = next((each for each in told if each.number == number), None)
+        if found is None:
+            known = ", ".join(str(each.number) for each in told[-10:])
+            raise CourtesyError(
+                Code.NOT_FOUND, f"the segment {name!r:.120} has no revision {number}", hint=f"it has {known}"
+            )
+        return found
+
+    async def standing_under(self, segment: Segment, at_ms: int) -> dict[str, Segment]:
+        """All that a segment stands on, as it was in force at an instant, by name; without what was archived then."""
+        found: dict[str, Segment] = {}
+        waiting = set(stands_on(segment))
+        passed: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            passed.add(name)
+            body = (await self.revision_at(name, at_ms)).body
+            if body is not None and not body.archived:
+                found[name] = body.segment
+                waiting |= stands_on(body.segment) - passed
+        return found
+
     def uses(self, name: str) -> list[Use]:
         """What stands on a segment. Raises CourtesyError(NOT_FOUND)."""
         self.body(name)

@@ -164,4 +164,4 @@ async def test_a_picture_is_taken_in_and_shown_for_good(tmp_path: Path) -> None:
             await good(world, "PUT", f"/v1/content/items/image/{name}", {"title": name, "fields": fields})
         await good(world, "POST", "/v1/content/items/image/good/publish", {})
         problem = await refused(world, 409, "POST", "/v1/content/items/image/bad/publish", {})
-        assert [each["finding"]["code"] for each in problem["findings"]] == ["no_asset"]
+        assert [each["finding"]["code"] for each in problem["findings"]] == ["asset"]

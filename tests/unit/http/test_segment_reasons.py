@@ -179,3 +179,33 @@ async def test_who_or_what_is_not_there_is_said() -> None:
             ("/v1/people/user_id/ann/segments/Pro?known=2020-01-01", 404),
         ):
             assert (await world.get(path)).status_code == status, path
+
+
+async def test_it_is_judged_by_the_revision_that_was_in_force() -> None:
+    """With what it stands on as it was then; another is chosen by its number, and the answer says which it was."""
+    async with serving() as world:
+        await tell(world, ordered(1, 1, 60), ordered(2, 1, 60))
+        await define(world, "Some", 'did "Order Completed"')
+        await define(world, "Buyers", "in segment Some")
+        begun = NOW_MS
+        world.clock.set(NOW_MS + HOUR_MS)
+        await define(world, "Some", 'did not "Order Completed"')
+        world.clock.set(NOW_MS + 2 * HOUR_MS)
+        await define(world, "Buyers", "not in segment Some")
+        for at_ms, revision, is_in in (
+            (begun - HOUR_MS, 1, True),
+            (begun, 1, True),
+            (NOW_MS + HOUR_MS, 1, False),
+            (NOW_MS + 2 * HOUR_MS, 2, True),
+        ):
+            found = await why(world, "Buyers", at=to_iso(at_ms))
+            assert (found.revision, found.is_in) == (revision, is_in), at_ms
+        first = await why(world, "Buyers", version="1")
+        assert (first.revision, first.since, first.is_in) == (1, to_iso(begun), False)
+        second = await why(world, "Buyers", version="2", at=to_iso(begun))
+        assert (second.revision, second.since, second.is_in) == (2, to_iso(NOW_MS + 2 * HOUR_MS), False)
+        missing = await world.get("/v1/people/user_id/ann/segments/Buyers", params={"version": "3"})
+        assert missing.status_code == 404
+        assert missing.json()["hint"] == "it has 1, 2"
+        assert (await world.change("DELETE", "/v1/segments/Buyers", None)).status_code == 200
+        assert (await why(world, "Buyers")).revision == 2

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
+from itertools import count
 from typing import Any as Anything
 
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from courtesy.base.ids import PersonId, Position
+from courtesy.event.event import Fact
 from courtesy.person.catalog import Touched
-from courtesy.person.marks import Crossing
+from courtesy.person.marks import Crossing, Mark
 from courtesy.person.state import PersonState
+from courtesy.runtime.segment_building import SegmentBuilder
+from courtesy.runtime.segment_settling import Settler
 from courtesy.segment import tree
+from courtesy.segment.definition import SegmentDefinition
 from courtesy.segment.judge import Happened, Judge, Past
-from courtesy.segment.live.watch import Watch
+from courtesy.segment.live.watch import Tally, Watch
 from courtesy.segment.moment import EXACT_MS, Moment
 from courtesy.segment.tree import Duration, Segment, Step, Unit
 from tests.unit.segment.executions import Execution, Members, Parts, by_judge
@@ -90,6 +97,19 @@ def counts(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
     windows = st.sampled_from(SPANS).map(tree.Sliding) | st.sampled_from(tree.Period).map(tree.Current)
     names = st.sampled_from((*NAMES, tree.ANYTHING)).map(tree.Event)
     return st.builds(lambda event, window: tree.Did(event, window=window), names, windows)
+
+
+@made_once
+def totals(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody did something so often, ever."""
+    return st.integers(1, 4).map(lambda times: tree.Did(tree.Event(tree.ANYTHING), times, times))
+
+
+@made_once
+def stances(anchor: int, *, each: bool) -> SearchStrategy[tree.Expression]:
+    """Whether somebody refused, or wished for something."""
+    refused = tree.Consent(tree.Stance.REFUSED, "marketing", "email")
+    return st.sampled_from((refused, tree.Preference("marketing", tree.Present(), "email")))
 
 
 @made_once
@@ -190,9 +210,91 @@ class LosesWhoJoined(Watch):
         return [] if touched is None else super().turn(state, touched, at_ms, cause, live=live)
 
 
-WATCHING: dict[str, type[Watch]] = {
-    "timers are a ms late": LooksLate,
-    "there are no timers": NeverLooksAgain,
-    "joining changes nothing": LosesWhoJoined,
+class HearsNoChoice(Watch):
+    """What people allow, refuse and wish has nobody looked at."""
+
+    def count(self, state: PersonState, fact: Fact, tie: int, position: Position | None) -> Touched:
+        return replace(super().count(state, fact, tie, position), choices=False)
+
+
+class StandsOnNothing(Watch):
+    """Who enters or leaves a segment is not looked at for those that stand on it."""
+
+    def __init__(self, *given: Anything, **named: Anything) -> None:
+        super().__init__(*given, **named)
+        self._of_segment = {}
+
+
+WATCHING: dict[str, tuple[type[Watch], Kinds]] = {
+    "timers are a ms late": (LooksLate, (counts,)),
+    "there are no timers": (NeverLooksAgain, (counts,)),
+    "joining changes nothing": (LosesWhoJoined, (counts,)),
+    "choices change nothing": (HearsNoChoice, (stances,)),
+    "segments stand on nothing": (StandsOnNothing, (counts,)),
 }
 """Broken watches of the fold."""
+
+
+class CountsOn(SegmentBuilder):
+    """What came in since a segment was defined is counted as if it had been before."""
+
+    async def _count_up_to(self, since: Position, tally: Tally) -> None:
+        await super()._count_up_to(await self._engine.head(), tally)
+
+
+class CountsNothing(SegmentBuilder):
+    """Nothing that was before a segment counts for it."""
+
+    async def _count(self, segment: SegmentDefinition) -> None:
+        return
+
+
+class WakesNobody(SegmentBuilder):
+    """Whoever does nothing is not looked at for a new segment."""
+
+    async def _wake_all(self) -> None:
+        return
+
+
+class CountsWhoIsAnew(SegmentBuilder):
+    """Whoever was found anew meanwhile is counted all the same."""
+
+    async def _found_anew(self, people: Collection[PersonId], since: Position) -> set[PersonId]:
+        return set()
+
+
+class ForgetsItsPlace(SegmentBuilder):
+    """What another appended before it died is appended again."""
+
+    _appends = count()
+
+    async def _append(self, counted: Mapping[PersonId, Mapping[str, Mark]], since: Position, tally: Tally) -> None:
+        other = copy(tally)
+        other.keys = frozenset({str(next(self._appends)), *tally.keys})
+        await super()._append(counted, since, other)
+
+
+BUILDING: dict[str, type[SegmentBuilder]] = {
+    "what comes counts as what was": CountsOn,
+    "what was counts for nothing": CountsNothing,
+    "nobody is woken": WakesNobody,
+}
+"""Broken builders of new segments."""
+
+
+class TakesNothingBack(Settler):
+    """For whom a rank or a group's trait held, it holds for ever."""
+
+    async def _known(self, number: int) -> set[PersonId]:
+        return set()
+
+
+class ToldNobody(Settler):
+    """Nobody is told."""
+
+    async def settle(self, conditions: Mapping[str, tree.Expression]) -> int:
+        return 0
+
+
+SETTLING: dict[str, type[Settler]] = {"nothing is taken back": TakesNothingBack, "nobody is told": ToldNobody}
+"""Broken settlers of ranks and groups."""

@@ -6,12 +6,13 @@ Nothing of it is decoded, folded or sorted: each execution makes of it what it m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any as Anything
 
 from courtesy.event.choice import Choice
 from courtesy.event.event import EventType, Party
+from courtesy.segment.tree import Segment
 
 Json = Mapping[str, Anything]
 
@@ -99,6 +100,45 @@ class World:
         before = World(self.arrivals[: self.arrivals.index(one)])
         roots = before.roots | {one.body: before.roots.get(one.body, one.body)}
         return tuple(sorted({body for body, root in roots.items() if root == roots[one.body]} | {roots[one.body]}))
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A segment is defined, or defined anew; without one it is archived, and again without one it is restored."""
+
+    name: str
+    segment: Segment | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The process that makes segments ready dies, and another goes on."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Nothing happens, but time passes."""
+
+    at_ms: int
+
+
+Step = Arrival | Defined | Killed | Looked
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What happens in order, and after each step how many questions the builder asks, and whether all is folded."""
+
+    steps: Sequence[Step]
+    paces: Sequence[tuple[int, bool]]
+
+
+def instant_of(step: Step) -> int:
+    """When a step is."""
+    return step.at_ms if isinstance(step, Defined | Killed | Looked) else step.received_ms
 
 
 def changed(world: World, **values: Anything) -> World:

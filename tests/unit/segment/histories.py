@@ -19,7 +19,19 @@ from courtesy.event.event import EventType, Party
 from courtesy.segment import tree
 from courtesy.segment.tree import Duration, Period, Quantity, Segment, Sign, Unit, Whose
 from tests.unit.segment import reference_clock as clock
-from tests.unit.segment.facts import Arrival, Merged, Parted, Told, World
+from tests.unit.segment.facts import (
+    Arrival,
+    Defined,
+    Killed,
+    Looked,
+    Merged,
+    Parted,
+    Script,
+    Step,
+    Told,
+    World,
+    instant_of,
+)
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 ANCHORS = tuple(
@@ -334,7 +346,7 @@ def of_time(anchor: int) -> SearchStrategy[tree.Test]:
 @made_once
 def tests(anchor: int, *, each: bool) -> SearchStrategy[tree.Test]:
     """What is asked of any plain value."""
-    near_berlin = st.builds(tree.Near, st.just(52.52), st.just(13.4), st.sampled_from((10, 300, 600)))
+    near_berlin = st.builds(tree.Near, st.just(52.52), st.just(13.4), st.sampled_from((10.0, 300.0, 600.0)))
     return st.one_of(of_text(each=each), compares | ranges, of_time(anchor), near_berlin)
 
 
@@ -519,6 +531,7 @@ KINDS_OF_CONDITIONS: Kinds = (
 
 
 LIVE_KINDS: Kinds = (of_behaviour, of_behaviour, of_behaviour, of_person, of_person)
+SETTLED_KINDS: Kinds = (of_groups, of_groups, of_others, of_others, of_behaviour)
 
 
 @made_once
@@ -570,3 +583,33 @@ def plays(draw: DrawFn, kinds: Kinds = LIVE_KINDS, anchors: Sequence[int] = ANCH
     world = draw(worlds(anchor))
     looks = st.lists(asked_at(world, anchor), min_size=3, max_size=8)
     return world, draw(segments(anchor, kinds)), draw(looks)
+
+
+@st.composite
+def scripts(draw: DrawFn, kinds: Kinds = LIVE_KINDS, most: int = 10) -> Script:
+    """A world, with segments that are defined before it or in its middle, edited, archived and had again."""
+    anchor = draw(st.sampled_from(ANCHORS))
+    world = draw(worlds(anchor, most))
+    times = sorted(each.received_ms for each in world.arrivals)
+    early = st.sampled_from((times[0], *times))
+    looks = draw(st.lists(asked_at(world, anchor), max_size=3))
+    steps: list[Step] = [*world.arrivals, *(Looked(at_ms) for at_ms in looks if at_ms >= times[0])]
+    defined = draw(segments(anchor, kinds))
+    begins = sorted(draw(early) for _ in defined)  # each after what it stands on
+    steps += [Defined(name, defined[name], at_ms) for name, at_ms in zip(defined, begins, strict=True)]
+    for _ in range(draw(st.sampled_from((0, 1, 2, 3)))):
+        steps.append(draw(edits(anchor, kinds, draw(early))))
+    steps += [Killed(draw(early)) for _ in range(draw(st.sampled_from((0, 0, 1, 2))))]
+    paces = st.tuples(st.sampled_from((0, 1, 2, 5, 9, 30)), st.booleans())
+    told = sorted(steps, key=instant_of)
+    return Script(told, draw(st.lists(paces, min_size=len(told), max_size=len(told))))
+
+
+@st.composite
+def edits(draw: DrawFn, anchor: int, kinds: Kinds, at_ms: int) -> Defined:
+    """A segment is defined anew, maybe as one for each value where it was none; or archived, or had again."""
+    name = draw(st.sampled_from(("one", "two", "each")))
+    if draw(st.integers(0, 2)) == 0:
+        return Defined(name, None, at_ms)
+    segment = draw(segments(anchor, kinds))[draw(st.sampled_from((name, name, "one", "each")))]
+    return Defined(name, segment, at_ms)

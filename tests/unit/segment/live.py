@@ -11,24 +11,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from courtesy.base.ids import PersonId, Position
+from courtesy.base.ids import Position
 from courtesy.base.time import ManualClock
-from courtesy.engine.contract import AppendBatch
 from courtesy.engine_memory import MemoryEngine
-from courtesy.event.event import encode
-from courtesy.identity.resolve import Changes
 from courtesy.person.catalog import Catalog
-from courtesy.person.history import catalog_history, refold
-from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.runtime.fold import LEASE_MS, FoldWorker
-from courtesy.runtime.repair import restore
 from courtesy.segment.definition import SegmentDefinition
 from courtesy.segment.live.watch import Watch, patterns_for
 from courtesy.segment.tree import Segment
+from tests.unit.segment.arriving import PEOPLE, Arriving
 from tests.unit.segment.executions import THE_LAW, Members
-from tests.unit.segment.facts import Arrival, Merged, Told, World
-from tests.unit.segment.histories import BODIES
-from tests.unit.segment.records import GROUPS, SOURCE_IDS, SOURCE_NAMES, event_of
+from tests.unit.segment.facts import Arrival, Parted, World
+from tests.unit.segment.records import SOURCE_NAMES
 
 WORKER = "one"
 TIMERS_MAX = 400
@@ -87,8 +81,7 @@ class Stage:
         self._names = dict(enumerate(segments, start=1))
         self._catalog = Catalog(1, (), watch)
         self._worker = FoldWorker(engine, lambda: self._catalog, clock, WORKER)
-        self._known: list[Arrival] = []
-        self._bodies: dict[bytes, int] = {}
+        self._arriving = Arriving(engine, clock, lambda: watch)
 
     @property
     def has_time(self) -> bool:
@@ -103,58 +96,23 @@ class Stage:
     async def take(self, arrival: Arrival) -> None:
         """Append what comes in."""
         self._clock.set(arrival.received_ms)
-        before = World(tuple(self._known))
-        self._known.append(arrival)
-        if isinstance(arrival, Told):
-            self._bodies[arrival.key] = arrival.body
-            await self._append(*self._records_of(arrival))
-        elif isinstance(arrival, Merged):
-            await self._append(_hand_over(arrival))
-        else:
+        if isinstance(arrival, Parted):
             await self._fold()
-            whole = before.roots.get(arrival.body, arrival.body)
-            await self._part({PersonId(whole), PersonId(arrival.body)})
-
-    def _records_of(self, told: Told) -> list[NewRecord]:
-        world = World(tuple(self._known))
-        payload = encode(event_of(world, told))
-        to = [(PersonId(world.roots[told.body]), RecordKind.EVENT)]
-        if told.group is not None:
-            to.append((GROUPS[told.group], RecordKind.GROUP))
-        source = SOURCE_IDS[told.source]
-        return [NewRecord(person, kind, told.at_ms, told.received_ms, source, told.key, payload) for person, kind in to]
-
-    async def _part(self, people: set[PersonId]) -> None:
-        """Have some people found anew from what belongs to each of them now."""
-        roots = World(tuple(self._known)).roots
-        records = await self._engine.history([PersonId(body) for body in BODIES])
-        catalogs = catalog_history((), self._catalog.watch)
-        now_ms = self._clock.now_ms()
-        for person in sorted(people):
-            own = [each for each in records if roots.get(self._bodies.get(each.key, -1), each.person) == person]
-            await self._append(restore(refold(person, own, catalogs, now_ms), now_ms))
-
-    async def _append(self, *records: NewRecord) -> Position:
-        async with self._engine.appending() as append:
-            return await append.write(AppendBatch(records, [], Changes(), [], [], self._clock.now_ms()))
+        await self._arriving.take(arrival)
 
     async def move_on(self, at_ms: int) -> None:
         """Let time pass until an instant, and note who is in then."""
         self._clock.set(at_ms)
         await self._fold()
         found: Members = {name: set() for name in self._names.values()}
-        for each in await self._engine.segments_of([PersonId(body) for body in BODIES]):
+        for each in await self._engine.segments_of(PEOPLE):
             found[self._names[each.segment]].add((each.person, each.value))
-        self.noted.append(Noted(World(tuple(self._known)), at_ms, found))
+        self.noted.append(Noted(self._arriving.known, at_ms, found))
 
     async def _fold(self) -> None:
         await self._worker.claim()
         while await self._worker.fold_once() + await self._worker.fire_due():
             await self._worker.claim()
-
-    async def log(self) -> list[Record]:
-        """All that was appended for people."""
-        return await self._engine.history([PersonId(body) for body in BODIES])
 
 
 def definitions_of(segments: Mapping[str, Segment]) -> list[SegmentDefinition]:
@@ -164,9 +122,3 @@ def definitions_of(segments: Mapping[str, Segment]) -> list[SegmentDefinition]:
         patterns = patterns_for(segment, Position(0), found)
         found.append(SegmentDefinition(number, name, 1, segment, patterns, ready=number))
     return found
-
-
-def _hand_over(merged: Merged) -> NewRecord:
-    payload = hand_over_payload(PersonId(merged.survivor))
-    at_ms = merged.received_ms
-    return NewRecord(PersonId(merged.loser), RecordKind.HAND_OVER, at_ms, at_ms, SYSTEM_SOURCE, bytes(16), payload)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Any as Anything
@@ -34,7 +34,7 @@ from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
 from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import SCORES, micros_of
 from courtesy.segment.live.look import Look, look_of
-from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, is_in_time, patterns_of, places
+from courtesy.segment.live.pattern import Keep, each_pattern, is_in_time, kept_from_ms, patterns_of, places
 from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, View
 from courtesy.segment.moment import ZONE_TRAIT, Moment, zone_of
@@ -93,11 +93,13 @@ class Watch:
         definitions: Sequence[SegmentDefinition] = (),
         *,
         only: Collection[str] | None = None,
+        archived: Collection[int] = (),
         laws: Laws,
         source_names: Mapping[SourceId, str] | None = None,
         zone: tzinfo = UTC,
     ) -> None:
-        """`only`: the keys of the patterns that are counted, None for all."""
+        """`only`: the keys of the patterns that are counted, None for all. `archived`: the numbers of segments that
+        are not watched over for now: who was in one is remembered until it is had again."""
         self._only = only
         self._laws = laws
         self._source_names = source_names or {}
@@ -113,9 +115,14 @@ class Watch:
         self._of_choices: list[int] = []
         self._of_settled: dict[str, list[int]] = {}
         self._of_segment: dict[int, list[int]] = {}
-        for each in in_order(definitions):
-            self._add(each)
-        self._numbers = {str(each.number) for each in definitions}
+        for each in definitions:
+            self._note_patterns(each)
+        # One that isn't ready has the members that it had when it was. Who only counts looks at nobody.
+        self._own_number = {each.name: each.number for each in definitions}
+        for each in in_order(definitions) if only is None else ():
+            if each.ready is not None:
+                self._add(each, each.ready)
+        self._numbers = {str(number) for number in (*archived, *(each.number for each in definitions))}
         self._index = {segment.key: place for place, segment in enumerate(self._segments)}
         self._last_ready = max((segment.ready for segment in self._segments), default=-1)
         self._needs_context = any(self._asks(Whose.CONTEXT, each) for each in self._known.values())
@@ -123,21 +130,20 @@ class Watch:
 
     # -- making
 
-    def _add(self, watched: SegmentDefinition) -> None:
+    def _note_patterns(self, watched: SegmentDefinition) -> None:
         for keep in keeps_of(watched.tree):
             number, since = watched.patterns[keep.digest]
             if number not in self._known and (self._only is None or number in self._only):
                 self._note(_Pattern(number, since, keep))
-        if watched.ready is None:
-            return
+
+    def _add(self, watched: SegmentDefinition, ready: int) -> None:
         place = len(self._segments)
-        numbers = {each.name: each.number for each in self._segments}
         gate = _gate(watched.tree.expression)
         if gate is not None:
             by_value = self._of_value.setdefault(gate.root, {}).setdefault(gate.path, {})
             for value in gate.values:
                 by_value.setdefault(plain(value), []).append(place)
-        joined = self._compiled(watched.tree.expression, watched.patterns, numbers, place)
+        joined = self._compiled(watched.tree.expression, watched.patterns, place)
         if gate is not None:
             self._of_trait[gate.root].remove(place)
         of_each = None if watched.tree.each is None else each_pattern(watched.tree.each)
@@ -152,7 +158,7 @@ class Watch:
                 watched.number,
                 str(watched.number),
                 watched.name,
-                watched.ready,
+                ready,
                 joined,
                 watched.tree.each,
                 each_number,
@@ -174,22 +180,20 @@ class Watch:
         for value in values:
             of_path.setdefault(plain(value), []).append(pattern)
 
-    def _compiled(
-        self, node: Expression, patterns: Mapping[str, tuple[str, Position]], numbers: dict[str, int], place: int
-    ) -> Look:
+    def _compiled(self, node: Expression, patterns: Mapping[str, tuple[str, Position]], place: int) -> Look:
         match node:
             case tree.All(of):
-                return _all([self._compiled(each, patterns, numbers, place) for each in of])
+                return _all([self._compiled(each, patterns, place) for each in of])
             case tree.Any(of):
-                return _any([self._compiled(each, patterns, numbers, place) for each in of])
+                return _any([self._compiled(each, patterns, place) for each in of])
             case tree.Not(of):
-                return _not(self._compiled(of, patterns, numbers, place))
+                return _not(self._compiled(of, patterns, place))
             case _:
                 own = [patterns[asked.keep.digest][0] for asked in patterns_of(node)]
-                self._listen(node, own, numbers, place)
-                return look_of(node, own, numbers)
+                self._listen(node, own, place)
+                return look_of(node, own, self._own_number)
 
-    def _listen(self, node: Expression, own: Sequence[str], numbers: dict[str, int], place: int) -> None:
+    def _listen(self, node: Expression, own: Sequence[str], place: int) -> None:
         """Have the segment looked at when what a condition asks for changes."""
         for number in own:
             _once(self._of_pattern.setdefault(number, []), place)
@@ -205,8 +209,8 @@ class Watch:
                     _once(self._of_trait.setdefault(name, []), place)
             case tree.Preference():
                 _once(self._of_choices, place)
-            case tree.InSegment(name) if name in numbers:
-                _once(self._of_segment.setdefault(numbers[name], []), place)
+            case tree.InSegment(name) if name in self._own_number:
+                _once(self._of_segment.setdefault(self._own_number[name], []), place)
             case _:
                 pass
 
@@ -397,6 +401,8 @@ class Watch:
             done = place
             segment = self._segments[place]
             before = len(crossings)
+            if segment.ready > view.kept.seen:
+                self._leave_other_form(segment, view.kept, cause, live, crossings)
             if segment.each is None:
                 self._settle(segment, segment.key, "", segment.look(view), view.kept, cause, live, crossings)
             else:
@@ -404,6 +410,15 @@ class Watch:
             if len(crossings) > before:
                 for each in self._of_segment.get(segment.number, ()):
                     heappush(waiting, each)
+
+    def _leave_other_form(
+        self, segment: _Segment, marks: Marks, cause: str, live: bool, crossings: list[Crossing]
+    ) -> None:
+        """Let people leave what a segment was before it became one for each value, or for each no more."""
+        for key in [key for key in (*marks.inside, *marks.due) if _number_of(key) == segment.key]:
+            value = key.partition("\t")[2]
+            if bool(value) != (segment.each is not None):
+                self._settle(segment, key, value, Found(False), marks, cause, live, crossings)
 
     def _look_at_each(self, segment: _Segment, view: View, cause: str, live: bool, crossings: list[Crossing]) -> None:
         assert segment.each is not None
@@ -464,12 +479,14 @@ class Watch:
 
 
 class Tally:
-    """Counts some of what a segment asks for, and looks at nobody."""
+    """Counts some of what a segment asks for, and looks at nobody. `keeps`: those patterns, by their keys."""
 
     def __init__(
         self, segment: SegmentDefinition, keys: Collection[str], source_names: Mapping[SourceId, str] | None = None
     ) -> None:
+        asked = {segment.patterns[keep.digest][0]: keep for keep in keeps_of(segment.tree)}
         self.keys = frozenset(keys)
+        self.keeps = {key: asked[key] for key in sorted(self.keys)}
         unready = msgspec.structs.replace(segment, ready=None)
         self._watch = Watch([unready], laws=Laws(()), source_names=source_names, only=self.keys)
 
@@ -552,14 +569,9 @@ def _only(fixed: tree.Filter | None) -> tuple[str, tuple[tree.Value, ...]] | Non
 def _trim(mark: Mark, keep: Keep, now_ms: int) -> None:
     """Drop the events that no window reaches any more."""
     items = mark.items
-    if keep.horizon_ms == EVER:
-        if keep.since is not None:
-            first_ms = int(datetime(keep.since.year, keep.since.month, keep.since.day, tzinfo=UTC).timestamp()) * 1_000
-            first_ms -= SLACK_MS
-        else:
-            return
-    else:
-        first_ms = now_ms - keep.horizon_ms if keep.horizon_ms else LATEST_MS
+    first_ms = kept_from_ms(keep, now_ms)
+    if first_ms is None:
+        return
     gone = 0
     while gone < len(items) and items[gone][0] < first_ms:
         gone += 1
