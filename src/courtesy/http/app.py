@@ -17,7 +17,9 @@ from litestar.types import Scope as ASGIScope
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
+    assets,
     browser,
+    catalogues,
     consent,
     consent_records,
     content,
@@ -104,6 +106,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *lists.OPERATIONS,
     *sending.OPERATIONS,
     *feedback.OPERATIONS,
+    *catalogues.OPERATIONS,
+    *assets.OPERATIONS,
     *content.OPERATIONS,
     *content_releases.OPERATIONS,
     *segment_discovery.OPERATIONS,
