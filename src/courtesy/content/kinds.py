@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.content.display import Display
 from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind, Money, Word
 
 ItemRef = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}$")]
@@ -195,6 +196,7 @@ CAMPAIGN = Kind(
         _TEXT,
         _IMAGE,
         _LINK,
+        Field("display", FieldType.SHAPE, "How it is shown within pages and applications.", shape=Display),
         Field("template", FieldType.ITEM, "The layout that it fills.", kinds=("template",)),
         Field("offers", FieldType.ITEM, "What it offers.", many=True, kinds=("offer",)),
         _PURPOSE,

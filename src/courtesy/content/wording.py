@@ -95,7 +95,7 @@ def _sheet(candidate: Candidate, used: Mapping[ItemKey, Body], locale: str, chan
     layout = _layout(candidate.body, used)
     if layout is not None:
         fields = resolved(KINDS["template"], layout, locale, channel) | fields
-    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image") if name in fields}
+    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image", "display") if name in fields}
     if channel == EMAIL:
         return _mail(fields, used, locale, item)
     parts = {name: fields[name] for name in PLAIN_PARTS if isinstance(fields.get(name), str)}

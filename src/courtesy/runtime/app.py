@@ -33,6 +33,7 @@ from courtesy.runtime.export import Exports
 from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
+from courtesy.runtime.inbox import Inbox
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
@@ -62,6 +63,7 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
+from courtesy.runtime.visitors import Visitors
 
 if TYPE_CHECKING:
     from courtesy.runtime.segment_events import Files
@@ -112,6 +114,8 @@ class App:
     offers: Offers
     offer_desk: OfferDesk
     clienteling: Clienteling
+    visitors: Visitors
+    inbox: Inbox
 
 
 def make_app(
@@ -181,6 +185,8 @@ def make_app(
         offers,
         desk,
         Clienteling(offers, desk, eligibility, people, clock),
+        Visitors(catalog, people, signer),
+        Inbox(engine, catalog, clock),
     )
 
 

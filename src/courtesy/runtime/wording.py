@@ -88,7 +88,7 @@ class ContentWording:
         if missed:
             log.info("wording_lacked", content=each.message.content, places=[str(one) for one in missed[:5]])
         shown = found.sheet.item if each.channel != "email" else {}
-        return Written({**{name: str(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
+        return Written({**{name: _told(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
 
     async def _load(self, content: str, now_ms: int) -> _Loaded | No:
         """A version that may be shown now."""
@@ -176,6 +176,11 @@ class ContentWording:
             now_ms=now_ms,
             functions={"link": links.link},
         )
+
+
+def _told(value: Any) -> str:
+    """What an item says of itself, as the part of a message."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def not_now(body: Body, now_ms: int) -> str:
