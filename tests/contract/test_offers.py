@@ -18,7 +18,7 @@ from courtesy.engine.contract import Engine
 from courtesy.engine.offer import CodePool, OfferQuestion, OfferTally, OfferWrite
 from courtesy.offer.codes import OwnCode, sorted_out
 from courtesy.offer.deciding import Granted, Redeemed
-from courtesy.offer.redeeming import Cause, Refused
+from courtesy.offer.redeeming import OfferCause, Refused
 from courtesy.offer.terms import AmountOff, Codes, MintedCode, NoCode, OfferTerms, PoolCode
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.offer_desk import Named, Shown
@@ -40,7 +40,7 @@ def terms(stock: int | None = None, codes: Codes = NONE, **more: Any) -> OfferTe
 
 
 @asynccontextmanager
-async def working(engine: Engine, data: str = "/dev/null") -> AsyncIterator[App]:
+async def working(engine: Engine, data: str = "data") -> AsyncIterator[App]:
     """The parts of a process over an engine; the clock stands at `NOW_MS`. `data`: its folder, where it needs one."""
     app = make_app(Settings(data=data), engine, ManualClock(NOW_MS))
     await app.catalog.start()
@@ -185,14 +185,14 @@ async def test_it_follows_who_becomes_one_and_two_again(engine: Engine) -> None:
         await receive(engine, Message("same", ("user_id:ann", "anonymous_id:x1")))
         await app.offer_desk.grant("tea", other)
         assert isinstance(await app.offer_desk.redeem(Shown(code=bob)), Redeemed)
-        assert await app.offer_desk.redeem(Shown(code=ann)) == Refused(Cause.USED)
+        assert await app.offer_desk.redeem(Shown(code=ann)) == Refused(OfferCause.USED)
         assert len((await app.offer_desk.held(ANN))[0]) == 3
         await fold_all(engine)
         await app.repairs.unmerge("user_id:ann", "anonymous_id:x1", "test", "", dry=False)
         held, redeemed = await app.offer_desk.held(other)
         assert [each.offer for each in held] == ["ten", "tea"]
         assert [each.code for each in redeemed] == [held[0].code.key if held[0].code is not None else ""]
-        assert await app.offer_desk.redeem(Shown(code=bob)) == Refused(Cause.USED)
+        assert await app.offer_desk.redeem(Shown(code=bob)) == Refused(OfferCause.USED)
         held, redeemed = await app.offer_desk.held(ANN)
         assert ([each.offer for each in held], redeemed) == (["ten"], [])
         state = await app.people.state("anonymous_id", "x1")
@@ -214,7 +214,7 @@ async def test_of_who_is_erased_the_counts_stay(engine: Engine, tmp_path: Path) 
         kept = await engine.redemption(1)
         assert kept is not None
         assert (kept.person, kept.identifier, kept.request, kept.order) == (None, "", None, "")
-        assert await app.offer_desk.redeem(Shown(code=code)) == Refused(Cause.USED)
+        assert await app.offer_desk.redeem(Shown(code=code)) == Refused(OfferCause.USED)
         (bobs,) = (await app.offer_desk.held(BOB))[0]
         assert (bobs.identifier, bobs.request) == ("user_id:bob", "for bob")
         with pytest.raises(CourtesyError, match="nobody has"):

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import DAY_MS, ManualClock
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.engine.contract import Engine
 from courtesy.lake import Lake
+from courtesy.runtime.history import History
 from courtesy.runtime.lake import Exporter
+from courtesy.runtime.segment_building import counted
 from courtesy.runtime.segment_query import SegmentQueries
 from courtesy.runtime.system_events import SourceReport, report
+from courtesy.segment.definition import SegmentDefinition
+from courtesy.segment.live.watch import Tally, patterns_for
 from courtesy.segment.parsing import parse
-from courtesy.segment.sql.marks import Pattern
-from courtesy.segment.tree import Consent, Event, Segment, Stance
+from courtesy.segment.tree import (
+    All,
+    Amount,
+    Compare,
+    Consent,
+    Did,
+    Duration,
+    Event,
+    Field,
+    Function,
+    Measure,
+    Occurrence,
+    Present,
+    Segment,
+    Sign,
+    Sliding,
+    Stance,
+    Unit,
+    Which,
+    Whose,
+)
 from tests.contract.builders import NOW_MS, SHOP
 from tests.contract.conftest import Databases
 from tests.contract.lakes import Site, close, folder_site
@@ -144,18 +168,53 @@ async def test_what_the_law_allows_is_asked_of_the_law(engine: Engine, clock: Ma
             assert await members(queries(world, None), asked) == {(of[name], "") for name in expected}
 
 
-async def test_marks_are_the_events_of_patterns_in_order(engine: Engine, clock: ManualClock) -> None:
-    """By person, pattern and instant, with the values that are asked for as JSON."""
-    patterns = [Pattern(Event("Product Viewed"), ("price", "name")), Pattern(Event("*"))]
+BOUGHT = Event("Product Viewed", Field("price", Compare(Sign.MORE, 1)))
+DEEDS = Segment(
+    1,
+    All(
+        (
+            Did(BOUGHT, window=Sliding(Duration(30, Unit.DAY))),
+            Amount(Measure(Function.SUM, "price", BOUGHT), Compare(Sign.MORE, 1)),
+            Amount(Measure(Function.DIFFERENT, "price", Event("*")), Compare(Sign.MORE, 1)),
+            Occurrence(Which.LAST, BOUGHT, has=Field("source", Present(), Whose.SOURCE)),
+        )
+    ),
+)
+
+
+async def test_marks_are_those_that_history_comes_to(engine: Engine, clock: ManualClock, site: Site) -> None:
+    """Of everybody as their events were appended, in the log and in the lake; but of those whose events were moved."""
+    lake = site.lake()
+    definition = SegmentDefinition(1, "it", 1, DEEDS, patterns_for(DEEDS, Position(0), ()))
+    tally = Tally(definition, {key for key, _ in definition.patterns.values()}, {SHOP: "shop"})
     async with world_of(engine, clock) as world:
-        await world.store(by_ann("a1", properties={"price": 7, "name": "Mug"}), login("l1"), by_ann("a2"))
+
+        async def compared(up_to: Position, *, without: Collection[PersonId] = ()) -> set[PersonId]:
+            people = await engine.stored_people(None, 1_000)
+            owned = await History(engine).of(people)
+            before = [(owner, record) for record, owner in owned.items() if record.position <= up_to]
+            expected = counted(before, tally, AT_MS)
+            async with queries(world, lake).asking() as asking:
+                moved = await asking.repaired()
+                found = [each async for each in asking.marks(tally.keeps, up_to, AT_MS)]
+            told = {person: marks for each in found for person, marks in each.items() if person not in moved}
+            assert {person for person, marks in told.items() if marks is None} == set(without)
+            for person in (*moved, *without):
+                expected.pop(person, None)
+            assert {person: marks for person, marks in told.items() if person not in without} == expected
+            return moved
+
+        await world.store(seen("d1"), *(by_ann(f"a{n}", properties={"price": n}) for n in range(4)))
+        assert await compared(await engine.head()) == set()
+        await export(world, lake)
+        half = await engine.head()
+        await world.store(login("l1"), seen("d2", properties={"price": 7}), by_ann("a9", properties={"price": 1e12}))
         ann = (await world.state(ANN)).person
-        async with queries(world, None).asking() as asking:
-            rows = [row async for batch in asking.marks(patterns, 0, AT_MS) for row in batch.to_pylist()]
-            assert [(row["person"], row["pattern"]) for row in rows] == [(ann, 0), (ann, 0), (ann, 1), (ann, 1)]
-            assert [row["told"] for row in rows] in (
-                [["7", '"Mug"'], [None, None], [], []],
-                [[None, None], ["7", '"Mug"'], [], []],
-            )
-            none = [batch async for batch in asking.marks(patterns, AT_MS, AT_MS)]
-            assert sum(map(len, none)) == 0
+        assert await compared(half) == set()
+        assert await compared(await engine.head(), without={ann}) == set()
+        await world.repairs.unmerge(ANN, DEVICE, "eve", "a look", dry=False)
+        await world.store(by_ann("b1", userId="bob", properties={"price": 3}))
+        device = (await world.state(DEVICE)).person
+        assert await compared(await engine.head()) >= {device, ann}
+        await export(world, lake)
+        assert await compared(await engine.head()) >= {device, ann}

@@ -21,9 +21,14 @@ from courtesy.channel import CHANNELS
 from courtesy.channel.contract import MAX_ATTEMPTS, FailCause, RetryCause
 from courtesy.channel.email import CARRIERS
 from courtesy.component.reference import reference_markdown
+from courtesy.content import blocks
+from courtesy.content.blocks import Theme
+from courtesy.content.filters import FILTERS
+from courtesy.content.findings import MEANING as CHECK_MEANING
 from courtesy.content.items import CHANNELS as CONTENT_CHANNELS
-from courtesy.content.items import Field, Kind, Money
-from courtesy.content.kinds import KINDS, OfferCodes, OfferValue, Representation
+from courtesy.content.items import Field, Kind
+from courtesy.content.kinds import KINDS, Representation
+from courtesy.content.scope import FUNCTIONS, SCOPE, TESTS
 from courtesy.delivery.bot_verdict import Reason as BotReason
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.outcome import OutcomeKind
@@ -35,6 +40,7 @@ from courtesy.http.errors import BUG_RETRY_AFTER_S, INTERNAL, METHOD_NOT_ALLOWED
 from courtesy.http.operation import Operation
 from courtesy.identity.resolve import RefusalReason
 from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
+from courtesy.offer import terms
 from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
 from courtesy.runtime.settings import Settings
@@ -390,6 +396,38 @@ def _meaning(type_: Any) -> str:
     return " ".join((type_.__doc__ or "").split())
 
 
+def templates_page() -> str:
+    """Everything that templates, blocks and their checks have names for."""
+    return page(
+        "Templates",
+        """What templates may speak of, and what blocks and checks there are. See [how to
+write them](../how-to/templates.md).""",
+        "## Names",
+        table(("name", "what it is"), ((f"`{name}`", meaning) for name, meaning in SCOPE.items())),
+        "## Functions",
+        table(("function", "what it gives"), ((f"`{name}`", each.meaning) for name, each in FUNCTIONS.items())),
+        "## Filters",
+        table(
+            ("filter", "values", "what it gives", "example", "in English"),
+            (
+                (f"`{name}`", _codes(each.parameters), each.meaning, f"`{each.example}`", f"`{each.gives}`")
+                for name, each in FILTERS.items()
+            ),
+        ),
+        "Part of the language are `default` (a value for what is missing; with `true` also for what is empty), and"
+        " `safe` (HTML of your own, not of people or events).",
+        "## Tests",
+        table(("after `is`", "meaning"), ((f"`{name}`", meaning) for name, meaning in TESTS.items())),
+        "## Blocks of a mail",
+        "Fields in parentheses may be left out.",
+        _nodes((blocks.Mail, blocks.Theme)),
+        _nodes((*blocks.BLOCKS, blocks.Column, blocks.Branch, blocks.SocialLink)),
+        "## Checks",
+        "An error keeps content from being published; a warning is to be looked at.",
+        table(("code", "what it finds"), ((f"`{code}`", meaning) for code, meaning in CHECK_MEANING.items())),
+    )
+
+
 def content_page() -> str:
     """Every kind of item."""
     return page(
@@ -426,7 +464,7 @@ def _variants(each: Field) -> str:
 
 
 def _shapes() -> tuple[Any, ...]:
-    return (Money, *get_args(OfferValue), *get_args(OfferCodes), Representation)
+    return (terms.Money, Theme, *get_args(terms.Value), *get_args(terms.Codes), Representation)
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -441,6 +479,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "identity-kinds.md": identity_page,
     "standards.md": standards_page,
     "segments.md": segments_page,
+    "templates.md": templates_page,
     "content.md": content_page,
 }
 

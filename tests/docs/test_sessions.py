@@ -37,6 +37,8 @@ SERVED = (
     "docs/how-to/questions.md",
     "docs/how-to/segments.md",
     "docs/how-to/segments-discovery.md",
+    "docs/how-to/content.md",
+    "docs/how-to/offers.md",
     "docs/how-to/operate.md",
 )
 

@@ -15,6 +15,7 @@ from courtesy.base.time import DAY_MS
 from courtesy.engine.contract import Append, AppendBatch, Engine, FoldCommit, Imported, StorageFull, Unavailable
 from courtesy.engine.imported import Span, Spans, TakeBack
 from courtesy.engine.ledger import Entry, Keyring, LedgerHead, PersonKey
+from courtesy.engine.offer import Facts, OfferQuestion
 from courtesy.engine.outbox import Settlement
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory import Disk
@@ -353,6 +354,10 @@ class WiredAppend:
     async def moves(self, people: Collection[PersonId]) -> list[Move]:
         await self._wire.reach("moves")
         return await self._inner.moves(people)
+
+    async def offer_facts(self, asked: OfferQuestion) -> Facts:
+        await self._wire.reach("offer_facts")
+        return await self._inner.offer_facts(asked)
 
     async def suppressed(self, identifiers: Collection[str]) -> set[str]:
         await self._wire.reach("suppressed")

@@ -15,7 +15,7 @@ from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_a
 from courtesy.cli.content_release import release
 from courtesy.cli.content_words import ByOption, item_key, publishing, said, tell_published
 from courtesy.cli.person import COMMAND_LINE
-from courtesy.content.finding import Finding, Severity
+from courtesy.content.findings import Finding, Severity
 from courtesy.content.items import Body
 from courtesy.engine.content import Item, ItemFilter, ItemState, Note, NoteKind, Version
 from courtesy.http.people import past_instant

@@ -10,7 +10,7 @@ from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
 from courtesy.cli.content_words import ByOption, item_key, publishing, said, tell_published
 from courtesy.cli.person import COMMAND_LINE
-from courtesy.content.finding import Finding, Severity
+from courtesy.content.findings import Finding, Severity
 from courtesy.content.release import Change
 from courtesy.engine.content import Member, Release
 from courtesy.http.people import past_instant

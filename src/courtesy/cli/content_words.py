@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from courtesy.content.finding import Finding
+from courtesy.content.findings import Finding
 from courtesy.content.items import ItemKey, key_of
 from courtesy.content.kinds import kind_of
 from courtesy.runtime.content_publishing import Blocked, Published

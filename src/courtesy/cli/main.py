@@ -18,6 +18,7 @@ from courtesy.cli.consent import consent
 from courtesy.cli.content import content
 from courtesy.cli.importing import import_files, propose_mapping
 from courtesy.cli.ledger import ledger
+from courtesy.cli.offer import offer
 from courtesy.cli.person import COMMAND_LINE, person
 from courtesy.cli.propagation import propagation
 from courtesy.cli.quality import show_quality
@@ -48,6 +49,7 @@ cli.add_typer(consent)
 cli.add_typer(content)
 cli.add_typer(ledger)
 cli.add_typer(audit)
+cli.add_typer(offer)
 cli.add_typer(person)
 cli.add_typer(propagation)
 cli.add_typer(quarantine)

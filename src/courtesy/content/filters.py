@@ -102,14 +102,17 @@ def _trim(value: Any, _around: Surroundings, _spot: int) -> str:
     return _text(value).strip()
 
 
-def _truncate(value: Any, _around: Surroundings, _spot: int, length: int = 80, end: str = "…") -> str:
-    """At most so many characters with the end, cut between words where it can be."""
+def _truncate(
+    value: Any, _around: Surroundings, _spot: int, length: int = 80, end: str = "…", whole_words: bool = True
+) -> str:
+    """At most so many characters with the end, cut between words where it can be unless told otherwise."""
     text, limit = _text(value), max(0, _whole(length, 80))
     if len(text) <= limit:
         return text
     kept = text[: max(0, limit - len(_text(end)))]
-    at_word = kept.rsplit(None, 1)[0] if not text[len(kept) : len(kept) + 1].isspace() and " " in kept.strip() else kept
-    return (at_word.rstrip() + _text(end))[:limit]
+    within_word = bool(whole_words) and not text[len(kept)].isspace() and not kept[-1:].isspace() and " " in kept
+    shorter = kept.rsplit(None, 1)[0] if within_word else kept
+    return ((shorter.rstrip() if whole_words else shorter) + _text(end))[:limit]
 
 
 def _replace(value: Any, around: Surroundings, spot: int, old: str, new: str) -> str:
@@ -193,7 +196,7 @@ def number_of(value: Any) -> float | int | None:
         value = int(value) if math.isfinite(value) and value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, int):
         return value if abs(value) < 10**18 else None
-    return value if isinstance(value, float) and math.isfinite(value) else None
+    return value if isinstance(value, float) and math.isfinite(value) and abs(value) < 1e18 else None
 
 
 def _whole(value: Any, otherwise: int) -> int:

@@ -37,6 +37,18 @@ class Check(StrEnum):
     PRINT = "print"
     LOCALE = "locale"
     TRANSLATION = "translation"
+    MISSING = "missing"
+    DEFAULT = "default"
+    EXPRESSION = "expression"
+    RIGHTS = "rights"
+    VALIDITY = "validity"
+    REFERENCE = "reference"
+    CIRCLE = "circle"
+    APPROVAL = "approval"
+    STATE = "state"
+    SUPERSEDED = "superseded"
+    IN_USE = "in_use"
+    TERMS = "terms"
 
 
 MEANING: dict[Check, str] = {
@@ -59,6 +71,18 @@ MEANING: dict[Check, str] = {
     Check.PRINT: "A page or picture that a printer can't use: bleed, resolution.",
     Check.LOCALE: "A field that a locale lacks.",
     Check.TRANSLATION: "Something of another dialect that has no counterpart here.",
+    Check.MISSING: "A field without which nothing of its kind is published.",
+    Check.DEFAULT: "A field with values for some, and none for everybody else.",
+    Check.EXPRESSION: "An expression that can't be read.",
+    Check.RIGHTS: "Rights that ran out, or will within 14 days.",
+    Check.VALIDITY: "A validity that is over, or that never begins.",
+    Check.REFERENCE: "An item that it stands on is not published.",
+    Check.CIRCLE: "It stands on itself, by way of others or not.",
+    Check.APPROVAL: "Somebody has to approve it yet.",
+    Check.STATE: "It is archived, or not published where it would have to be.",
+    Check.SUPERSEDED: "A later revision was published meanwhile.",
+    Check.IN_USE: "Something that people are shown stands on it.",
+    Check.TERMS: "Terms of an offer that can't hold.",
 }
 
 
@@ -75,3 +99,13 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 def publishable(findings: list[Finding]) -> bool:
     """Whether nothing found keeps content from being published."""
     return all(each.severity is not Severity.ERROR for each in findings)
+
+
+def error(code: Check, message: str, place: str = "", hint: str = "") -> Finding:
+    """A finding that keeps content from being published."""
+    return Finding(Severity.ERROR, code, message, place, hint)
+
+
+def warning(code: Check, message: str, place: str = "", hint: str = "") -> Finding:
+    """A finding that is to be looked at."""
+    return Finding(Severity.WARNING, code, message, place, hint)

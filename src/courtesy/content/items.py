@@ -17,6 +17,8 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.time import from_iso
+from courtesy.content.locales import parent
+from courtesy.offer.terms import Money
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,99}$"
 """Names are file names and parts of paths, also where capitals make no difference; a dot parts the name of an item from
@@ -75,13 +77,6 @@ class FieldType(StrEnum):
     ITEM = "item"
     EXPRESSION = "expression"
     SHAPE = "shape"
-
-
-class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An amount of a currency, by its ISO 4217 code."""
-
-    amount: Annotated[float, Meta(ge=0, le=1e9)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 
 _TYPES: Mapping[FieldType, Any] = {
@@ -162,13 +157,14 @@ class Rights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an item says. `title` is for those who work with it, `owner` is who answers for it. It may be shown from
-    `valid_from` until before `valid_to` (ISO 8601)."""
+    """What an item says. `title` is for those who work with it, `owner` is who answers for it. `language`: that of
+    what stands under `default`. It may be shown from `valid_from` until before `valid_to` (ISO 8601)."""
 
     title: Annotated[str, Meta(max_length=TITLE_CHARS_MAX)] = ""
     fields: dict[str, Any] = {}
     tags: Annotated[tuple[Word, ...], Meta(max_length=50)] = ()
     owner: Annotated[str, Meta(max_length=100)] = ""
+    language: Annotated[str, Meta(pattern=f"^{_LOCALE}$")] = "en"
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     rights: Rights | None = None
@@ -297,9 +293,13 @@ def _check_reference(field: Field, text: str, place: str) -> None:
 
 
 def fallback(locale: str) -> tuple[str, ...]:
-    """The locale and what is less and less exact: `zh-Hant-TW`, `zh-Hant`, `zh`."""
-    parts = locale.split("-")
-    return tuple("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    """The locale and those that stand in for it by CLDR: `de-CH`, `de`."""
+    found: list[str] = []
+    at: str | None = locale
+    while at is not None and at not in found:
+        found.append(at)
+        at = parent(at)
+    return tuple(found)
 
 
 def chosen(variants: Mapping[str, Any], locale: str = "", channel: str = "") -> tuple[Any, str] | None:

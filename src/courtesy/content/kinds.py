@@ -9,70 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
+from courtesy.content.blocks import Theme
 from courtesy.content.display import Display
-from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind, Money, Word
+from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind
+from courtesy.offer import terms
 
 ItemRef = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}$")]
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
-
-
-Positive = Annotated[float, Meta(gt=0, le=1e9)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
-
-
-class PercentOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="percent"):
-    """So many per cent of the order, but not more than `at_most`."""
-
-    percent: Annotated[float, Meta(gt=0, le=100)]
-    at_most: Money | None = None
-
-
-class AmountOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="amount"):
-    """An amount off the order."""
-
-    amount: Positive
-    currency: Currency
-
-
-class FreeShipping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="free_shipping"):
-    """The order is sent for nothing. `worth`: what one redemption costs at most."""
-
-    worth: Money | None = None
-
-
-class Gift(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="gift"):
-    """Something comes with the order, in words. `worth`: what one redemption costs at most."""
-
-    gift: Word
-    worth: Money | None = None
-
-
-OfferValue = PercentOff | AmountOff | FreeShipping | Gift
-
-
-class NoCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="none"):
-    """It is redeemed by who one is."""
-
-
-class SharedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="shared"):
-    """One code for everybody."""
-
-    code: Annotated[str, Meta(min_length=3, max_length=64)]
-
-
-class PoolCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="pool"):
-    """Each grant takes a code of its own out of a pool: the name of an item of the kind `code_pool`."""
-
-    pool: Name
-
-
-class MintedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="minted"):
-    """Each grant is given a code that is made for it, behind the `prefix`."""
-
-    prefix: Annotated[str, Meta(pattern="^[A-Z0-9]{0,12}$")] = ""
-
-
-OfferCodes = NoCode | SharedCode | PoolCode | MintedCode
 
 
 class Representation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,6 +33,7 @@ _TOPIC = Field("topic", FieldType.TEXT, "The topic that people can refuse.", cha
 _SUBJECT = Field("subject", FieldType.TEMPLATE, "The subject of the mail.", localised=True, chars_max=500)
 _PREHEADER = Field("preheader", FieldType.TEMPLATE, "What mailboxes show beside it.", localised=True, chars_max=500)
 _BLOCKS = Field("blocks", FieldType.BLOCKS, "The body, as a tree of blocks.", localised=True, by_channel=True)
+_THEME = Field("theme", FieldType.SHAPE, "Colours, font and width of the mail.", shape=Theme)
 _TEXT = Field("text", FieldType.TEMPLATE, "The text.", localised=True, by_channel=True)
 
 
@@ -127,7 +71,7 @@ OFFER = Kind(
     """How long it is good is the validity that every item has (`valid_from`, `valid_to`), and `valid_days` from the
 day on which somebody got it, whichever ends first. All channels look it up in the version that is published.""",
     (
-        Field("value", FieldType.SHAPE, "What it is worth.", required=True, shape=OfferValue),
+        Field("value", FieldType.SHAPE, "What it is worth.", required=True, shape=terms.Value),
         Field("title", FieldType.TEXT, "Its heading.", required=True, localised=True, by_channel=True, chars_max=200),
         Field("terms", FieldType.TEXT, "The small print.", localised=True),
         _IMAGE,
@@ -135,7 +79,7 @@ day on which somebody got it, whichever ends first. All channels look it up in t
         Field("valid_days", FieldType.WHOLE, "For how many days it is good once somebody has it.", low=1, high=3_660),
         Field("stock", FieldType.WHOLE, "How many there are; none: as many as are wanted.", low=0, high=1e9),
         Field("budget", FieldType.MONEY, "What all redemptions together may cost."),
-        Field("codes", FieldType.SHAPE, "What people show to redeem it; none: nothing.", shape=OfferCodes),
+        Field("codes", FieldType.SHAPE, "What people show to redeem it; none: nothing.", shape=terms.Codes),
         Field("eligibility", FieldType.EXPRESSION, "Who may have it, as the text of a segment; none: everybody."),
         Field(
             "redemptions_per_person",
@@ -182,7 +126,7 @@ TEMPLATE = Kind(
     "template",
     "A layout that campaigns fill.",
     "E-mail as `blocks`, everything else as `text`; both in the language of templates.",
-    (_SUBJECT, _PREHEADER, _BLOCKS, _TEXT),
+    (_SUBJECT, _PREHEADER, _BLOCKS, _THEME, _TEXT),
 )
 CAMPAIGN = Kind(
     "campaign",
@@ -193,11 +137,12 @@ CAMPAIGN = Kind(
         _PREHEADER,
         _TITLE,
         _BLOCKS,
+        _THEME,
         _TEXT,
         _IMAGE,
         _LINK,
         Field("display", FieldType.SHAPE, "How it is shown within pages and applications.", shape=Display),
-        Field("template", FieldType.ITEM, "The layout that it fills.", kinds=("template",)),
+        Field("template", FieldType.ITEM, "The layout that has what it lacks itself.", kinds=("template",)),
         Field("offers", FieldType.ITEM, "What it offers.", many=True, kinds=("offer",)),
         _PURPOSE,
         _TOPIC,

@@ -166,7 +166,7 @@ def check_print(format: PrintFormat, page_mm: tuple[float, float], place: str = 
 def check_print_image(pixels: tuple[int, int], printed_mm: tuple[float, float], place: str = "") -> list[Finding]:
     """Whether a picture has enough pixels for the size at which it is printed, the bleed included."""
     dpi = min(has / (size / MM_PER_INCH) for has, size in zip(pixels, printed_mm, strict=True) if size > 0)
-    if dpi >= PRINT_DPI:
+    if round(dpi) >= PRINT_DPI:
         return []
     severity = Severity.ERROR if dpi < PRINT_DPI_LEAST else Severity.WARNING
     wanted = " × ".join(str(round(size / MM_PER_INCH * PRINT_DPI)) for size in printed_mm)

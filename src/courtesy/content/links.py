@@ -261,7 +261,7 @@ class MessageLinks:
     person: PersonId
     message: bytes = b""
 
-    def link(self, slot: int, *values: Any) -> str:
+    def link(self, slot: Any, *values: Any) -> str:
         """The tracked address of a slot. Raises ValueError for a number that can be none."""
         if not isinstance(slot, int) or not 0 <= slot < SLOTS_MAX:
             raise ValueError("no slot")

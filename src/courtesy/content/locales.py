@@ -16,6 +16,7 @@ from courtesy.base.errors import Code, CourtesyError
 
 DEFAULT = "en"
 CHAIN_MAX = 10
+SCRIPT_CHARS = 4
 _SHAPE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?")
 _PARENTS: Mapping[str, str] = get_global("parent_exceptions")
 
@@ -35,8 +36,9 @@ def parent(locale: str) -> str | None:
     a reader of `zh` may not read."""
     exception = _PARENTS.get(locale.replace("-", "_"))
     if exception is not None:
-        return None if exception == "root" else exception.replace("_", "-")
-    return locale.rpartition("-")[0] or None
+        return exception.replace("_", "-")
+    above, _, part = locale.rpartition("-")
+    return above if above and len(part) != SCRIPT_CHARS else None
 
 
 def chain(locale: str, default: str = DEFAULT, fallbacks: Mapping[str, str] | None = None) -> tuple[str, ...]:

@@ -112,20 +112,24 @@ def rounded(value: float | int, decimals: int) -> float | int:
 @lru_cache(maxsize=KEPT)
 def plural_category(value: float | int, locale: str) -> str:
     """The category of CLDR for a number: zero, one, two, few, many or other."""
-    return locale_of(locale).plural_form(Decimal(str(value)))
+    return locale_of(locale).plural_form(Decimal(str(round(value, 6))))
 
 
-@lru_cache(maxsize=KEPT)
 def instant_of(value: Any, zone: str) -> Instant | None:
     """A day or instant in a zone, from text of ISO 8601 or a number: seconds since the epoch, or milliseconds when it
     is over 10^11. None for anything else. What has no zone of its own is in this one."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    return _instant_of(value, zone)
+
+
+@lru_cache(maxsize=KEPT)
+def _instant_of(value: float | int | str, zone: str) -> Instant | None:
     try:
-        if isinstance(value, int | float):
-            seconds = value / 1000 if abs(value) >= 1e11 else value
-            return Instant(dt.datetime.fromtimestamp(seconds, zone_of(zone)), whole_day=False)
-        return _written(str(value).strip(), zone) if isinstance(value, str) else None
+        if isinstance(value, str):
+            return _written(value.strip(), zone)
+        seconds = value / 1000 if abs(value) >= 1e11 else value
+        return Instant(dt.datetime.fromtimestamp(seconds, zone_of(zone)), whole_day=False)
     except (ValueError, OverflowError, OSError):
         return None
 

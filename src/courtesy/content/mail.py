@@ -93,7 +93,7 @@ class _Expander:
     def expand(self, blocks: tuple[Block, ...], place: str, within: tuple[str, ...]) -> tuple[Block, ...]:
         found: list[Block] = []
         for n, block in enumerate(blocks):
-            at = f"{place}/{n}"
+            at = place if within else f"{place}/{n}"  # a fault within a fragment is told where it is used
             if isinstance(block, of.FragmentUse):
                 found += self._fragment(block.name, at, within)
             else:
@@ -434,6 +434,11 @@ class _Text:
                 return "".join(tag + self._all(inside) for tag, inside in statements(block))
             case _:
                 return ""
+
+
+def tidied(text: str) -> str:
+    """Rendered text without the empty lines of what was left out, and with one end."""
+    return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", text).strip() + "\n"
 
 
 def _paragraph(text: str) -> str:

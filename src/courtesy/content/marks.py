@@ -18,6 +18,11 @@ _TAG = re.compile(
     r"|\{\#.*?\#\}",
     re.DOTALL,
 )
+_BEGIN = re.compile(f"{{{{|{{%|{{#|[{OPEN}{CLOSE}]")
+_BRACKET = re.compile(f"[{OPEN}{CLOSE}]")
+UNCLOSED_MAX = 100
+"""Tags that are never closed, after which no more are looked for: each takes a look at the whole rest. The compiler
+refuses such a template anyway."""
 
 
 class Marks:
@@ -51,11 +56,16 @@ class Marks:
 
 def _cut(text: str) -> Iterator[tuple[str, bool]]:
     """The parts of a text, and whether each is a tag or a bracket."""
-    start = 0
-    for found in re.finditer(f"{_TAG.pattern}|[{OPEN}{CLOSE}]", text, re.DOTALL):
+    start, position, unclosed = 0, 0, 0
+    while (begin := _BEGIN.search(text, position)) and unclosed < UNCLOSED_MAX:
+        found = _TAG.match(text, begin.start()) or _BRACKET.match(text, begin.start())
+        if found is None:
+            unclosed += 1
+            position = begin.end()
+            continue
         if found.start() > start:
             yield text[start : found.start()], False
         yield found[0], True
-        start = found.end()
+        start = position = found.end()
     if start < len(text):
         yield text[start:], False

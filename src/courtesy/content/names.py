@@ -168,8 +168,8 @@ class _Finder:
                 yield from self._value(left, known, needed=asked)
                 yield from self._value(right, known, needed=asked)
             case _:
-                for each in _parts(node):
-                    yield from self._value(each, known, needed=needed)
+                for part in _parts(node):
+                    yield from self._value(part, known, needed=needed)
 
 
 def _parts(node: Expression) -> Iterator[Expression | None]:
@@ -246,7 +246,7 @@ def _problem(use: Use, samples: Sequence[Mapping[str, Any]]) -> Unknown | Lackin
         values = [_child(each, use.path[-1]) for each in above]
         had = had or any(each is not None for each in values)
         asked += bool(above)
-        lacking += not values or any(each is None for each in values)
+        lacking += any(each is None for each in values) or (not values and EACH not in use.path)
         beside.update(str(name) for each in above if isinstance(each, Mapping) for name in each)
     if not had and asked and len(use.path) > 1:
         return Unknown(use, nearest(str(use.path[-1]), sorted(beside)))

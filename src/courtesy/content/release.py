@@ -15,8 +15,10 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.base.time import DAY_MS, from_iso
-from courtesy.content.finding import Finding, error, warning
+from courtesy.content.findings import Check, Finding, Severity, error, warning
 from courtesy.content.items import DEFAULT, Body, FieldType, ItemKey, Kind, references, values
+from courtesy.content.kinds import OFFER
+from courtesy.content.offers import wrong_terms
 from courtesy.segment.checking import wrong_with
 from courtesy.segment.parsing import parse
 
@@ -95,12 +97,12 @@ def troubles(plan: Plan, now_ms: int) -> list[Trouble]:
     there = {each.key for each in plan.publish} | set(plan.live)
     found = [Trouble(each.key, one) for each in plan.publish for one in _found(each, there - {*plan.withdraw}, now_ms)]
     found += [
-        Trouble(key, warning("in_use", f"{user} goes on with the version that it stands on"))
+        Trouble(key, warning(Check.IN_USE, f"{user} goes on with the version that it stands on"))
         for key in plan.withdraw
         for user in plan.users.get(key, ())
     ]
     found += [
-        Trouble(key, error("circle", f"it stands on itself, by way of {', '.join(map(str, circle))}"))
+        Trouble(key, error(Check.CIRCLE, f"it stands on itself, by way of {', '.join(map(str, circle))}"))
         for key, circle in _circles(plan.publish)
     ]
     return found
@@ -108,17 +110,20 @@ def troubles(plan: Plan, now_ms: int) -> list[Trouble]:
 
 def is_blocking(found: Sequence[Trouble]) -> bool:
     """Whether there is an error among them."""
-    return any(each.finding.severity == "error" for each in found)
+    return any(each.finding.severity is Severity.ERROR for each in found)
 
 
 def _found(candidate: Candidate, there: Collection[ItemKey], now_ms: int) -> Iterator[Finding]:
-    yield from incomplete(candidate.kind, candidate.body)
+    lacking = list(incomplete(candidate.kind, candidate.body))
+    yield from lacking
+    if candidate.kind is OFFER and not lacking:
+        yield from wrong_terms(candidate.body)
     yield from over(candidate.body, now_ms)
     for key in sorted(references(candidate.kind, candidate.body)):
         if key == candidate.key:
-            yield error("circle", "it stands on itself")
+            yield error(Check.CIRCLE, "it stands on itself")
         elif key not in there:
-            yield error("not_published", f"{key} is not published", hint="publish it first, or both in one release")
+            yield error(Check.REFERENCE, f"{key} is not published", hint="publish it first, or both in one release")
     yield from candidate.wanting
 
 
@@ -127,9 +132,9 @@ def incomplete(kind: Kind, body: Body) -> Iterator[Finding]:
     for each in kind.fields:
         given = body.fields.get(each.name)
         if each.required and not given and not (given == 0 and each.type is FieldType.NUMBER):
-            yield error("missing", f"expected a value for {each.name}", f"fields.{each.name}")
+            yield error(Check.MISSING, f"expected a value for {each.name}", f"fields.{each.name}")
         elif each.has_variants and given and DEFAULT not in given:
-            yield error("no_default", "expected a value for everybody else", f"fields.{each.name}", f"add {DEFAULT}")
+            yield error(Check.DEFAULT, "expected a value for everybody else", f"fields.{each.name}", f"add {DEFAULT}")
     for value in values(kind, body):
         if value.field.type is FieldType.EXPRESSION:
             yield from _wrong_expression(value.content, value.place)
@@ -140,11 +145,11 @@ def _wrong_expression(text: str, place: str) -> Iterator[Finding]:
         parsed = parse(text)
     except CourtesyError as trouble:
         yield error(
-            "expression", trouble.message, f"{place}: {trouble.place}" if trouble.place else place, trouble.hint
+            Check.EXPRESSION, trouble.message, f"{place}: {trouble.place}" if trouble.place else place, trouble.hint
         )
         return
     for wrong in wrong_with(parsed.segment):
-        yield error("expression", wrong, place)
+        yield error(Check.EXPRESSION, wrong, place)
 
 
 def over(body: Body, now_ms: int) -> Iterator[Finding]:
@@ -153,15 +158,15 @@ def over(body: Body, now_ms: int) -> Iterator[Finding]:
     if expires_ms is not None and body.rights is not None:
         ends = f"the rights of {body.rights.holder} {{}} {body.rights.expires}"
         if expires_ms <= now_ms:
-            yield error("rights_expired", ends.format("ran out on"), "rights.expires", "renew them, or use another")
+            yield error(Check.RIGHTS, ends.format("ran out on"), "rights.expires", "renew them, or use another")
         elif expires_ms <= now_ms + WARN_BEFORE_MS:
-            yield warning("rights_expire", ends.format("run out on"), "rights.expires", "renew them, or use another")
+            yield warning(Check.RIGHTS, ends.format("run out on"), "rights.expires", "renew them, or use another")
     ends_ms = _instant(body.valid_to)
     if ends_ms is not None and ends_ms <= now_ms:
-        yield error("over", f"it was valid until {body.valid_to}", "valid_to")
+        yield error(Check.VALIDITY, f"it was valid until {body.valid_to}", "valid_to")
     starts_ms = _instant(body.valid_from)
     if None not in (starts_ms, ends_ms) and starts_ms >= ends_ms:  # type: ignore[operator]
-        yield error("never_valid", "it ends before it begins", "valid_to")
+        yield error(Check.VALIDITY, "it ends before it begins", "valid_to")
 
 
 def _instant(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from courtesy.content.marks import Marks
 
 _INLINE = re.compile(
     r"""\\(?P<plain>[\\*\[\]()_-])
-    | \*\*(?P<bold>(?:[^*\\]|\\.)+?)\*\*
+    | \*\*(?P<bold>(?:[^*\\]|\\.|\*(?!\*))+?)\*\*
     | \*(?P<italic>(?:[^*\\\s]|\\.)(?:[^*\\]|\\.)*?)\*
     | \[(?P<label>(?:[^\[\]\\]|\\.)+)\]\((?P<address>[^()\s]+)\)""",
     re.VERBOSE | re.DOTALL,

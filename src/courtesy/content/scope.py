@@ -13,7 +13,7 @@ SCOPE: dict[str, str] = {
     "decision": "How that was decided: `decision.placement`, `decision.reason`.",
     "message": "The message itself: `message.subject`, `message.unsubscribe_url`, `message.web_url`.",
     "placements": "What was chosen for each placement of the message: `placements.hero.title`.",
-    "item": "The content item in which the template stands, with its other fields.",
+    "content": "The content item in which the template stands, with its other fields.",
     "now": "This instant, for `date` and `relative`.",
     "locale": "The locale of the message, such as `de-CH`.",
     "zone": "The time zone of the person.",
@@ -76,7 +76,7 @@ class Scope:
     decision: Mapping[str, Any] = field(default_factory=dict)
     message: Mapping[str, Any] = field(default_factory=dict)
     placements: Mapping[str, Any] = field(default_factory=dict)
-    item: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = field(default_factory=dict)
     locale: str = "en"
     zone: str = "UTC"
     now_ms: int = 0
@@ -94,7 +94,7 @@ class Scope:
             "decision": self.decision,
             "message": self.message,
             "placements": self.placements,
-            "item": self.item,
+            "content": self.content,
             "now": self.now_ms,
             "locale": self.locale,
             "zone": self.zone,

@@ -1,4 +1,4 @@
-"""What a published item says in each locale on each channel, as templates that are rendered for one person at a time."""
+"""What a published item says in each locale on each channel: templates, to be rendered for one person at a time."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.content.blocks import Block, Mail, read_fragment, read_mail
-from courtesy.content.finding import Finding, error
-from courtesy.content.items import Body, ItemKey, fallback, resolved, values
+from courtesy.content.findings import Check, Finding, error
+from courtesy.content.items import FRAGMENT, Body, ItemKey, fallback, resolved, values
 from courtesy.content.kinds import KINDS
 from courtesy.content.links import Slot, rewrite, with_pixel
 from courtesy.content.mail import FragmentText, compile_mail
 from courtesy.content.release import Candidate, Compiled
 from courtesy.content.scope import Scope
-from courtesy.content.templates import Missed, Template, compile_template
+from courtesy.content.templates import Language, Missed, Template, compile_template
 
 EMAIL = "email"
 SAID = ("template", "campaign")
 """The kinds of items that messages say."""
 
 PLAIN_PARTS = ("title", "text", "link")
-DEFAULT_LOCALE = "en"
 
 
 class Sheet(msgspec.Struct, frozen=True):
     """What an item says in a locale (empty: in all others) on a channel: a template for each part, of which those in
-    `html` are HTML, what it says of itself (`item`), and the links that are tracked."""
+    `html` are HTML, what it says of itself (`item`), the links that are tracked, and the texts of the `fragments` that
+    the templates include."""
 
     locale: str
     channel: str
@@ -37,6 +37,7 @@ class Sheet(msgspec.Struct, frozen=True):
     html: tuple[str, ...] = ()
     item: dict[str, Any] = {}
     slots: tuple[Slot, ...] = ()
+    fragments: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -44,7 +45,7 @@ class Sheet(msgspec.Struct, frozen=True):
         return f"{self.locale}@{self.channel}"
 
 
-def compile_item(candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled:
+def compile_sheets(candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled:
     """The sheets of an item that messages say, and what is wrong with them; of others nothing is made."""
     if candidate.key.kind not in SAID:
         return Compiled()
@@ -59,11 +60,11 @@ def compile_item(candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled
                 Wording(sheet)
             except CourtesyError as problem:
                 place = f"fields {locale or 'default'}@{channel}: {problem.place}".rstrip(": ")
-                findings.append(error("template", problem.message, place, problem.hint))
+                findings.append(error(Check.TEMPLATE, problem.message, place, problem.hint))
             else:
                 sheets[sheet.name] = msgspec.json.encode(sheet).decode()
     if not sheets and not findings:
-        findings.append(error("empty", "expected something to say: blocks and a subject, or a text", "fields"))
+        findings.append(error(Check.MISSING, "expected something to say: blocks and a subject, or a text", "fields"))
     return Compiled(sheets, tuple(findings))
 
 
@@ -97,12 +98,28 @@ def _sheet(candidate: Candidate, used: Mapping[ItemKey, Body], locale: str, chan
         fields = resolved(KINDS["template"], layout, locale, channel) | fields
     item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image", "display") if name in fields}
     if channel == EMAIL:
-        return _mail(fields, used, locale, item)
-    parts = {name: fields[name] for name in PLAIN_PARTS if isinstance(fields.get(name), str)}
-    return Sheet(locale, channel, parts, (), item) if parts else None
+        made = _mail(fields, used, locale, locale or candidate.body.language, item)
+    else:
+        parts = {name: fields[name] for name in PLAIN_PARTS if isinstance(fields.get(name), str)}
+        made = Sheet(locale, channel, parts, (), item) if parts else None
+    texts = fragment_texts(used, locale, channel)
+    return None if made is None else msgspec.structs.replace(made, fragments=texts)
 
 
-def _mail(fields: Mapping[str, Any], used: Mapping[ItemKey, Body], locale: str, item: dict[str, Any]) -> Sheet | None:
+def fragment_texts(used: Mapping[ItemKey, Body], locale: str, channel: str) -> dict[str, str]:
+    """The texts of fragments by their names, each in the variant that fits best."""
+    kind = KINDS[FRAGMENT]
+    found = {
+        key.name: resolved(kind, body, locale, channel).get("text")
+        for key, body in used.items()
+        if key.kind == FRAGMENT
+    }
+    return {name: text for name, text in sorted(found.items()) if text is not None}
+
+
+def _mail(
+    fields: Mapping[str, Any], used: Mapping[ItemKey, Body], locale: str, language: str, item: dict[str, Any]
+) -> Sheet | None:
     subject = fields.get("subject") or fields.get("title")
     if not isinstance(subject, str):
         return None
@@ -110,17 +127,20 @@ def _mail(fields: Mapping[str, Any], used: Mapping[ItemKey, Body], locale: str, 
         text = fields.get("text")
         return Sheet(locale, EMAIL, {"subject": subject, "text": text}, (), item) if isinstance(text, str) else None
     given = {"subject": subject, "preheader": fields.get("preheader", ""), "blocks": fields["blocks"]}
+    if "theme" in fields:
+        given["theme"] = fields["theme"]
     mail: Mail = read_mail(msgspec.json.encode(given))
 
     def fragment(name: str) -> FragmentText | None:
         body = used.get(ItemKey("fragment", name))
-        found = None if body is None else resolved(KINDS["fragment"], body, locale, EMAIL).get("blocks")
+        said = {} if body is None else resolved(KINDS[FRAGMENT], body, locale, EMAIL)
+        found = said.get("blocks", [{"type": "text", "text": said["text"]}] if "text" in said else None)
         if found is None:
             return None
         blocks: tuple[Block, ...] = read_fragment(msgspec.json.encode(found))
         return FragmentText(blocks, locale)
 
-    made = compile_mail(mail, locale or DEFAULT_LOCALE, fragment)
+    made = compile_mail(mail, language, fragment)
     linked = rewrite(made.html, made.text)
     parts = {"subject": made.subject, "html": with_pixel(linked.html), "text": linked.text}
     return Sheet(locale, EMAIL, parts, ("html",), item, linked.slots)
@@ -136,8 +156,10 @@ class Wording:
     def __init__(self, sheet: Sheet) -> None:
         """Raises CourtesyError(INVALID) for a template that can't be read, with its place."""
         self.sheet = sheet
+        language = Language(fragments=sheet.fragments.get)
         self._templates = {
-            name: compile_template(source, html=name in sheet.html, name=name) for name, source in sheet.parts.items()
+            name: compile_template(source, html=name in sheet.html, name=name, language=language)
+            for name, source in sheet.parts.items()
         }
 
     def render(self, scope: Scope) -> tuple[dict[str, str], list[Missed]]:

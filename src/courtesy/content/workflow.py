@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from courtesy.content.finding import Finding, error
+from courtesy.content.findings import Check, Finding, error
 from courtesy.content.items import Word
 
 ALL_LOCALES = ""
@@ -74,7 +74,7 @@ def _wanting(rule: ApprovalRule, locale: str, found: set[str]) -> Finding:
     whose = f" of {', '.join(rule.by)}" if rule.by else ""
     have = f"has {len(found)}" + (f" ({', '.join(sorted(found))})" if found else "")
     return error(
-        "approval_wanting",
+        Check.APPROVAL,
         f"expected {rule.approvals} approval{'s' if rule.approvals > 1 else ''}{whose} in {locale}, {have}",
         hint="of somebody who did not change it since it was last published",
     )

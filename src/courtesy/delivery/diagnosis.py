@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from courtesy.delivery.cause import DeliveryCause as Cause
 
+WORDS_CHARS_MAX = 4_000
+"""What is longer than any server's words is not searched: anybody may send us some."""
+
 _ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]\d|\d)")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[\s\-,;:#)\]]|$)")
 # An address or a link in the words may contain any word; it says nothing of the cause.
@@ -171,7 +174,7 @@ def diagnosed(words: str, status: str = "", code: int = 0, *, is_final: bool = F
 
 
 def _meant(words: str) -> Cause | None:
-    plain = " ".join(_QUOTED.sub(" ", words).split())
+    plain = " ".join(_QUOTED.sub(" ", words[:WORDS_CHARS_MAX]).split())
     return next((cause for cause, pattern in _MEANING if pattern.search(plain)), None)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from html import unescape
 
 TEXT_CHARS_MAX = 20_000
+LINE_CHARS_MAX = 1_000
+BODIES_MAX = 4
 _WORDS_LINES = 12
 
 _FROM_A_MACHINE = re.compile(
@@ -30,10 +32,10 @@ _DELAY = re.compile(
     re.IGNORECASE,
 )
 _LETTER_BEGINS = re.compile(
-    r"^\W*(below this line is a copy|this is a copy of (your|the) message|original message|(the )?(original )?(message|"
-    r"headers?) (headers? )?follows?|unsent message|returned message|message header|forwarded message"
-    r"|included is a copy|"
-    r"a copy of the (original )?message|received: (from|by)|return-path:|----- original|-----begin)",
+    r"^[^\w\n]{0,40}(below this line is a copy|this is a copy of (your|the) message|original message"
+    r"|(the )?(original )?(message|headers?) (headers? )?follows?|unsent message|returned message|message header"
+    r"|forwarded message|included is a copy|a copy of the (original )?message|received: (from|by)|return-path:"
+    r"|----- original|-----begin)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ADDRESS = re.compile(r"(?:smtp[=:])?([\w.!#$%&*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
@@ -50,8 +52,8 @@ _SAYS_A_MACHINE = re.compile(
     r"|failed recipients?|undeliverable (address|message|mail)|unable to deliver (the |your |this )?(mail|message)",
     re.IGNORECASE | re.DOTALL,
 )
-_TAG = re.compile(r"<(?![^<>\s]+@)[^>]*>")
-_BLOCK_TAG = re.compile(r"<(br|p|div|tr|li|h\d)\b[^>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<(?![^<>\s]{1,300}@)[^>]{0,1000}>")
+_BLOCK_TAG = re.compile(r"<(br|p|div|tr|li|h\d)\b[^>]{0,1000}>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def bounced_in_prose(sender: str, subject: str, failed: Sequence[str], bodies: S
     """The failures that a mail tells of, none when it is no bounce. `failed` are addresses that a header names."""
     if not failed and not _is_bounce(sender, subject, bodies):
         return []
-    text = said("\n".join(_as_text(body) for body in bodies))
+    text = said(bodies)
     is_final = not (_DELAY.search(subject) or _DELAY.search(text[:2_000]))
     addresses = list(dict.fromkeys(failed)) or _failing(text, _address(sender))
     if not addresses:
@@ -108,8 +110,9 @@ def _as_text(body: str) -> str:
     return body[:TEXT_CHARS_MAX].replace("\r\n", "\n")
 
 
-def said(text: str) -> str:
-    """What the server says, without what it returns."""
+def said(bodies: Sequence[str]) -> str:
+    """What the server says, without what it returns. Bounded, in all and in each line, as anybody may write it."""
+    text = "\n".join(line[:LINE_CHARS_MAX] for body in bodies[:BODIES_MAX] for line in _as_text(body).split("\n"))
     found = _LETTER_BEGINS.search(text)
     before = text[: found.start()] if found else text
     return before if before.strip() else text

@@ -21,6 +21,7 @@ from courtesy.delivery.return_path import message_of, tokens_in
 MAIL_BYTES_MAX = 1024 * 1024
 """What is longer is not read to its end: what came back stands at the beginning."""
 
+HEADER_CHARS_MAX = 4_000
 REPORTER = "mail"
 
 _ADDRESS = re.compile(r"[^\s<>;,\"()]+@[^\s<>;,\"()]+")
@@ -65,10 +66,16 @@ def _known(mail: Message, outcome: Outcome, returned: Returned, key: bytes) -> O
     text = returned.content[:MAIL_BYTES_MAX].decode("utf-8", "replace")
     places = (returned.envelope_to, _text(mail, "to"), _text(mail, "delivered-to"), text)
     found = (token for place in places for token in tokens_in(place))
-    token = next((token for token in found if message_of(token, key) is not None), "")
+    token = next((token for token in (*found, _envelope_id(mail)) if message_of(token, key) is not None), "")
     named = _MESSAGE_ID.search(_text(original, "message-id")) if original is not None else None
     recipient = outcome.recipient or (_first_address(_text(original, "to")) if original is not None else "")
     return _replaced(outcome, token, recipient, named[1] if named else outcome.message_id)
+
+
+def _envelope_id(mail: Message) -> str:
+    """What a server was told to bring back with its report (RFC 3464, 2.2.1): our token, in lower case."""
+    blocks = (block for part in _parts(mail, "message/delivery-status") for block in _blocks(part))
+    return next((found for block in blocks if (found := _text(block, "original-envelope-id").lower())), "")
 
 
 def _replaced(outcome: Outcome, token: str, recipient: str, message_id: str) -> Outcome:
@@ -102,13 +109,11 @@ def _blocks(part: Message) -> list[Message]:
 
 def _text(mail: Message, name: str) -> str:
     """A header, decoded, on one line; empty when there is none."""
-    raw = mail.get(name)
-    if raw is None:
-        return ""
+    raw = str(mail.get(name, ""))[:HEADER_CHARS_MAX]
     try:
-        return " ".join(str(make_header(decode_header(str(raw)))).split())
+        return " ".join(str(make_header(decode_header(raw))).split())
     except (LookupError, ValueError):
-        return " ".join(str(raw).split())
+        return " ".join(raw.split())
 
 
 def _first_address(text: str) -> str:
@@ -135,7 +140,9 @@ def _complaints(mail: Message, returned: Returned) -> list[Outcome]:
         kind = _text(fields, "feedback-type").lower()
         if kind in _COMPLAINTS - {"not-spam"}:
             recipients = fields.get_all("original-rcpt-to") or fields.get_all("removal-recipient") or [""]
-            return [_complaint(fields, kind, _first_address(str(each)), returned) for each in recipients]
+            return [
+                _complaint(fields, kind, _first_address(str(each)[:HEADER_CHARS_MAX]), returned) for each in recipients
+            ]
     return []
 
 
@@ -239,14 +246,18 @@ def _in_prose(mail: Message, returned: Returned) -> list[Outcome]:
 def _cause(failure: Failure, bodies: Sequence[str]) -> DeliveryCause:
     """By the words at the address, or else by all that the server says."""
     vague = (DeliveryCause.UNKNOWN, DeliveryCause.TEMPORARY)
-    causes = [diagnosed(words, is_final=failure.is_final).cause for words in (failure.words, said("\n".join(bodies)))]
+    causes = [diagnosed(words, is_final=failure.is_final).cause for words in (failure.words, said(bodies))]
     usual = causes[0] if failure.is_final else DeliveryCause.TEMPORARY
     return next((cause for cause in causes if cause not in vague), usual)
 
 
 def _failed_recipients(mail: Message) -> Sequence[str]:
     """Those that Exim and some others put into a header."""
-    return [found.lower() for each in mail.get_all("x-failed-recipients", []) for found in _ADDRESS.findall(str(each))]
+    return [
+        found.lower()
+        for each in mail.get_all("x-failed-recipients", [])
+        for found in _ADDRESS.findall(str(each)[:HEADER_CHARS_MAX])
+    ]
 
 
 def _is_automatic_reply(mail: Message) -> bool:

@@ -89,7 +89,13 @@ class Offers:
             self._grants[row.number] = (
                 replace(row, position=position_of(placed, first))
                 if known is None
-                else replace(known, redeemed_count=row.redeemed_count, ended=row.ended, ended_ms=row.ended_ms)
+                else replace(
+                    known,
+                    held_micros=row.held_micros,
+                    redeemed_count=row.redeemed_count,
+                    ended=row.ended,
+                    ended_ms=row.ended_ms,
+                )
             )
         for placed in written.redemptions:
             told, before = placed.row, self._redemptions.get(placed.row.number)

@@ -87,7 +87,8 @@ _LAST = "SELECT (SELECT max(number) FROM offer_grant), (SELECT max(number) FROM 
 _PUT_GRANT = f"""
 INSERT INTO offer_grant VALUES ({", ".join(["%s"] * 16)})
 ON CONFLICT (number) DO UPDATE SET
-    redeemed_count = excluded.redeemed_count, ended = excluded.ended, ended_at = excluded.ended_at
+    held_micros = excluded.held_micros, redeemed_count = excluded.redeemed_count, ended = excluded.ended,
+    ended_at = excluded.ended_at
 """
 _PUT_REDEMPTION = f"""
 INSERT INTO offer_redemption VALUES ({", ".join(["%s"] * 15)})

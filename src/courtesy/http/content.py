@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
-from courtesy.content.finding import Finding
+from courtesy.content.findings import Finding
 from courtesy.content.items import Body, ItemKey, key_of, resolved
 from courtesy.content.kinds import KINDS, kind_of
+from courtesy.content.locales import locale_name
 from courtesy.content.release import Pin, Trouble
 from courtesy.content.workflow import Approval
 from courtesy.engine.content import Item, ItemFilter, ItemState, Note, NoteKind, Version
@@ -26,6 +27,7 @@ from courtesy.runtime.content import Stale, body_of
 from courtesy.runtime.content_publishing import Blocked, WhereUsed
 
 PAGE_MAX = 500
+_OF_SOME_KIND = [{"$ref": f"#/components/schemas/content_{name}"} for name in KINDS]
 SAID_CHARS_MAX = 5_000
 
 Said = Annotated[str, Meta(min_length=1, max_length=SAID_CHARS_MAX, pattern=r"^[^\x00]*\S[^\x00]*$")]
@@ -103,6 +105,9 @@ class ItemWriting(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     `fields` look depends on the kind: the schema `content_offer` is that of an offer, and `GET /v1/content/kinds` lists
     them all."""
 
+    fields: Annotated[dict[str, Any], Meta(extra_json_schema={"anyOf": _OF_SOME_KIND})] = msgspec.field(
+        default_factory=dict
+    )
     revision: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
 
@@ -155,7 +160,7 @@ class ShownQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Number | None = None
 
 
-class Shown(msgspec.Struct, frozen=True):
+class ShownItem(msgspec.Struct, frozen=True):
     """What somebody is shown: each field in the variant that fits best."""
 
     kind: str
@@ -231,7 +236,7 @@ class ApprovalsView(msgspec.Struct, frozen=True):
     approvals: list[ApprovalView]
 
 
-class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ContentNoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something to be said of an item, or asked for: `place` is where in the body, and `due` (ISO 8601) by when it is
     wanted."""
 
@@ -401,12 +406,13 @@ async def drop_version(asked: Asked[NoQuery, None]) -> VersionsView:
     return await list_versions(asked)
 
 
-async def read_shown(asked: Asked[ShownQuery, None]) -> Shown:
+async def read_shown_item(asked: Asked[ShownQuery, None]) -> ShownItem:
     """What somebody is shown."""
     key, query = _key(asked), asked.query
     version = await asked.app.publications.version(key, query.version)
-    fields = resolved(kind_of(key.kind), body_of(version.body), query.locale, query.channel)
-    return Shown(*key, version.number, fields)
+    locale = locale_name(query.locale) if query.locale else ""
+    fields = resolved(kind_of(key.kind), body_of(version.body), locale, query.channel)
+    return ShownItem(*key, version.number, fields)
 
 
 async def read_item_uses(asked: Asked[NoQuery, None]) -> ContentUses:
@@ -434,7 +440,7 @@ async def list_approvals(asked: Asked[NoQuery, None]) -> ApprovalsView:
     return ApprovalsView(list(map(_approval, await asked.app.contents.approvals(key))))
 
 
-async def add_note(asked: Asked[NoQuery, NoteBody]) -> NoteView:
+async def add_note(asked: Asked[NoQuery, ContentNoteBody]) -> NoteView:
     """Say something of an item, or ask for something."""
     body = asked.body
     due_ms = None if body.due is None else past_instant(body.due, "due")
@@ -577,7 +583,12 @@ OPERATIONS = (
         CLASH,
     ),
     operation(
-        "GET", f"{ITEM}/shown", "What somebody of a locale is shown on a channel.", read_shown, Shown, query=ShownQuery
+        "GET",
+        f"{ITEM}/shown",
+        "What somebody of a locale is shown on a channel.",
+        read_shown_item,
+        ShownItem,
+        query=ShownQuery,
     ),
     operation("GET", f"{ITEM}/uses", "Who stands on an item.", read_item_uses, ContentUses),
     operation(
@@ -599,7 +610,7 @@ OPERATIONS = (
         add_note,
         NoteView,
         Scope.ADMIN,
-        body=NoteBody,
+        body=ContentNoteBody,
         status=201,
     ),
     operation(

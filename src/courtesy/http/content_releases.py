@@ -39,14 +39,14 @@ ZIP = "application/zip"
 ReleaseName = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
-class MemberBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReleaseMemberBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An item, as kind/name, and whether the release publishes or withdraws it."""
 
     item: Annotated[str, Meta(max_length=201)]
     change: Change = Change.PUBLISH
 
 
-class MemberView(msgspec.Struct, frozen=True):
+class ReleaseMember(msgspec.Struct, frozen=True):
     """An item of a release. `revision` is fixed when the release is scheduled, and null before."""
 
     item: str
@@ -57,7 +57,7 @@ class MemberView(msgspec.Struct, frozen=True):
 class ReleaseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be in a release."""
 
-    items: Annotated[tuple[MemberBody, ...], Meta(max_length=MEMBERS_MAX)]
+    items: Annotated[tuple[ReleaseMemberBody, ...], Meta(max_length=MEMBERS_MAX)]
     title: Short = ""
 
 
@@ -68,7 +68,7 @@ class ReleaseView(msgspec.Struct, frozen=True):
     name: str
     title: str
     state: ReleaseState
-    items: list[MemberView]
+    items: list[ReleaseMember]
     at: str | None
     settled: str | None
     findings: list[ItemFinding]
@@ -137,7 +137,7 @@ class ContentImport(msgspec.Struct, frozen=True):
 
 
 def _release(release: Release) -> ReleaseView:
-    members = [MemberView(str(each.key), each.change, each.revision) for each in release.members]
+    members = [ReleaseMember(str(each.key), each.change, each.revision) for each in release.members]
     findings = [ItemFinding(each.item, each.finding) for each in kept_by(release)]
     return ReleaseView(
         release.name,
@@ -338,7 +338,7 @@ OPERATIONS = (
         Scope.ADMIN,
         (Code.CONFLICT, Code.UNREADABLE, Code.TOO_LARGE),
         query=ImportQuery,
-        request={"required": True, "content": {ZIP: _FILE}},
+        request={"required": True, "content": {"application/octet-stream": _FILE}},
         doc="An archive as the export makes it. All of it or nothing, and nothing is published. Twice is once.",
     ),
 )

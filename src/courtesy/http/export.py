@@ -19,6 +19,7 @@ from courtesy.http.requests import RequestLineView, RequestView
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.export import FORMAT
 from courtesy.runtime.export_page import page
+from courtesy.runtime.offer_view import GrantView, RedemptionView
 
 
 class ExportFormat(StrEnum):
@@ -153,6 +154,8 @@ class PersonExport(msgspec.Struct, frozen=True):
     effects: list[ExportedEffect]
     permits: list[PermitView]
     sends: list[SendView]
+    grants: list[GrantView]
+    redemptions: list[RedemptionView]
     recipients: list[ToldRecipientView]
     held: list[ExportedHeld]
 

@@ -38,7 +38,7 @@ class MailQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: str = ""
 
 
-class TakenView(msgspec.Struct, frozen=True):
+class ReportTakenView(msgspec.Struct, frozen=True):
     """How many reports were in it, and how many of them are news about messages of ours."""
 
     reports: int
@@ -94,15 +94,15 @@ async def _destination(app: App, ticket: Ticket) -> str | None:
     return None
 
 
-async def take_mail(asked: Asked[MailQuery, None]) -> TakenView:
+async def take_mail(asked: Asked[MailQuery, None]) -> ReportTakenView:
     """Take in returned mail: a bounce, a complaint, an automatic answer."""
     app = asked.app
     returned = Returned(await _body(asked), asked.query.to, app.clock.now_ms())
     found = outcomes_of(returned, app.tokens.token_key)
-    return TakenView(len(found), await app.feedback.report(found))
+    return ReportTakenView(len(found), await app.feedback.report(found))
 
 
-async def take_report(asked: Asked[AnyQuery, None]) -> TakenView:
+async def take_report(asked: Asked[AnyQuery, None]) -> ReportTakenView:
     """Take in what a provider reports of the messages of a connection, once it is certain that it is the provider."""
     app, name = asked.app, asked.path["name"]
     await app.catalog.refresh()
@@ -112,7 +112,7 @@ async def take_report(asked: Asked[AnyQuery, None]) -> TakenView:
         raise CourtesyError(Code.NOT_FOUND, f"nothing named {name!r:.120} is connected that is reported of")
     headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in headers_of(asked).items()}
     found = await reporter.told(Received(headers, await _body(asked)), connection.config)
-    return TakenView(len(found), await app.feedback.report(found))
+    return ReportTakenView(len(found), await app.feedback.report(found))
 
 
 async def _body(asked: Asked[Any, Any]) -> bytes:
@@ -162,7 +162,7 @@ OPERATIONS = (
         query=MailQuery,
         scope=Scope.ADMIN,
         request={"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}},
-        answer=TakenView,
+        answer=ReportTakenView,
     ),
     Operation(
         "POST",
@@ -174,7 +174,7 @@ OPERATIONS = (
         query=AnyQuery,
         web=True,
         request={"required": True, "content": {"application/json": {"schema": {}}}},
-        answer=TakenView,
+        answer=ReportTakenView,
         codes=(Code.NOT_FOUND, Code.UNAUTHENTICATED, Code.UNREADABLE, Code.INVALID),
         path_docs={"name": "The connection."},
     ),

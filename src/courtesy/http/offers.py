@@ -14,12 +14,12 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
 from courtesy.http.wire import BadBody, read
 from courtesy.offer.deciding import Circumstances, Granted, Offer
-from courtesy.offer.redeeming import HINT, SAID, Cause, Refused, has_room
-from courtesy.offer.rows import Grant, Redemption
-from courtesy.offer.terms import MICROS, Money, OfferTerms, SharedCode, Value, currency_of
+from courtesy.offer.redeeming import HINT, SAID, OfferCause, Refused, has_room
+from courtesy.offer.terms import MICROS, OfferTerms, currency_of
 from courtesy.runtime.app import App
-from courtesy.runtime.catalog import OFFER, Scope
+from courtesy.runtime.catalog import Scope
 from courtesy.runtime.offer_desk import Named
+from courtesy.runtime.offer_view import GrantView, RedemptionView, grant_view, redemption_view
 
 CODES_BYTES_MAX = 50 * 1024 * 1024
 WAIT_S = 120.0
@@ -81,21 +81,6 @@ class GrantBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: Word = ""
 
 
-class GrantView(msgspec.Struct, frozen=True):
-    """That somebody may redeem an offer. `code`: to be shown to them, null when it is redeemed by who they are.
-    `ended`: how it ended before it was used up, null while it did not."""
-
-    number: int
-    offer: str
-    version: int
-    value: Value
-    code: str | None
-    granted: str
-    expires: str | None
-    redeemed_count: int
-    ended: str | None
-
-
 class GrantedView(msgspec.Struct, frozen=True):
     """The grant that they hold; `is_new`: whether they did not before. When it is refused, `cause` says why, `said` in
     words for the customer."""
@@ -103,28 +88,12 @@ class GrantedView(msgspec.Struct, frozen=True):
     granted: bool
     is_new: bool
     grant: GrantView | None
-    cause: Cause | None
+    cause: OfferCause | None
     said: str
     hint: str
 
 
-class RedemptionView(msgspec.Struct, frozen=True):
-    """That an offer was redeemed. `amount`: what it took off or was worth, null when nobody said. `given_back`: when it
-    was undone."""
-
-    number: int
-    offer: str
-    grant: int | None
-    code: str
-    at: str
-    amount: Money | None
-    order: str
-    by: str
-    where: str
-    given_back: str | None
-
-
-class HeldView(msgspec.Struct, frozen=True):
+class OfferHoldings(msgspec.Struct, frozen=True):
     """All that a person was granted and has redeemed."""
 
     grants: list[GrantView]
@@ -153,56 +122,17 @@ class AddedView(msgspec.Struct, frozen=True):
     pool: PoolView
 
 
-def money_of(micros: int, currency: str) -> Money | None:
-    """An amount as people read it; None in no currency."""
-    return Money(micros / MICROS, currency) if currency else None
-
-
-def grant_view(grant: Grant, app: App) -> GrantView:
-    """A grant, with the code that goes with it."""
-    offer = app.offers.now().get(grant.offer)
-    code = None if grant.code is None else grant.code.shown
-    if offer is not None and isinstance(offer.terms.codes, SharedCode):
-        code = offer.terms.codes.code
-    return GrantView(
-        grant.number,
-        grant.offer,
-        grant.version,
-        grant.value,
-        code,
-        to_iso(grant.granted_ms),
-        None if grant.expires_ms is None else to_iso(grant.expires_ms),
-        grant.redeemed_count,
-        None if grant.ended is None else str(grant.ended),
-    )
-
-
 def granted_view(found: Granted | Refused, app: App) -> GrantedView:
     """What became of asking for a grant."""
     if isinstance(found, Refused):
         said = f"{SAID[found.cause]} {found.detail}".strip()
         return GrantedView(False, False, None, found.cause, said, HINT[found.cause])
-    return GrantedView(True, found.is_new, grant_view(found.grant, app), None, "", "")
+    return GrantedView(True, found.is_new, grant_view(found.grant, app.offers.now()), None, "", "")
 
 
-def redemption_view(each: Redemption) -> RedemptionView:
-    """A redemption."""
-    return RedemptionView(
-        each.number,
-        each.offer,
-        each.grant,
-        each.code,
-        to_iso(each.at_ms),
-        money_of(each.micros, each.currency),
-        each.order,
-        each.by,
-        each.where,
-        None if each.given_back_ms is None else to_iso(each.given_back_ms),
-    )
-
-
-def _offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
-    definition, terms = app.catalog.now.revisions[OFFER, offer.name], offer.terms
+def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
+    """An offer as it is defined, and how many there are of it."""
+    (changed_ms, changed_by), terms = app.offers.changed(offer.name), offer.terms
     return OfferView(
         offer.name,
         offer.version,
@@ -218,22 +148,22 @@ def _offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
         tally.spent_micros / MICROS,
         tally.held_micros / MICROS,
         currency_of(terms.value),
-        to_iso(definition.changed_ms),
-        definition.changed_by,
+        to_iso(changed_ms),
+        changed_by,
     )
 
 
 async def _view_of(app: App, name: str) -> OfferView:
-    await app.catalog.refresh()
+    await app.offers.latest()
     offer = app.offers.get(name)
-    return _offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
+    return offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
 
 
 async def list_offers(asked: Asked[NoQuery, None]) -> OffersView:
     """All offers."""
     app = asked.app
     offers, tallies = await app.offers.latest(), await app.offer_desk.tallies()
-    views = [_offer_view(app, each, tallies.get(name) or OfferTally(name)) for name, each in sorted(offers.items())]
+    views = [offer_view(app, each, tallies.get(name) or OfferTally(name)) for name, each in sorted(offers.items())]
     return OffersView(views)
 
 
@@ -263,11 +193,13 @@ async def grant_offer(asked: Asked[NoQuery, GrantBody]) -> GrantedView:
     return granted_view(found, asked.app)
 
 
-async def read_held(asked: Asked[NoQuery, None]) -> HeldView:
+async def read_held(asked: Asked[NoQuery, None]) -> OfferHoldings:
     """What a person was granted and has redeemed."""
     grants, redemptions = await asked.app.offer_desk.held(Named(asked.path["kind"], asked.path["value"]))
-    await asked.app.catalog.refresh()
-    return HeldView([grant_view(each, asked.app) for each in grants], [*map(redemption_view, redemptions)])
+    await asked.app.offers.latest()
+    return OfferHoldings(
+        [grant_view(each, asked.app.offers.now()) for each in grants], [*map(redemption_view, redemptions)]
+    )
 
 
 def pool_view(pool: CodePool) -> PoolView:
@@ -300,6 +232,7 @@ async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
 
 NAME = {"name": "Its name, percent-encoded."}
 _GONE = (Code.NOT_FOUND,)
+_FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 def _admin(method: str, path: str, summary: str, handle: Any, answer: Any, **more: Any) -> Operation:
@@ -351,7 +284,7 @@ OPERATIONS = (
         "List what a person was granted, and what they redeemed.",
         read_held,
         scope=Scope.READ,
-        answer=HeldView,
+        answer=OfferHoldings,
         codes=_GONE,
         path_docs=PERSON_PATH,
     ),
@@ -364,6 +297,6 @@ OPERATIONS = (
         AddedView,
         codes=(Code.UNREADABLE, Code.TOO_LARGE),
         doc="A code that is in any pool already is left out. Codes are given out in this order, each once.",
-        request={"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}},
+        request={"required": True, "content": {"text/plain": _FILE, "application/octet-stream": _FILE}},
     ),
 )

@@ -10,22 +10,19 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http.offers import (
     GrantedView,
-    GrantView,
     Identifying,
-    RedemptionView,
     RequestId,
     Word,
-    grant_view,
     granted_view,
-    redemption_view,
 )
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.offer.deciding import Circumstances
-from courtesy.offer.redeeming import HINT, SAID, Cause, Refused
+from courtesy.offer.redeeming import HINT, SAID, OfferCause, Refused
 from courtesy.offer.terms import Money, Name, Value
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.clienteling import Next, Reply
 from courtesy.runtime.offer_desk import Named, Shown
+from courtesy.runtime.offer_view import GrantView, RedemptionView, grant_view, redemption_view
 
 NEXT_MAX = 50
 
@@ -57,7 +54,7 @@ class RedeemedView(msgspec.Struct, frozen=True):
     redemption: RedemptionView | None
     value: Value | None
     title: str
-    cause: Cause | None
+    cause: OfferCause | None
     said: str
     hint: str
 
@@ -148,7 +145,7 @@ def _next_view(each: Next, asked: Asked[Any, Any]) -> NextOffer:
         terms.terms,
         terms.value if each.grant is None else each.grant.value,
         dict(each.look),
-        None if each.grant is None else grant_view(each.grant, asked.app),
+        None if each.grant is None else grant_view(each.grant, asked.app.offers.now()),
         None if each.stage is None else each.stage.name.lower(),
         each.instead_of or None,
     )

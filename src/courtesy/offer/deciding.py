@@ -6,6 +6,7 @@ with what to write. So what it decides holds: no more is promised than there is,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,10 +17,11 @@ from courtesy.base.ids import PersonId, Position
 from courtesy.offer.codes import OwnCode
 from courtesy.offer.redeeming import (
     Case,
-    Cause,
+    OfferCause,
     Redeemable,
     Refused,
     bound_micros,
+    budget_left,
     grant_refusal,
     verdict,
 )
@@ -180,8 +182,17 @@ class Book:
         self._facts = facts
         self._offers = offers
         self._now_ms = now_ms
-        self._grants = {each.number: each for each in facts.grants}
-        self._redemptions = {each.number: each for each in facts.redemptions}
+        self._grants: dict[int, Grant] = {}
+        self._redemptions: dict[int, Redemption] = {}
+        # Some hundred acts are decided on what belongs to as many people: nothing is looked for among all of it.
+        self._granted_to: defaultdict[tuple[str, PersonId | None], set[int]] = defaultdict(set)
+        self._redeemed_by: defaultdict[tuple[str, PersonId | None], set[int]] = defaultdict(set)
+        self._grant_asked: dict[str, int] = {}
+        self._redemption_asked: dict[str, int] = {}
+        for grant in facts.grants:
+            self._index_grant(grant)
+        for redemption in facts.redemptions:
+            self._index_redemption(redemption)
         self._tallies = dict(facts.tallies)
         self._by_code = {each.code.key: each.number for each in facts.grants if each.code is not None}
         self._shared = {code: each for each in offers.values() if (code := each.terms.shared_code) is not None}
@@ -210,19 +221,30 @@ class Book:
         return self._tallies.get(offer) or OfferTally(offer)
 
     def _theirs(self, offer: str, people: Collection[PersonId]) -> list[Grant]:
-        return [each for _, each in sorted(self._grants.items()) if each.offer == offer and each.person in people]
+        numbers = (number for person in people for number in self._granted_to[offer, person])
+        return [self._grants[number] for number in sorted(numbers)]
 
     def _redeemed_count(self, offer: str, people: Collection[PersonId]) -> int:
-        return sum(
-            each.offer == offer and each.person in people and each.given_back_ms is None
-            for each in self._redemptions.values()
-        )
+        numbers = (number for person in people for number in self._redeemed_by[offer, person])
+        return sum(self._redemptions[number].given_back_ms is None for number in numbers)
+
+    def _index_grant(self, grant: Grant) -> None:
+        self._grants[grant.number] = grant
+        self._granted_to[grant.offer, grant.person].add(grant.number)
+        if grant.request is not None:
+            self._grant_asked[grant.request] = grant.number
+
+    def _index_redemption(self, redemption: Redemption) -> None:
+        self._redemptions[redemption.number] = redemption
+        self._redeemed_by[redemption.offer, redemption.person].add(redemption.number)
+        if redemption.request is not None:
+            self._redemption_asked[redemption.request] = redemption.number
 
     # -- granting
 
     def grant(self, ask: GrantAsk) -> Granted | Refused | Conflict:
         """Let somebody have an offer. Who holds it already keeps what they hold."""
-        known = next((each for each in self._grants.values() if each.request == ask.request), None)
+        known = self._grants.get(self._grant_asked.get(ask.request, 0))
         if known is not None:
             is_same = known.offer == ask.offer.name and known.person in ask.who.people
             return Granted(known, is_new=False) if is_same else Conflict(ask.request)
@@ -234,13 +256,13 @@ class Book:
             return Granted(held, is_new=False)
         terms = ask.offer.terms
         cause = grant_refusal(terms, self.tally(offer), theirs, redeemed_count, self._now_ms, again=ask.again)
-        if cause is not None and cause is not Cause.USED_UP:
+        if cause is not None and cause is not OfferCause.USED_UP:
             return Refused(cause)
         if not ask.is_eligible:
-            return Refused(Cause.NOT_ELIGIBLE)
+            return Refused(OfferCause.NOT_ELIGIBLE)
         code = self._code_for(ask)
         if cause is not None or (code is None and terms.needs_grant):
-            return Refused(Cause.USED_UP)
+            return Refused(OfferCause.USED_UP)
         if code is not None and isinstance(terms.codes, PoolCode):
             self.taken[code.key] = terms.codes.pool
         return Granted(self._put_grant(ask, code), is_new=True)
@@ -257,7 +279,9 @@ class Book:
         codes = ask.offer.terms.codes
         if isinstance(codes, PoolCode):
             free = self._facts.free.get(codes.pool, [])
-            return next((each for each in free if each.key not in self.taken), None)
+            while free and free[0].key in self.taken:
+                free.pop(0)
+            return free[0] if free else None
         return ask.code if isinstance(codes, MintedCode) else None
 
     def _put_grant(self, ask: GrantAsk, code: OwnCode | None) -> Grant:
@@ -288,9 +312,9 @@ class Book:
 
     def redeem(self, ask: RedeemAsk) -> Redeemed | Refused | Conflict:
         """Redeem, if that is good now."""
-        known = next((each for each in self._redemptions.values() if each.request == ask.request), None)
+        known = self._redemptions.get(self._redemption_asked.get(ask.request, 0))
         if known is not None and known.given_back_ms is not None:
-            return Refused(Cause.GIVEN_BACK)
+            return Refused(OfferCause.GIVEN_BACK)
         if known is not None:
             is_same = (not ask.code or known.code == ask.code) and (ask.offer is None or known.offer == ask.offer.name)
             is_theirs = ask.who is None or known.person is None or known.person in ask.who.people
@@ -303,7 +327,7 @@ class Book:
         if grant is not None and grant.person is not None:
             owners = self._facts.one_with.get(grant.person, (grant.person,))
             if people and people[0] not in owners:
-                return Refused(Cause.SOMEBODY_ELSES)
+                return Refused(OfferCause.SOMEBODY_ELSES)
             people = owners
         elif grant is None and people:
             grant = self._best(self._theirs(offer.name, people))
@@ -336,7 +360,7 @@ class Book:
                     self._end(each, End.SPARE, EXPIRED, ask.circumstances)
         return self._redeemed(redemption, is_new=True)
 
-    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | Cause:
+    def _meant(self, ask: RedeemAsk, grant: Grant | None) -> Offer | OfferCause:
         """The offer that is to be redeemed, or why none is."""
         offer = ask.offer
         if ask.code:
@@ -344,13 +368,13 @@ class Book:
             if grant is not None:
                 found = self._offers.get(grant.offer)
                 if found is None:
-                    return Cause.WITHDRAWN
+                    return OfferCause.WITHDRAWN
             if found is None:
-                return Cause.NOT_GIVEN if ask.code in self._facts.in_pools else Cause.UNKNOWN
+                return OfferCause.NOT_GIVEN if ask.code in self._facts.in_pools else OfferCause.UNKNOWN
             if offer is not None and offer.name != found.name:
-                return Cause.UNKNOWN
+                return OfferCause.UNKNOWN
             return found
-        return Cause.UNKNOWN if offer is None else offer
+        return OfferCause.UNKNOWN if offer is None else offer
 
     def _redeemed(self, redemption: Redemption, *, is_new: bool) -> Redeemed:
         grant, offer = self._grants.get(redemption.grant or 0), self._offers.get(redemption.offer)
@@ -406,11 +430,18 @@ class Book:
         self._count(undone.offer, redeemed=-1, given_back=1, spent_micros=-undone.micros)
         grant = self._grants.get(undone.grant or 0)
         if grant is not None:
-            grant = replace(grant, redeemed_count=grant.redeemed_count - 1)
-            self._set_grant(grant)
-            if grant.is_held:
-                self._count(grant.offer, held=1, held_micros=grant.held_micros)
+            self._hold_again(replace(grant, redeemed_count=grant.redeemed_count - 1))
         return self._redeemed(undone, is_new=True)
+
+    def _hold_again(self, grant: Grant) -> None:
+        """Keep for a grant what was kept for it before its redemption was undone: the piece that this has freed, and as
+        much of the budget as is left, which others may have had meanwhile."""
+        if grant.is_held:
+            offer, most = self._offers.get(grant.offer), bound_micros(grant.value)
+            left = most if offer is None else budget_left(offer.terms, self.tally(grant.offer), most)
+            grant = replace(grant, held_micros=min(most, left))
+            self._count(grant.offer, held=1, held_micros=grant.held_micros)
+        self._set_grant(grant)
 
     def note(self, ask: NoteAsk) -> None:
         """Note what was done. What somebody who declines holds of the offer, unredeemed, may be had by others."""
@@ -441,13 +472,13 @@ class Book:
 
     def _set_grant(self, grant: Grant, place: int | None = None) -> None:
         """Keep a grant as it is now. `place`: of the event with which it came, among those told."""
-        self._grants[grant.number] = grant
+        self._index_grant(grant)
         self.changed_grants.setdefault(grant.number, -1)
         if place is not None:
             self.changed_grants[grant.number] = place
 
     def _set_redemption(self, redemption: Redemption, place: int) -> None:
-        self._redemptions[redemption.number] = redemption
+        self._index_redemption(redemption)
         if redemption.given_back_ms is not None:
             self.changed_redemptions.setdefault(redemption.number, -1)
         else:

@@ -127,7 +127,9 @@ def _add(marks: Marks, key: str, mark: Mark) -> None:
 def _trim(marks: Marks) -> None:
     """Keep the latest. A key that was dropped comes back only with a mark that is later than all that it had, so
     nothing is missing of it that counts."""
-    if len(marks) > MARKS_MAX:
+    if len(marks) == MARKS_MAX + 1:
+        del marks[min(marks, key=lambda key: (marks[key], key))]
+    elif len(marks) > MARKS_MAX:
         for key in nsmallest(len(marks) - MARKS_MAX, marks, key=lambda key: (marks[key], key)):
             del marks[key]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from courtesy.base.time import Clock, SystemClock
 from courtesy.channel.carriers import make_reporters
 from courtesy.channel.email.provider import Reporter
-from courtesy.content.wording import compile_item
+from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
-from courtesy.content.finding import Finding, Severity, error
+from courtesy.content.findings import Check, Finding, Severity, error
 from courtesy.content.items import ItemKey, key_of, locales, references
 from courtesy.content.kinds import kind_of
 from courtesy.content.release import (
@@ -325,12 +325,12 @@ async def _live_digest(reading: ContentReading, item: Item) -> bytes | None:
 def _unfit(item: Item, member: Member) -> Iterator[Finding]:
     """Why an item can't be published or withdrawn, whatever it says."""
     if item.state is ItemState.ARCHIVED:
-        yield error("archived", "it is archived", hint="restore it first")
+        yield error(Check.STATE, "it is archived", hint="restore it first")
     elif member.change is Change.WITHDRAW and item.live is None:
-        yield error("not_published", f"it is not published: it is {item.state}")
+        yield error(Check.STATE, f"it is not published: it is {item.state}")
     elif member.revision is not None and (item.live_revision or 0) > member.revision:
         meanwhile = f"revision {item.live_revision} was published meanwhile"
-        yield error("superseded", f"expected to publish revision {member.revision}, {meanwhile}")
+        yield error(Check.SUPERSEDED, f"expected to publish revision {member.revision}, {meanwhile}")
 
 
 async def _live_versions(reading: ContentReading, candidates: Sequence[Candidate]) -> dict[ItemKey, Version]:
@@ -364,7 +364,7 @@ async def _used(
     return found
 
 
-_NOT_TO_COMPILE = frozenset({"circle", "not_published", "archived"})
+_NOT_TO_COMPILE = frozenset({Check.CIRCLE, Check.REFERENCE, Check.STATE})
 
 
 def _compilable(candidates: Sequence[Candidate], found: Sequence[Trouble]) -> list[Candidate]:

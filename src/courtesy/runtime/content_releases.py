@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.time import HOUR_MS, Clock, to_iso
-from courtesy.content.finding import Finding
+from courtesy.content.findings import Finding
 from courtesy.content.release import Change, Trouble
 from courtesy.engine.content import (
     RELEASE,

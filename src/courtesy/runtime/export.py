@@ -14,11 +14,13 @@ from courtesy.engine.outbox import EffectReading
 from courtesy.engine.permit import PermitFilter
 from courtesy.engine.request import RequestFilter
 from courtesy.identity.resolve import Link
+from courtesy.offer.deciding import Offer
 from courtesy.person.record import Record
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
 from courtesy.runtime.ledger import Ledger, Read
+from courtesy.runtime.offer_view import GrantView, RedemptionView, grant_view, redemption_view
 from courtesy.runtime.people import GROUP, People, event_view, link_view
 from courtesy.runtime.permit_view import judged_view, permit_view
 from courtesy.runtime.propagation import Propagation
@@ -93,6 +95,8 @@ class Exports:
             "effects": await self._effects(people),
             "permits": [permit_view(each) for each in await self._engine.permits(_permits_of(people), None, ALL)],
             "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
+            "grants": [_plain(grant_view(each, NO_OFFERS)) for each in await self._engine.grants_of(people)],
+            "redemptions": [_plain(redemption_view(each)) for each in await self._engine.redemptions_of(people)],
             "recipients": await self._propagation.told_of(people),
             "held": [_held_view(each, names) for each in held],
         }
@@ -115,6 +119,14 @@ class Exports:
     async def _effects(self, people: Iterable[PersonId]) -> list[Document]:
         effects = [each for person in people for each in await self._engine.effects(person, ALL)]
         return [_effect(each) for each in sorted(effects, key=lambda each: (each.created_ms, each.key))]
+
+
+NO_OFFERS: Mapping[str, Offer] = {}
+
+
+def _plain(view: GrantView | RedemptionView) -> Document:
+    plain: Document = msgspec.to_builtins(view)
+    return plain
 
 
 def _permits_of(people: Iterable[PersonId]) -> PermitFilter:

@@ -164,7 +164,8 @@ class Feedback:
             told |= {"slot": int(outcome.event_id.split("-")[2])} if outcome.reporter == "links" else {}
             reason = str(verdict.verdict)
         at_ms = min(outcome.at_ms, now_ms)
-        once = f"{known.key.hex()}-{outcome.kind}-{outcome.event_id or f'{outcome.reporter}-{outcome.at_ms}'}"
+        # A report without an id of its own counts once for each thing that it tells, however often it comes.
+        once = f"{known.key.hex()}-{outcome.kind}-{outcome.event_id or outcome.reporter}"
         key = message_key(SYSTEM_SOURCE, once)
         record = system_record(known.effect.person, key, Told(name, told, at_ms, f"feedback-{key.hex()}"), now_ms)
         fate = MessageFate(known.each.message.campaign, known.each.channel, str(outcome.kind), reason)

@@ -87,7 +87,7 @@ class OfferDesk:
         Raises CourtesyError: NOT_FOUND for an offer or a person that is not known, CONFLICT for a request that had
         asked for something else.
         """
-        await self._catalog.refresh()
+        await self._offers.latest()
         offer = self._offers.get(name)
         one = await self._who(who)
         is_eligible = await self._eligibility.is_for(offer, who.kind, who.value)
@@ -102,7 +102,7 @@ class OfferDesk:
         Raises CourtesyError: INVALID when neither an offer nor a code is shown, else as `grant`; a code that is not
         known is refused.
         """
-        await self._catalog.refresh()
+        await self._offers.latest()
         code = normalised(shown.code)
         if not (code or shown.offer):
             raise CourtesyError(Code.INVALID, "expected a `code`, or an `offer` and whose it is", place="code")
@@ -128,7 +128,7 @@ class OfferDesk:
     ) -> bool:
         """Note what was done about an offer with a person, by the name of its event, once for each request; whether it
         is news. Who declines gives back what they hold. Raises CourtesyError(NOT_FOUND)."""
-        await self._catalog.refresh()
+        await self._offers.latest()
         ask = NoteAsk(event, self._offers.get(name), await self._who(who), request or _made(), circumstances)
         return await self._ledger.note(ask)
 

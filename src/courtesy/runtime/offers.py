@@ -1,4 +1,5 @@
-"""Offers as they are defined: the one place that knows where terms come from."""
+"""Offers as they are now: the one place that knows where terms come from. They are published items of content of the
+kind `offer`, or definitions; of the same name the item counts."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from courtesy.engine.contract import Engine
 from courtesy.offer.deciding import Offer
 from courtesy.offer.terms import OfferTerms, currency_of
 from courtesy.runtime.catalog import OFFER, CatalogCache, check_name
+from courtesy.runtime.offer_items import OfferItems
 from courtesy.runtime.segments import Segments
 from courtesy.segment import tree
 from courtesy.segment.parsing import parse
@@ -21,24 +23,38 @@ class Offers:
         self._engine = engine
         self._catalog = catalog
         self._segments = segments
+        self._items = OfferItems(engine)
         self._known: Mapping[str, Offer] = {}
         self._version = -1
 
     def now(self) -> Mapping[str, Offer]:
         """All offers by name, as this process knows them."""
-        defined = self._catalog.now
-        if defined.version != self._version:
-            self._known = {
-                name: Offer(name, defined.revisions[OFFER, name].revision, terms)
-                for name, terms in defined.offers.items()
-            }
-            self._version = defined.version
+        if self._catalog.now.version != self._version:
+            self._gather()
         return self._known
 
     async def latest(self) -> Mapping[str, Offer]:
-        """All offers by name, by all that was defined before the call."""
+        """All offers by name, by all that was defined or published before the call."""
         await self._catalog.refresh()
+        if await self._items.refresh():
+            self._gather()
         return self.now()
+
+    def _gather(self) -> None:
+        defined = self._catalog.now
+        known = {
+            name: Offer(name, defined.revisions[OFFER, name].revision, terms) for name, terms in defined.offers.items()
+        }
+        self._known = known | {name: offer for name, (offer, _) in self._items.now.items()}
+        self._version = defined.version
+
+    def changed(self, name: str) -> tuple[int, str]:
+        """When an offer that there is became as it is (ms UTC), and by whom."""
+        if name in self._items.now:
+            _, version = self._items.now[name]
+            return version.published_ms, version.published_by
+        definition = self._catalog.now.revisions[OFFER, name]
+        return definition.changed_ms, definition.changed_by
 
     def get(self, name: str) -> Offer:
         """An offer. Raises CourtesyError(NOT_FOUND)."""
@@ -54,14 +70,15 @@ class Offers:
     async def define(self, name: str, terms: OfferTerms, by: str) -> Offer:
         """Create or change an offer. What is granted keeps the value that it was granted with.
 
-        Raises CourtesyError: INVALID for terms that can't hold; CONFLICT for a shared code that another offer has, or
-        another currency than that in which its budget was counted so far.
+        Raises CourtesyError: INVALID for terms that can't hold; CONFLICT for one that is an item of content, for a
+        shared code that another offer has, or another currency than that in which its budget was counted so far.
         """
         check_name(name)
         if "\t" in name:
             raise CourtesyError(Code.INVALID, "expected a name without a tab", place="name")
         terms = terms.checked()
         offers = await self.latest()
+        self._refuse_item(name)
         if terms.eligibility:
             self._check_eligibility(terms.eligibility)
         _check_beside(name, terms, offers)
@@ -79,8 +96,9 @@ class Offers:
     async def remove(self, name: str, by: str) -> None:
         """Remove an offer. Raises CourtesyError: NOT_FOUND, and CONFLICT for one of which there is anything; withdraw
         that."""
-        await self._catalog.refresh()
+        await self.latest()
         self.get(name)
+        self._refuse_item(name)
         if any(each.offer == name for each in await self._engine.offer_tallies()):
             raise CourtesyError(
                 Code.CONFLICT, f"the offer {name!r:.120} was granted or redeemed", hint="set `withdrawn` to true"
@@ -89,6 +107,15 @@ class Offers:
         if users:
             raise CourtesyError(Code.CONFLICT, f"{name!r:.120} is the fallback of {users[0]!r:.120}")
         await self._catalog.remove_offer(name, by)
+
+    def _refuse_item(self, name: str) -> None:
+        if name in self._items.now:
+            raise CourtesyError(
+                Code.CONFLICT,
+                f"the offer {name!r:.120} is an item of content",
+                hint="change, publish and withdraw it there",
+                place="name",
+            )
 
     def _check_eligibility(self, text: str) -> None:
         try:

@@ -1,4 +1,5 @@
-"""One process of a running server: folds, dispatches, sends, or fills the lake. Started by the supervisor, ends with it."""
+"""One process of a running server: folds, dispatches, sends, or fills the lake. Started by the supervisor, ends with
+it."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.content.wording import compile_item
+from courtesy.content.compiling import compile_item
 from courtesy.delivery.pacing import Pacing
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
@@ -222,7 +223,8 @@ async def _keep_segments(
 
     settler = Settler(engine, queries, catalog, clock)
     try:
-        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler)
+        counting = None if archive is None else queries
+        builder = SegmentBuilder(engine, History(engine, archive), catalog, clock, settler, counting)
         await asyncio.gather(builder.run(stop), settler.run(stop))
     finally:
         if archive is not None:

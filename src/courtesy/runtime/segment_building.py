@@ -1,17 +1,19 @@
 """Making a new segment ready: what happened before it was defined is counted for it, once, and everybody is looked at.
 
 A segment that is defined while the log ends at position X counts events beyond X as they come. What lies up to X is
-counted here, person by person, from history, and reaches the fold as COUNTED records under a key of their own: so each
-event counts exactly once, whatever is repeated or breaks off. When all are in the log the segment is *ready*: from then
-on whoever does anything is looked at, and a timer wakes everybody else.
+counted here and reaches the fold as COUNTED records under a key of their own: so each event counts exactly once,
+whatever is repeated or breaks off. It is counted in the lake, for everybody at once; for those whose events were moved
+by a repair, and where there is no lake, person by person from history. When all are in the log the segment is *ready*:
+from then on whoever does anything is looked at, and a timer wakes everybody else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -21,7 +23,7 @@ from courtesy.base.time import Clock
 from courtesy.engine.contract import AppendBatch, Engine, StorageFull, Unavailable
 from courtesy.engine.segment import SegmentStage, SegmentState
 from courtesy.identity.resolve import Changes
-from courtesy.person.marks import Mark
+from courtesy.person.marks import Mark, Marks
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, counted_payload, input_of
 from courtesy.person.state import PersonState, decode_state
 from courtesy.person.step import WAKE, Occurred
@@ -31,6 +33,9 @@ from courtesy.runtime.segment_settling import Settler
 from courtesy.segment.definition import SegmentDefinition
 from courtesy.segment.live.settled import settled_conditions
 from courtesy.segment.live.watch import Tally, patterns_in_force
+
+if TYPE_CHECKING:
+    from courtesy.runtime.segment_query import SegmentQueries
 
 PEOPLE_PAGE = 500
 WAKE_PAGE = 5_000
@@ -50,13 +55,16 @@ class SegmentBuilder:
         catalog: CatalogCache,
         clock: Clock,
         settler: Settler | None = None,
+        queries: Callable[[], SegmentQueries] | None = None,
         *,
         people_page: int = PEOPLE_PAGE,
         wait_s: float = WAIT_S,
     ) -> None:
-        """`settler`: settles what a segment asks of others, before it is ready; None where none does. `people_page`:
-        people counted in one append; `wait_s`: how long it waits before it looks again how far others are."""
+        """`settler`: settles what a segment asks of others, before it is ready; None where none does. `queries`: asks
+        the lake; None where there is none. `people_page`: people counted in one append; `wait_s`: how long it waits
+        before it looks again how far others are."""
         self._settler = settler
+        self._queries = queries
         self._people_page = people_page
         self._wait_s = wait_s
         self._engine = engine
@@ -125,7 +133,8 @@ class SegmentBuilder:
         for since, keys in groupby(missing, key=lambda each: each[0]):
             if since:
                 await self._folded_up_to(since)
-                await self._count_up_to(since, Tally(segment, {key for _, key in keys}, self._catalog.now.source_names))
+                tally = Tally(segment, {key for _, key in keys}, self._catalog.now.source_names)
+                await self._count_up_to(since, tally)
 
     async def _folded_up_to(self, position: Position) -> None:
         """Return when everybody who did anything by then has a state."""
@@ -136,22 +145,39 @@ class SegmentBuilder:
         await self._until(is_folded)
 
     async def _count_up_to(self, since: Position, tally: Tally) -> None:
-        after: PersonId | None = None
-        while people := await self._engine.stored_people(after, self._people_page):
-            after = people[-1]
-            owned = await self._history.of(people)
-            counted = _counted(((owner, record) for record, owner in owned.items() if record.position <= since), tally)
-            if counted:
-                await self._append(counted, since, tally)
+        now_ms = self._clock.now_ms()
+        if self._queries is None:
+            after: PersonId | None = None
+            while people := await self._engine.stored_people(after, self._people_page):
+                after = people[-1]
+                await self._count_by_history(people, since, tally, now_ms)
+            return
+        async with self._queries().asking() as asking:
+            by_history = await asking.repaired()
+            async for counted in asking.marks(tally.keeps, since, now_ms):
+                by_history |= {person for person, marks in counted.items() if marks is None}
+                known = {person: marks for person, marks in counted.items() if marks and person not in by_history}
+                for people in _pages(known, self._people_page):
+                    await self._append({person: known[person] for person in people}, since, tally)
+        for people in _pages(by_history, self._people_page):
+            await self._count_by_history(people, since, tally, now_ms)
+
+    async def _count_by_history(self, people: Sequence[PersonId], since: Position, tally: Tally, now_ms: int) -> None:
+        owned = await self._history.of(people)
+        found = counted(((owner, record) for record, owner in owned.items() if record.position <= since), tally, now_ms)
+        if found:
+            await self._append(found, since, tally)
 
     async def _append(self, counted: Mapping[PersonId, Mapping[str, Mark]], since: Position, tally: Tally) -> None:
-        """Give everybody what was counted for them, but who was found anew since then and has it already."""
+        """Give everybody what was counted for them, but who was found anew since then and has it already, and who was
+        erased meanwhile."""
         now_ms = self._clock.now_ms()
         keys = {person: _key(person, tally) for person in counted}
         async with self._engine.appending() as append:
             anew = await self._found_anew(counted, since)
             seen = await append.seen(list(keys.values()))
-            fresh = [person for person in counted if keys[person] not in seen and person not in anew]
+            there = await self._engine.states(counted)
+            fresh = [person for person in there if keys[person] not in seen and person not in anew]
             records = [
                 NewRecord(
                     person, RecordKind.COUNTED, now_ms, now_ms, SYSTEM_SOURCE, keys[person],
@@ -215,7 +241,7 @@ def _since(segment: SegmentDefinition) -> tuple[Position, int]:
     return max((since for _, since in segment.patterns.values()), default=Position(0)), segment.number
 
 
-def _counted(owned: Iterable[tuple[PersonId, Record]], tally: Tally) -> dict[PersonId, dict[str, Mark]]:
+def counted(owned: Iterable[tuple[PersonId, Record]], tally: Tally, now_ms: int) -> dict[PersonId, dict[str, Mark]]:
     """What the events of each person come to; without those who did nothing of it."""
     states: dict[PersonId, PersonState] = {}
     for person, record in owned:
@@ -227,8 +253,15 @@ def _counted(owned: Iterable[tuple[PersonId, Record]], tally: Tally) -> dict[Per
             # As the fold sets it aside.
             continue
         if isinstance(given, Occurred):
-            tally.count(states.setdefault(person, PersonState(person)), given.fact, given.tie)
+            state = states.setdefault(person, PersonState(person, marks=Marks(now=now_ms)))
+            tally.count(state, given.fact, given.tie)
     return {person: state.marks.marks for person, state in states.items() if state.marks and state.marks.marks}
+
+
+def _pages(people: Collection[PersonId], size: int) -> Iterator[list[PersonId]]:
+    ordered = sorted(people)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
 
 
 def _key(person: PersonId, tally: Tally) -> bytes:

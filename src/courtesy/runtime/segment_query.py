@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ import pyarrow as pa
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.consent.law import Laws
 from courtesy.engine.contract import Engine, Unavailable
+from courtesy.person.marks import Mark
 from courtesy.runtime.segment_events import Events, Files, Limits, opened
 from courtesy.runtime.segment_standing import consents
 from courtesy.segment import tree
+from courtesy.segment.live.pattern import Keep
 from courtesy.segment.moment import zone_of
 from courtesy.segment.sql.bounds import Zones, asks_calendar
-from courtesy.segment.sql.marks import Pattern, marks
+from courtesy.segment.sql.marks import mark_of, marks, repaired
 from courtesy.segment.sql.scan import Question
 from courtesy.segment.sql.standing import zones_told
 from courtesy.segment.sql.statement import Compiled, compiled
@@ -29,7 +32,12 @@ from courtesy.segment.tree import Segment
 T = TypeVar("T")
 
 BATCH_ROWS = 50_000
-WHOLE_ROWS = 4_000_000
+BATCH_MARKS = 5_000
+PART_ROWS = 8_000_000
+"""For so many events at a time marks are made: unlike other questions these keep single events in memory, about 100
+bytes each."""
+
+WHOLE_ROWS = 1_000_000
 """Up to so many events a preview looks at everybody; of more at one person of several."""
 
 SAMPLE = 10
@@ -145,11 +153,20 @@ class Asking:
         low, high = _interval(people, one_of)
         return Preview(self.position, at_ms, people * one_of, low, high, one_of, picked, by_value, value_count)
 
-    async def marks(self, patterns: Sequence[Pattern], since_ms: int, at_ms: int) -> AsyncIterator[pa.RecordBatch]:
-        """The events of some patterns, as `courtesy.segment.sql.marks` has them, sorted by person."""
-        question = Question(at_ms, zones=await self._zones_told())
-        async for batch in self._events.batches(marks(patterns, since_ms, question), BATCH_ROWS):
-            yield batch
+    async def marks(
+        self, keeps: Mapping[str, Keep], up_to: Position, now_ms: int
+    ) -> AsyncIterator[Mapping[PersonId, Mapping[str, Mark] | None]]:
+        """What everybody did of some patterns up to a position, as `courtesy.segment.sql.marks` has it, by the keys of
+        the patterns and some people at a time; None for whom SQL can't tell it to the last digit."""
+        of = max(1, -(-self._events.row_count // PART_ROWS))
+        for number in range(of):
+            query = marks([*keeps.values()], up_to, now_ms, (number, of))
+            async for batch in self._events.batches(query, BATCH_MARKS):
+                yield await asyncio.to_thread(_marked, batch, keeps)
+
+    async def repaired(self) -> set[PersonId]:
+        """Who has, or had, events that were moved."""
+        return {PersonId(person) for (person,) in await self._rows(repaired())}
 
     async def ask(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Do something else with the events, in a thread; they are as `courtesy.segment.sql.scan.Relations` has it."""
@@ -198,6 +215,16 @@ def _previewed(
     ).fetchall()
     ((value_count,),) = db.execute("SELECT count(DISTINCT value) FROM found").fetchall()
     return people, picked, by_value, value_count
+
+
+def _marked(batch: pa.RecordBatch, keeps: Mapping[str, Keep]) -> dict[PersonId, dict[str, Mark] | None]:
+    found: dict[PersonId, dict[str, Mark] | None] = {}
+    for row in batch.to_pylist():
+        told = [(key, keep, row[f"mark_{place}"]) for place, (key, keep) in enumerate(keeps.items())]
+        marked = {key: mark_of(mark, keep) for key, keep, mark in told if mark["count"]}
+        known = {key: mark for key, mark in marked.items() if mark is not None}
+        found[PersonId(row["person"])] = known if len(known) == len(marked) else None
+    return found
 
 
 def _ranks_by_count(segments: Iterable[Segment]) -> bool:

@@ -170,7 +170,7 @@ class ContentWording:
                 "pixel_url": links.pixel(),
                 "campaign": each.message.campaign,
             },
-            item=found.sheet.item,
+            content=found.sheet.item,
             locale=found.sheet.locale or locale or "en",
             zone=zone if isinstance(zone, str) else "UTC",
             now_ms=now_ms,

@@ -102,3 +102,20 @@ def test_no_mail_however_broken_raises(form: str, at: int, length: int, noise: b
 def test_no_bytes_raise(content: bytes) -> None:
     """Nor what is no mail at all."""
     assert all(isinstance(each, Outcome) for each in outcomes_of(Returned(content, "", AT_MS), KEY))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"To: " + b"a" * 900_000,
+        b"X-Failed-Recipients: " + b"a" * 900_000,
+        b"Subject: " + b"=?utf-8?q?" * 90_000,
+        b"From: mailer-daemon@x.example\r\nSubject: Undeliverable\r\n\r\n" + b"a" * 900_000,
+        b"From: mailer-daemon@x.example\r\nSubject: Undeliverable\r\n\r\n" + b"\n" * 900_000,
+        b"From: mailer-daemon@x.example\r\nSubject: Undeliverable\r\n\r\n<html" + b"<" * 900_000,
+        b"From: mailer-daemon@x.example\r\nSubject: Undeliverable\r\n\r\n<html" + b"<p" * 400_000,
+    ],
+)
+def test_no_mail_however_long_holds_up_the_others(content: bytes) -> None:
+    """Reading it takes time in proportion to its length; with its square, this test would not end."""
+    assert len(outcomes_of(Returned(content, "", AT_MS), KEY)) <= 1

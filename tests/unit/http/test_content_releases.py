@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from courtesy.base.time import DAY_MS, HOUR_MS, to_iso
-from courtesy.content.wording import compile_item
+from courtesy.content.compiling import compile_item
 from courtesy.engine.content import ReleaseState
 from courtesy.runtime.content_files import unzipped, zipped
 from courtesy.runtime.content_publishing import Publications
@@ -67,7 +67,7 @@ async def test_when_one_item_is_kept_back_nothing_of_a_release_is_published() ->
         await good(world, "PUT", f"{RELEASES}/spring", {"items": items})
         blocked = await refused(world, 409, "POST", f"{RELEASES}/spring/publish")
         found = sorted((each["item"], each["finding"]["code"]) for each in blocked["findings"])
-        assert found == [(FOOTER, "circle"), (FOOTER, "no_default"), (HEADER, "circle")]
+        assert found == [(FOOTER, "circle"), (FOOTER, "default"), (HEADER, "circle")]
         preview = (await world.get(f"{RELEASES}/spring/preview")).json()["findings"]
         assert preview == blocked["findings"]
         assert await states(world) == {FOOTER: "draft", HEADER: "draft", OLD: "published", MAIL: "draft"}
@@ -109,7 +109,7 @@ async def test_a_scheduled_release_that_is_kept_back_says_by_what() -> None:
         world.clock.advance(2 * HOUR_MS)
         await releaser(world).turn()
         kept = (await world.get(f"{RELEASES}?state=blocked")).json()["releases"][0]
-        assert [(each["item"], each["finding"]["code"]) for each in kept["findings"]] == [(FOOTER, "rights_expired")]
+        assert [(each["item"], each["finding"]["code"]) for each in kept["findings"]] == [(FOOTER, "rights")]
         assert await states(world) == {FOOTER: "draft", OLD: "published", MAIL: "draft"}
         await write(world, FOOTER, 2, fields=text("Bye"))
         later = await good(world, "POST", f"{RELEASES}/spring/schedule", {"at": to_iso(NOW_MS + DAY_MS)})

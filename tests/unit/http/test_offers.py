@@ -302,3 +302,41 @@ async def test_a_request_is_what_it_was() -> None:
         other = await world.change("POST", "/v1/offers/ten/grants", {**BOB, "request": "r"})
         assert (other.status_code, other.json()["place"]) == (409, "request")
         assert (await world.get("/v1/offers/ten")).json()["held"] == 1
+
+
+async def test_an_item_of_content_is_an_offer_once_it_is_published() -> None:
+    """By its live version; withdrawn with it; and changed where it is written, not here."""
+    async with serving() as world:
+        await known(world, "ann", "bob")
+        path = "/v1/content/items/offer/spring"
+        fields: dict[str, Any] = {
+            "title": {"default": "Ten euros", "de": "Zehn Euro"},
+            "value": {"kind": "amount", "amount": 10, "currency": "EUR"},
+            "stock": 5,
+            "redemptions_per_person": 0,
+            "placements": {"till": {"fields": {"text": "10 € off"}}},
+        }
+        boundless = {**fields, "value": {"kind": "percent", "percent": 5}, "budget": {"amount": 5, "currency": "EUR"}}
+        await good(world, "PUT", path, {"revision": 0, "fields": boundless})
+        blocked = (await world.change("POST", f"{path}/publish", {})).json()["findings"]
+        assert [(each["finding"]["code"], each["finding"]["place"]) for each in blocked] == [
+            ("terms", "fields.value.at_most")
+        ]
+        await good(world, "PUT", path, {"revision": 1, "fields": fields})
+        assert (await world.change("POST", "/v1/offers/spring/grants", ANN)).status_code == 404
+        await good(world, "POST", f"{path}/publish", {})
+        assert (await grant(world, "spring", ANN))["grant"]["version"] == 1
+        shown = (await world.get("/v1/clienteling/next?kind=user_id&value=ann&placement=till")).json()["offers"]
+        assert [(each["title"], each["look"]) for each in shown] == [("Ten euros", {"text": "10 € off"})]
+        fields["value"]["amount"] = 4
+        await good(world, "PUT", path, {"revision": 2, "fields": fields})
+        await good(world, "POST", f"{path}/publish", {})
+        done = [
+            (await redeem(world, offer="spring", **who))["redemption"]["amount"]["amount"] for who in (ANN, BOB, BOB)
+        ]
+        assert done == [10, 4, 4]
+        offer = (await world.get("/v1/offers/spring")).json()
+        assert (offer["version"], offer["redeemed"], offer["left"]) == (2, 3, 2)
+        assert (await world.change("PUT", "/v1/offers/spring", TEN_OFF)).status_code == 409
+        await good(world, "POST", f"{path}/withdraw", {})
+        assert (await redeem(world, offer="spring", **ANN))["cause"] == "withdrawn"

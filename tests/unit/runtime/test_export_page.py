@@ -32,6 +32,8 @@ def document(**traits: Any) -> dict[str, Any]:
         "events",
         "effects",
         "permits",
+        "grants",
+        "redemptions",
         "sends",
         "recipients",
         "held",
@@ -101,4 +103,4 @@ def test_the_origin_of_a_nested_trait_is_found() -> None:
 
 def test_nothing_known_is_said() -> None:
     """An empty part does not look like a broken page."""
-    assert page(document()).count("<p>Nothing.</p>") == 17
+    assert page(document()).count("<p>Nothing.</p>") == 19

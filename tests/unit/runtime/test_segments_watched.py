@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import pytest
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
@@ -101,8 +102,9 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
-    """A world with the source `shop`."""
+async def world(*, counts_by_sql: bool = True) -> AsyncIterator[World]:
+    """A world with the source `shop`. `counts_by_sql`: whether what happened before a segment is asked of all events at
+    once, and not of each person's history."""
     clock = ManualClock(NOW_MS - HOUR_MS)
     async with opened(clock) as engine:
         app = make_app(Settings(), engine, clock)
@@ -114,7 +116,8 @@ async def world() -> AsyncIterator[World]:
         worker = FoldWorker(engine, catalog.catalog, clock, "folder", catalog.refresh)
         queries = SegmentQueries(engine, None, lambda: catalog.now.source_names, Laws(LAWS))
         settler = Settler(engine, lambda: queries, catalog, clock)
-        builder = SegmentBuilder(engine, History(engine), catalog, clock, settler)
+        counting = (lambda: queries) if counts_by_sql else None
+        builder = SegmentBuilder(engine, History(engine), catalog, clock, settler, counting)
         yield World(engine, app, worker, builder, settler, catalog.policy("shop"), clock)
         await app.ingest.stop()
         await app.catalog.stop()
@@ -141,9 +144,10 @@ async def test_who_does_it_enters_and_who_stops_leaves_at_the_instant() -> None:
         ]
 
 
-async def test_a_new_segment_counts_what_happened_before_it_and_after_it_once() -> None:
+@pytest.mark.parametrize("counts_by_sql", [True, False])
+async def test_a_new_segment_counts_what_happened_before_it_and_after_it_once(counts_by_sql: bool) -> None:
     """However often it is made ready, and with events that came while it was."""
-    async with world() as shop:
+    async with world(counts_by_sql=counts_by_sql) as shop:
         await shop.order("m1")
         await shop.order("m2", userId="bob")
         await shop.accept("m3", event="Order Completed")
@@ -157,6 +161,38 @@ async def test_a_new_segment_counts_what_happened_before_it_and_after_it_once() 
         assert set(await shop.members("one")) == {"user_id:bob"}
         await shop.order("m5")
         assert set(await shop.members("three")) == set()
+
+
+@pytest.mark.parametrize("counts_by_sql", [True, False])
+async def test_a_new_segment_counts_all_that_it_asks_for(counts_by_sql: bool) -> None:
+    """Windows, sums, sequences and values of what happened before it was defined; also when it stands on another."""
+    texts = {
+        "spent": 'sum of total of "Order Completed" > 10 and did "Order Completed" in the last 2 days',
+        "returned": 'did "Order Completed" then Returned within 2 hours',
+        "large": 'sum of total of "Order Completed" > 1e15',
+        "loyal": 'did "Order Completed" and in segment spent',
+        "lines": 'for each line of "Order Completed": did "Order Completed" where line is that',
+        "last": 'last "Order Completed" has (total is 7)',
+    }
+    async with world(counts_by_sql=counts_by_sql) as shop:
+        await shop.order("m1", properties={"total": 4, "line": ["Mugs", "Cups"]})
+        shop.clock.advance(1)
+        await shop.order("m2", properties={"total": 7, "line": "mugs"})
+        await shop.order("m3", userId="bob", properties={"total": 1e16})
+        shop.clock.advance(1)
+        await shop.tell("m4", userId="bob", event="Returned")
+        for name, text in texts.items():
+            await shop.define(name, text)
+        found = {name: set(await shop.members(name)) for name in texts}
+    ann, bob = "user_id:ann", "user_id:bob"
+    assert found == {
+        "spent": {ann, bob},
+        "returned": {bob},
+        "large": {bob},
+        "loyal": {ann, bob},
+        "lines": {f'{ann}"mugs"', f'{ann}"cups"'},
+        "last": {ann},
+    }
 
 
 async def test_who_turns_out_to_be_one_did_all_of_it() -> None:

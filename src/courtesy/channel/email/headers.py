@@ -118,26 +118,19 @@ def _words(text: str, used: int) -> list[str]:
 
 def _encoded(text: str, used: int) -> Iterator[str]:
     """`text` as encoded words (RFC 2047) of whole characters, each for a line; the first has `used` less room."""
-    room = _room(LINE_CHARS - used)
-    piece = bytearray()
-    for char in text:
-        encoded = char.encode("utf-8", "replace")
-        if len(piece) + len(encoded) > room:
-            yield _encoded_word(piece)
-            piece.clear()
-            room = _room(_ENCODED_WORD_CHARS)
-        piece += encoded
-    if piece:
-        yield _encoded_word(piece)
+    data = text.encode("utf-8", "replace")
+    begin, room = 0, _room(LINE_CHARS - used)
+    while begin < len(data):
+        end = begin + room
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        yield f"=?utf-8?B?{base64.b64encode(data[begin:end]).decode()}?="
+        begin, room = end, _room(_ENCODED_WORD_CHARS)
 
 
 def _room(chars: int) -> int:
     """How many bytes an encoded word of so many characters can hold; enough for any character at least."""
     return max((chars - _ENCODED_OVERHEAD) // 4 * 3, 4)
-
-
-def _encoded_word(piece: bytearray) -> str:
-    return f"=?utf-8?B?{base64.b64encode(piece).decode()}?="
 
 
 def _folded(words: list[str], used: int) -> str:

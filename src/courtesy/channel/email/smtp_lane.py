@@ -28,6 +28,7 @@ from courtesy.delivery.outcome import shortened
 
 _GO_AHEAD = 354
 _GOOD_BYE = 421
+_COMMANDS_OF_AN_OFFER = 3
 # What a refusal of the sender can't mean, whatever its words are: nothing is known of the recipient by then.
 _OF_RECIPIENTS = {DeliveryCause.DEAD_ADDRESS, DeliveryCause.BAD_DOMAIN, DeliveryCause.INACTIVE, DeliveryCause.FULL}
 
@@ -209,7 +210,7 @@ class _Run:
     async def carried(self, job: _Job) -> _Job | None:
         """Bring a job to its answer; the next job, if one waits. Raises ConnectionLost."""
         self.job, self.is_handed_over = job, False
-        replies = await self._replies(job) if job is self.offered else await self._offer(job)
+        replies = await self._replies() if job is self.offered else await self._offer(job)
         self.offered = None
         if [reply.code // 100 for reply in replies] == [2, 2, 3]:
             return await self._content(job)
@@ -237,7 +238,7 @@ class _Run:
             await self.session.reply()
         if self.session.is_pipelined:
             await self.session.write(b"".join(commands))
-            return await self._replies(job)
+            return await self._replies()
         replies: list[Reply] = []
         for command in commands:
             await self.session.write(command)
@@ -246,10 +247,10 @@ class _Run:
                 break
         return replies
 
-    async def _replies(self, job: _Job) -> list[Reply]:
-        """To commands that are already written; none after a good-bye."""
+    async def _replies(self) -> list[Reply]:
+        """To MAIL, RCPT and DATA, which are already written; none after a good-bye."""
         replies: list[Reply] = []
-        for _ in self.session.offer(job.envelope):
+        for _ in range(_COMMANDS_OF_AN_OFFER):
             replies.append(await self.session.reply())
             if replies[-1].code == _GOOD_BYE:
                 break

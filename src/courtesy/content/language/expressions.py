@@ -183,14 +183,19 @@ class ExpressionParser:
 
     def _signed(self) -> Expression:
         if not (self._next.kind is Kind.SIGN and self._next.text in "-+"):
-            return self._changed(self._value())
+            return self._changed(self._with_parts(self._value()))
+        return self._changed(self._negated())
+
+    def _negated(self) -> Expression:
+        """A signed value: filters that follow it change all of it, so `-3 | abs` is 3."""
+        if not (self._next.kind is Kind.SIGN and self._next.text in "-+"):
+            return self._with_parts(self._value())
         token = self._deeper()
-        value = self._signed()
+        value = self._negated()
         self._depth -= 1
         return value if token.text == "+" else Unary(token.at, "-", value)
 
-    def _changed(self, value: Expression) -> Expression:
-        """With the parts, filters and tests that follow."""
+    def _with_parts(self, value: Expression) -> Expression:
         while True:
             token = self._next
             self._part(token)
@@ -198,7 +203,15 @@ class ExpressionParser:
                 value = self._attribute(token, value)
             elif self.took("["):
                 value = self._index(token, value)
-            elif self.took("|"):
+            else:
+                return value
+
+    def _changed(self, value: Expression) -> Expression:
+        """With the filters and tests that follow, and parts of what they give."""
+        while True:
+            value = self._with_parts(value)
+            token = self._next
+            if self.took("|"):
                 value = Filter(self._next.at, value, self._name("the name of a filter"), self._arguments())
             elif self.took("is"):
                 value = self._test(value)

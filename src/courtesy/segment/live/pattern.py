@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 
 import msgspec
 
-from courtesy.base.time import DAY_MS
+from courtesy.base.time import DAY_MS, LATEST_MS
 from courtesy.segment import tree
 from courtesy.segment.moment import EXACT_MS, MONTH_UNITS
 from courtesy.segment.tree import Event, Field, Filter, Function, Param, Whose, Window
@@ -172,6 +172,16 @@ def _length_ms(window: Window) -> int:
 
 def _horizon_ms(length_ms: int) -> int:
     return next((each for each in HORIZONS_MS if length_ms <= each), EVER)
+
+
+def kept_from_ms(keep: Keep, now_ms: int) -> int | None:
+    """From when on the events of a pattern are kept, when it is `now_ms`; None for all."""
+    if keep.horizon_ms != EVER:
+        return now_ms - keep.horizon_ms if keep.horizon_ms else LATEST_MS
+    if keep.since is None:
+        return None
+    first = datetime(keep.since.year, keep.since.month, keep.since.day, tzinfo=UTC)
+    return int(first.timestamp()) * 1_000 - SLACK_MS
 
 
 def patterns_of(condition: tree.Expression) -> tuple[Asked, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Any as Anything
@@ -34,7 +34,7 @@ from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
 from courtesy.segment.each import elements_of, one_form
 from courtesy.segment.judge import SCORES, micros_of
 from courtesy.segment.live.look import Look, look_of
-from courtesy.segment.live.pattern import EVER, SLACK_MS, Keep, each_pattern, is_in_time, patterns_of, places
+from courtesy.segment.live.pattern import Keep, each_pattern, is_in_time, kept_from_ms, patterns_of, places
 from courtesy.segment.live.settled import is_settled, settled_key
 from courtesy.segment.live.view import Found, View
 from courtesy.segment.moment import ZONE_TRAIT, Moment, zone_of
@@ -117,9 +117,9 @@ class Watch:
         self._of_segment: dict[int, list[int]] = {}
         for each in definitions:
             self._note_patterns(each)
-        # One that isn't ready has the members that it had when it was.
+        # One that isn't ready has the members that it had when it was. Who only counts looks at nobody.
         self._own_number = {each.name: each.number for each in definitions}
-        for each in in_order(definitions):
+        for each in in_order(definitions) if only is None else ():
             if each.ready is not None:
                 self._add(each, each.ready)
         self._numbers = {str(number) for number in (*archived, *(each.number for each in definitions))}
@@ -479,12 +479,14 @@ class Watch:
 
 
 class Tally:
-    """Counts some of what a segment asks for, and looks at nobody."""
+    """Counts some of what a segment asks for, and looks at nobody. `keeps`: those patterns, by their keys."""
 
     def __init__(
         self, segment: SegmentDefinition, keys: Collection[str], source_names: Mapping[SourceId, str] | None = None
     ) -> None:
+        asked = {segment.patterns[keep.digest][0]: keep for keep in keeps_of(segment.tree)}
         self.keys = frozenset(keys)
+        self.keeps = {key: asked[key] for key in sorted(self.keys)}
         unready = msgspec.structs.replace(segment, ready=None)
         self._watch = Watch([unready], laws=Laws(()), source_names=source_names, only=self.keys)
 
@@ -567,14 +569,9 @@ def _only(fixed: tree.Filter | None) -> tuple[str, tuple[tree.Value, ...]] | Non
 def _trim(mark: Mark, keep: Keep, now_ms: int) -> None:
     """Drop the events that no window reaches any more."""
     items = mark.items
-    if keep.horizon_ms == EVER:
-        if keep.since is not None:
-            first_ms = int(datetime(keep.since.year, keep.since.month, keep.since.day, tzinfo=UTC).timestamp()) * 1_000
-            first_ms -= SLACK_MS
-        else:
-            return
-    else:
-        first_ms = now_ms - keep.horizon_ms if keep.horizon_ms else LATEST_MS
+    first_ms = kept_from_ms(keep, now_ms)
+    if first_ms is None:
+        return
     gone = 0
     while gone < len(items) and items[gone][0] < first_ms:
         gone += 1

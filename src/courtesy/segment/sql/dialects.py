@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -59,6 +60,14 @@ class Dialect(Protocol):
 
     def instant(self, at_ms: int) -> Phrase:
         """An instant to compare a column with."""
+        ...
+
+    def quoted(self, text: Phrase) -> Phrase:
+        """A text as JSON text."""
+        ...
+
+    def said(self, phrase: Phrase) -> Phrase:
+        """A phrase in the dialect, where SQLGlot would leave it as DuckDB says it. It may be changed in place."""
         ...
 
 
@@ -123,6 +132,14 @@ class DuckDb:
         """See Dialect."""
         return exp.cast(exp.Literal.string(to_iso(at_ms)), "timestamptz")
 
+    def quoted(self, text: Phrase) -> Phrase:
+        """See Dialect."""
+        return sql("CAST(:it AS TEXT)", it=call("to_json", text))
+
+    def said(self, phrase: Phrase) -> Phrase:
+        """See Dialect."""
+        return phrase
+
 
 class Spark:
     """As Spark 4 reads it, by its VARIANT type."""
@@ -172,6 +189,35 @@ class Spark:
     def instant(self, at_ms: int) -> Phrase:
         """See Dialect."""
         return exp.cast(exp.Literal.string(to_iso(at_ms)), "timestamptz")
+
+    def quoted(self, text: Phrase) -> Phrase:
+        """See Dialect."""
+        escaped = call("replace", call("replace", text, "\\", "\\\\"), '"', '\\"')
+        return sql("'\"' || :it || '\"'", it=escaped)
+
+    def said(self, phrase: Phrase) -> Phrase:
+        """See Dialect."""
+        return phrase.transform(_in_spark, copy=False)
+
+
+def _in_spark(node: Phrase) -> Phrase:
+    match node:
+        case exp.DataType() if node.is_type("int128"):
+            return exp.DataType.build("DECIMAL(38, 0)")
+        case exp.Trunc():
+            return call("floor", node.this)
+        case exp.Anonymous() if node.name.lower() in SPARK_NAMES:
+            return exp.Anonymous(this=SPARK_NAMES[node.name.lower()], expressions=node.expressions)
+        case exp.Anonymous() if node.name.lower() == "regexp_replace":
+            text, pattern, made = node.expressions
+            groups = exp.Literal.string(re.sub(r"\\(\d)", r"$\1", made.name))
+            return exp.Anonymous(this="regexp_replace", expressions=[text, pattern, groups])
+        case _:
+            return node
+
+
+SPARK_NAMES = {"round_even": "bround", "string_split": "split"}
+"""Functions that mean the same there."""
 
 
 def _lambda(name: str, body: Callable[[Phrase], Phrase]) -> Phrase:

@@ -1,9 +1,15 @@
-"""Whether an expression may hold for somebody of whom no event matters: then all people have to be looked at."""
+"""Whether an expression may hold for somebody of whom no event matters: then all people have to be looked at. And which
+events have to be there for it to hold."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from courtesy.segment import tree
-from courtesy.segment.tree import Elements, Expression, Function, Quantity, Whose
+from courtesy.segment.tree import Elements, Event, Expression, Function, Quantity, Whose
+
+Done = list[tuple[Event, tree.Window | None]]
+"""Events, each in its window."""
 
 BOTH = frozenset({True, False})
 
@@ -19,6 +25,20 @@ def counts_everybody(node: Expression) -> bool:
         isinstance(each, tree.Rank) and isinstance(each.by, tree.Measure) and _of_nothing(each.by) is not None
         for each in tree.conditions(node)
     )
+
+
+def must_have_done(node: Expression, counts: Callable[[Event], bool]) -> Done | None:
+    """Events that count, of which one at least has to be there for it to hold; None where it may hold without any."""
+    match node:
+        case tree.All(of):
+            return next((done for each in of if (done := must_have_done(each, counts)) is not None), None)
+        case tree.Any(of):
+            parts = [must_have_done(each, counts) for each in of]
+            return None if None in parts else [one for part in parts if part is not None for one in part]
+        case tree.Did(event, _, _, window) | tree.Amount(tree.Measure(_, _, event, window)):
+            return [(event, window)] if counts(event) and not may_hold(node) else None
+        case _:
+            return None
 
 
 def _possible(node: Expression) -> frozenset[bool]:

@@ -69,9 +69,10 @@ class Rows:
 
     def holds(self, where: tree.Filter) -> Phrase:
         """Whether a filter holds for a row."""
-        return self.testing.holds(where, self._find)
+        return self.testing.holds(where, self.find)
 
-    def _find(self, whose: Whose, path: Path) -> Phrase:
+    def find(self, whose: Whose, path: Path) -> Phrase:
+        """The JSON text of a field of a row, NULL where it has none."""
         match whose:
             case Whose.CONTEXT:
                 return self.scan.field("context", *path)

@@ -190,8 +190,8 @@ class Scan:
             columns.append(named(words.tie(column("key", "event")), "tie"))
         if self._has_source:
             number = sql("CAST(event.source_id AS TEXT)")
-            source = call("to_json", sql("coalesce(source_name, :number)", number=number))
-            columns.append(named(sql("CAST(:it AS TEXT)", it=source), "source"))
+            source = sql("coalesce(source_name, :number)", number=number)
+            columns.append(named(words.quoted(source), "source"))
         if self._paths:
             columns.append(named(words.fields(self._read_payload(), list(self._paths)), "fields"))
         found = exp.select(*columns).from_(exp.alias_(relation(question.relations.events), "event", table=True))

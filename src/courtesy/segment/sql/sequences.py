@@ -17,6 +17,9 @@ from courtesy.segment.tree import Step
 BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 AFTER = "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
 
+ALONG = '"at", tie'
+"""The order of rows. All windows have the same one, so that rows are sorted once for each step."""
+
 
 def sequence(node: tree.Sequence, rows: Rows, now_ms: int, spans: list[Span]) -> exp.Select:
     """Those who did it: the keys of `rows`, each once. `spans`: the window of its first event in each zone."""
@@ -26,13 +29,10 @@ def sequence(node: tree.Sequence, rows: Rows, now_ms: int, spans: list[Span]) ->
     steps = [(step, _flags(step, rows, wide)) for step in node.steps]
     flags = [first, *(flag for _, (event, barriers) in steps for flag in (event, *barriers))]
     tie = rows.tie()
-    numbered = exp.select(
-        *(column(key) for key in keys),
-        column("at"),
-        *dict.fromkeys(flags),
-        named(_over("row_number()", keys, "", [column("at"), tie]), "place"),
-    )
-    level = numbered.from_(relation(rows.name)).where(either(dict.fromkeys(flags)))
+    told = [*(column(key) for key in keys), column("at"), tie, *dict.fromkeys(flags)]
+    if any(step.without for step in node.steps):
+        told.append(named(_over("row_number()", keys, ""), "place"))
+    level = exp.select(*told).from_(relation(rows.name)).where(either(dict.fromkeys(flags)))
     level = exp.select("*", named(first, "reached_0")).from_(level.subquery("level"))
     for number, (step, (event, barriers)) in enumerate(steps):
         level = _next(level, keys, number, step, event, either(barriers) if barriers else None, now_ms)
@@ -52,8 +52,8 @@ def _next(
     said = _absent_columns if step.absent else _present_columns
     columns = said(keys, reached, event, step)
     if barrier is not None:
-        template = "min(place)" if step.absent else "max(place)"
-        columns["barrier"] = _over(_only(template, barrier), keys, AFTER if step.absent else BEFORE)
+        function = "min" if step.absent else "max"
+        columns["barrier"] = _over(_only(function, "place", barrier), keys, AFTER if step.absent else BEFORE)
     looked = exp.select("*", *(named(phrase, f"{name}_{number}") for name, phrase in columns.items()))
     holds = _is_absent if step.absent else _is_present
     named_columns = {name: column(f"{name}_{number}") for name in columns}
@@ -64,11 +64,11 @@ def _next(
 
 def _present_columns(keys: list[str], reached: Phrase, event: Phrase, step: Step) -> dict[str, Phrase]:
     frame = BEFORE if step.after is None else f"RANGE BETWEEN UNBOUNDED PRECEDING AND {ms_of(step.after)} PRECEDING"
-    return {name: _over(_only(f"max({name})", reached), keys, frame) for name in ("place", "at")}
+    return {name: _over(_only("max", name, reached), keys, frame) for name in _asked_of_other(step)}
 
 
 def _is_present(step: Step, columns: dict[str, Phrase], now_ms: int) -> list[Phrase]:
-    parts = [sql(":place IS NOT NULL", place=columns["place"])]
+    parts = [sql(":at IS NOT NULL", at=columns["at"])]
     if step.within is not None:
         parts.append(sql(":at >= at - :within", at=columns["at"], within=ms_of(step.within)))
     if "barrier" in columns:
@@ -78,7 +78,13 @@ def _is_present(step: Step, columns: dict[str, Phrase], now_ms: int) -> list[Phr
 
 def _absent_columns(keys: list[str], reached: Phrase, event: Phrase, step: Step) -> dict[str, Phrase]:
     frame = AFTER if step.after is None else f"RANGE BETWEEN {ms_of(step.after)} FOLLOWING AND UNBOUNDED FOLLOWING"
-    return {name: _over(_only(f"min({name})", event), keys, frame) for name in ("place", "at")}
+    return {name: _over(_only("min", name, event), keys, frame) for name in _asked_of_other(step)}
+
+
+def _asked_of_other(step: Step) -> tuple[str, ...]:
+    """What has to be known of the event before it, or of that which should not be: its place too, if something may not
+    lie between."""
+    return ("place", "at") if step.without else ("at",)
 
 
 def _is_absent(step: Step, columns: dict[str, Phrase], now_ms: int) -> list[Phrase]:
@@ -98,11 +104,11 @@ def ms_of(span: tree.Duration) -> int:
     return span.count * EXACT_MS[span.unit]
 
 
-def _only(aggregate: str, flag: Phrase) -> str:
-    return f"{aggregate} FILTER (WHERE {flag.sql('duckdb')})"
+def _only(function: str, name: str, flag: Phrase) -> str:
+    # Not by FILTER, which Spark does not know in windows.
+    return f"{function}(CASE WHEN {flag.sql('duckdb')} THEN {column(name).sql('duckdb')} END)"
 
 
-def _over(function: str, keys: list[str], frame: str, order: list[Phrase] | None = None) -> Phrase:
-    by = ", ".join(keys)
-    along = ", ".join(each.sql("duckdb") for each in order) if order else ("at" if "RANGE" in frame else "place")
-    return sql(f"{function} OVER (PARTITION BY {by} ORDER BY {along} {frame})")
+def _over(function: str, keys: list[str], frame: str) -> Phrase:
+    along = "at" if "RANGE" in frame else ALONG
+    return sql(f"{function} OVER (PARTITION BY {', '.join(keys)} ORDER BY {along} {frame})")

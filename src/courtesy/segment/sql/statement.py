@@ -11,17 +11,17 @@ from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.sql.bounds import ZONED, Bounds
 from courtesy.segment.sql.conditions import Conditions, mentions_value
-from courtesy.segment.sql.dialects import Path
+from courtesy.segment.sql.dialects import DIALECTS, Path
 from courtesy.segment.sql.features import Features
 from courtesy.segment.sql.groups import Groups
-from courtesy.segment.sql.nobody import counts_everybody, may_hold
-from courtesy.segment.sql.phrase import Phrase, column, named, relation, sql
+from courtesy.segment.sql.nobody import counts_everybody, may_hold, must_have_done
+from courtesy.segment.sql.phrase import Phrase, column, either, named, relation, sql
 from courtesy.segment.sql.rows import Rows, values_in
 from courtesy.segment.sql.scan import Question, Scan, owner, until_now, with_owners
 from courtesy.segment.sql.sequences import sequence
 from courtesy.segment.sql.testing import Testing
 from courtesy.segment.sql.zoned import zoned
-from courtesy.segment.tree import Event, Param, Segment, Whose
+from courtesy.segment.tree import ANYTHING, Event, Param, Segment, Whose
 
 EVERYBODY, PEOPLE, WHOLE = "everybody", "people_features", "whole"
 
@@ -43,7 +43,7 @@ class Compiled:
         text of the value, empty of a segment without values)."""
         for name, select in self.relations:
             query = query.with_(exp.to_identifier(name, quoted=True), as_=select, copy=False)
-        return query.sql(self.dialect)
+        return DIALECTS[self.dialect].said(query).sql(self.dialect)
 
     def members_of(self, segment: str) -> str:
         """The statement for all members of one: person_id and value."""
@@ -178,6 +178,7 @@ class _Making:
     pairs: str | None
     _own: Features | None = None
     _used: dict[str, Features] | None = None
+    _named_by: Features | None = None
 
     def select(self, segment: Segment) -> exp.Select:
         """The members: person and value."""
@@ -197,6 +198,8 @@ class _Making:
         else:
             found = found.from_(relation(self.pairs)).join(relation(WHOLE), using="person", join_type="left")
             for features in self._used.values():
+                if features is self._named_by:
+                    continue
                 found = found.join(relation(features.name), using=["person", "value"], join_type="left")
         if statement.bounds.are_told:
             found = found.join(relation(ZONED), using="person", join_type="left")
@@ -206,12 +209,24 @@ class _Making:
         assert segment.each is not None, "asked only of segments with values"
         path, name = segment.each.path, segment.each.event
         if name is not None:
-            rows = self.statement.key_features(tuple(split_path(path))).rows
-            return exp.select("person", "value").distinct().from_(relation(rows.name)).where(rows.matches(Event(name)))
+            return self._named_pairs(tuple(split_path(path)), name, segment.expression)
         trait = self.statement.people.trait(path)
         values = self.statement.question.words.unnested(values_in(trait, self.statement.scan))
         unnested = exp.select("person", named(values, "value")).from_(relation(WHOLE))
         return exp.select("person", "value").from_(unnested.subquery("each_value")).where("value IS NOT NULL")
+
+    def _named_pairs(self, key: Path, name: str, expression: tree.Expression) -> exp.Select:
+        """The people and the values of their events, with the numbers of both. Where they must have done something for
+        a value, those alone who did."""
+
+        def tells(event: Event) -> bool:
+            return name in (event.name, ANYTHING) and _key_of(event.where) == key
+
+        needed = must_have_done(expression, tells) or [(Event(name), None)]
+        self._named_by = self.statement.key_features(key)
+        counts = [self._named_by.count(event, window) for event, window in needed]
+        found = exp.select("*").from_(relation(self._named_by.name))
+        return found.where(either([sql(":count > 0", count=count) for count in counts]))
 
     # -- conditions.Makes
 
@@ -294,7 +309,8 @@ class _Making:
         last = exp.select(*by, named(sql("max(amount)" if node.bottom else "min(amount)"), "cut"))
         last = last.from_(placed.subquery("placed")).where(is_in)
         name = self.statement.add("cut", last.group_by("value") if by else last)
-        cut = exp.select("cut").from_(relation(name))
+        # Of one row: Spark wants to see that of a subquery that depends on where it stands.
+        cut = exp.select("max(cut)").from_(relation(name))
         if by:
             assert self.pairs is not None, "checked: only segments with values mention one"
             cut = cut.where(exp.EQ(this=column("value", name), expression=column("value", self.pairs)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import dkim
 import pytest
@@ -101,3 +103,14 @@ def test_what_can_not_sign_is_refused_without_telling_the_key(domain: str, selec
     with pytest.raises(CourtesyError) as caught:
         signer(domain, selector, pem)
     assert "PRIVATE" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "tail"), [("r1", ""), ("e1", "| tail -c 32")])
+def test_the_record_is_what_openssl_prints_as_the_guide_says(name: str, tail: str, tmp_path: Path) -> None:
+    """Nobody has to trust us to publish a key."""
+    pem = rsa_pem() if name == "r1" else ed25519_pem()
+    (tmp_path / "key.pem").write_text(pem)
+    command = f"openssl pkey -in key.pem -pubout -outform DER {tail} | base64 -w0"
+    printed = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    kind = "rsa" if name == "r1" else "ed25519"
+    assert signer("shop.example", name, pem).record == f"v=DKIM1; k={kind}; p={printed}"
