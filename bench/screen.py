@@ -1,4 +1,4 @@
-"""From something that happened on a server to a message on a screen: event sent, message asked for, seen in a browser."""
+"""From something that happened on a server to a message on a screen: sent, asked for, seen in a browser."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http.inbox import Identifying, VisitorQuery, visitor_of
-from courtesy.http.offers import GrantedView, GrantView, RequestId, grant_view, granted_view
+from courtesy.http.offers import GrantedView, RequestId, granted_view
 from courtesy.http.operation import Asked, Operation
 from courtesy.offer.deciding import Circumstances
 from courtesy.offer.terms import NAME_CHARS_MAX, Name, Value
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.clienteling import Next, Reply
+from courtesy.runtime.offer_view import GrantView, grant_view
 
 NAMES_MAX = 10
 CHANNEL = "web"
@@ -92,7 +93,7 @@ def _placed(each: Next, asked: Asked[Any, Any]) -> Placed:
         terms.terms,
         terms.value if grant is None else grant.value,
         dict(each.look),
-        None if grant is None else grant_view(grant, asked.app),
+        None if grant is None else grant_view(grant, asked.app.offers.now()),
     )
 
 
