@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""From what happened on a server to a message on a screen: an event, a message asked for, seen in a browser."""
-=======
 """From something that happened on a server to a message on a screen: sent, asked for, seen in a browser."""
->>>>>>> sdk
 
 from __future__ import annotations
 

@@ -293,11 +293,7 @@ def test_nothing_is_stored_before_consent(world: World, browser: Browser) -> Non
 
 
 def test_a_place_shows_its_offer_without_flicker(world: World, browser: Browser, user: str) -> None:
-<<<<<<< HEAD
-    """The room is kept and filled once; without an answer the page keeps what it has; seen and taken are told."""
-=======
     """The room is kept and filled once; without an offer the page keeps what it has; seen and taken are told."""
->>>>>>> sdk
     offer = {
         "title": "Spring",
         "value": {"kind": "percent", "percent": 10},
