@@ -39,6 +39,8 @@ SERVED = (
     "docs/how-to/segments-discovery.md",
     "docs/how-to/content.md",
     "docs/how-to/offers.md",
+    "docs/how-to/catalogues.md",
+    "docs/how-to/assets.md",
     "docs/how-to/operate.md",
 )
 
