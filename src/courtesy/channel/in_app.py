@@ -8,7 +8,7 @@ import msgspec
 
 from courtesy.channel.message import Accepted, Answer, Outgoing
 from courtesy.component.declaration import Component, Kind
-from courtesy.engine.delivery import DeliveryStore, InboxItem
+from courtesy.engine.delivery import IN_APP, DeliveryStore, InboxItem
 
 COMPONENT = Component(
     name="in_app",
@@ -22,11 +22,14 @@ JavaScript SDK does both.
     fields=(),
 )
 
+OBJECTS = ("display",)
+"""Parts that are objects, as JSON."""
+
 
 class InApp:
     """The channel `in_app`. A message that comes twice is one."""
 
-    channel: ClassVar[str] = "in_app"
+    channel: ClassVar[str] = IN_APP
     component: Component = COMPONENT
     address_kinds: ClassVar[tuple[str, ...]] = ()
     may_repeat: ClassVar[bool] = True
@@ -44,6 +47,7 @@ class InApp:
                 "offer": outgoing.offer,
                 "token": outgoing.token,
                 **outgoing.parts,
+                **{name: msgspec.Raw(outgoing.parts[name].encode()) for name in OBJECTS if name in outgoing.parts},
             }
         )
         item = InboxItem(outgoing.person, outgoing.message, self.channel, body, outgoing.asked_ms, outgoing.expires_ms)

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.content.blocks import Theme
+from courtesy.content.display import Display
 from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind
 from courtesy.offer import terms
 
@@ -140,6 +141,7 @@ CAMPAIGN = Kind(
         _TEXT,
         _IMAGE,
         _LINK,
+        Field("display", FieldType.SHAPE, "How it is shown within pages and applications.", shape=Display),
         Field("template", FieldType.ITEM, "The layout that has what it lacks itself.", kinds=("template",)),
         Field("offers", FieldType.ITEM, "What it offers.", many=True, kinds=("offer",)),
         _PURPOSE,

@@ -96,7 +96,7 @@ def _sheet(candidate: Candidate, used: Mapping[ItemKey, Body], locale: str, chan
     layout = _layout(candidate.body, used)
     if layout is not None:
         fields = resolved(KINDS["template"], layout, locale, channel) | fields
-    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image") if name in fields}
+    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image", "display") if name in fields}
     if channel == EMAIL:
         made = _mail(fields, used, locale, locale or candidate.body.language, item)
     else:

@@ -71,6 +71,10 @@ STRIKE_MS = 30 * DAY_MS
 """Strikes that lie further apart than this are not counted together."""
 
 
+IN_APP = "in_app"
+"""The channel whose messages wait in inboxes."""
+
+
 class InboxItem(NamedTuple):
     """A message that waits to be shown: to whom, its id, its content (JSON), and from when until when it is worth
     showing (ms UTC)."""

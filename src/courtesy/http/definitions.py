@@ -24,7 +24,7 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.identity.rules import IdentityRules
 from courtesy.person.catalog import DELAY_MS_MAX, Subscription
 from courtesy.runtime.app import App
-from courtesy.runtime.catalog import KEY, NAME_CHARS_MAX, SOURCE, SUBSCRIPTION, Scope, Source
+from courtesy.runtime.catalog import KEY, NAME_CHARS_MAX, SOURCE, SUBSCRIPTION, InboxIdentity, Scope, Source
 
 SECRET_BYTES = 24
 
@@ -50,6 +50,8 @@ class SourceView(msgspec.Struct, frozen=True):
     country: str
     consent_purposes: dict[str, str]
     consent_vendor: int | None
+    inbox_identity: InboxIdentity
+    identity_secret: int
     changed: str
     changed_by: str
 
@@ -78,6 +80,8 @@ def _source_view(app: App, name: str) -> SourceView:
         source.country,
         source.consent_purposes,
         source.consent_vendor,
+        source.inbox_identity,
+        source.identity_secret,
         to_iso(definition.changed_ms),
         definition.changed_by,
     )

@@ -42,6 +42,7 @@ _TAGS = {
     "questions": "Asking people the one question that is worth it, and taking the answer.",
     "offers": "What is of value to customers: granted, redeemed once, and never more of it than there is.",
     "sending": "What is sent to people: over which connections, how often, in which campaigns, and what became of it.",
+    "in_app": "What waits to be shown to a visitor of a page or an application, and offers at its places.",
     "recipients": "Other systems that are told what people allow, what was put right, and whom to erase.",
     "people": "People and groups, as of everything acknowledged before the call.",
     "repair": "Corrections: merging, unmerging and splitting people by hand.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from functools import partial
@@ -41,12 +42,23 @@ def asgi() -> Litestar:
 
 
 async def _start(app: App) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _begin_to_stop, app)
     await app.engine.open()
     await app.catalog.start()
     app.ingest.start()
 
 
+def _begin_to_stop(app: App) -> None:
+    """Let go who listens, then stop as granian does, which waits for every answer that is under way.
+
+    This took the place of granian's own hand on the signal; the one on SIGINT does the same.
+    """
+    app.inbox.stop()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 async def _stop(app: App, archive: LakeArchive | None) -> None:
+    app.inbox.stop()
     await app.ingest.stop()
     await app.catalog.stop()
     if archive is not None:

@@ -37,6 +37,7 @@ from courtesy.runtime.export import Exports
 from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
+from courtesy.runtime.inbox import Inbox
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
@@ -66,6 +67,7 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.take_back import TakeBacks
+from courtesy.runtime.visitors import Visitors
 
 if TYPE_CHECKING:
     from courtesy.runtime.segment_events import Files
@@ -120,6 +122,8 @@ class App:
     catalogue_imports: CatalogueImports
     catalogue_lookup: CatalogueLookup
     assets: Assets
+    visitors: Visitors
+    inbox: Inbox
 
 
 def make_app(
@@ -192,6 +196,8 @@ def make_app(
         CatalogueImports(engine, catalogues),
         CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
         assets,
+        Visitors(catalog, people, signer),
+        Inbox(engine, catalog, clock),
     )
 
 

@@ -90,6 +90,14 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class InboxIdentity(StrEnum):
+    """What a page must show to be told what waits for somebody known. `open`: nothing but who it is, which suits pages
+    that only those can reach who may see everything."""
+
+    SIGNED = "signed"
+    OPEN = "open"
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where events come from. `rank` (0 to 99) decides whose traits win; without one the party's default holds.
 
@@ -99,6 +107,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `consent_purposes`: which purposes the categories of `context.consent` mean; empty for one that is not recorded, and
     for one that is not named its own name. `consent_vendor`: the vendor of the IAB's list for whom consent strings are
     read that come without one; without it they are read for the publisher.
+
+    `inbox_identity`: whether a page must prove by a signature whose messages and offers it asks for. `identity_secret`:
+    raise it and the source has another secret to sign with.
     """
 
     party: Party = Party.FIRST
@@ -110,6 +121,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country: str = ""
     consent_purposes: Annotated[dict[str, str], Meta(max_length=100)] = {}
     consent_vendor: Annotated[int, Meta(ge=1, le=VENDOR_MAX)] | None = None
+    inbox_identity: InboxIdentity = InboxIdentity.SIGNED
+    identity_secret: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
     def checked(self) -> Source:
         """The same, its country as ISO 3166-1 alpha-2; or CourtesyError(INVALID)."""

@@ -118,6 +118,10 @@ class People:
         person, merged = found
         return [person, *merged]
 
+    async def reading(self, kind: str, value: str) -> PersonReading:
+        """A person as they were read, with everything acknowledged before the call. Raises CourtesyError(NOT_FOUND)."""
+        return await self._read(kind, value, None)
+
     async def _whole_at(
         self, kind: str, value: str, at_ms: int, *, knowing_today: bool
     ) -> tuple[PersonState, Told, list[PersonId]]:

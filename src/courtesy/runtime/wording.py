@@ -100,7 +100,7 @@ class ContentWording:
         if missed:
             log.info("wording_lacked", content=each.message.content, places=[str(one) for one in missed[:5]])
         shown = found.sheet.item if each.channel != "email" else {}
-        return Written({**{name: str(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
+        return Written({**{name: _told(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
 
     async def _load(self, content: str, now_ms: int) -> _Loaded | No:
         """A version that may be shown now."""
@@ -194,6 +194,11 @@ def _rendered(
     wording: Wording, scope: Scope, catalogue: Callable[[Any, Any], Any]
 ) -> tuple[dict[str, str], list[Missed]]:
     return wording.render(replace(scope, functions={**scope.functions, "catalogue": catalogue}))
+
+
+def _told(value: Any) -> str:
+    """What an item says of itself, as the part of a message."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def not_now(body: Body, now_ms: int) -> str:

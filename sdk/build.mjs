@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// Makes the two files that pages use out of sdk/src: `courtesy.mjs`, a module, and `courtesy.js`, a script that sets
+// `window.courtesy`. Both are kept beside it, so that nobody has to build anything. `--check` only compares.
+import { readFileSync, writeFileSync } from 'node:fs'
+
+const ORDER = ['device', 'queue', 'render', 'inbox', 'placements', 'index']
+const NOTE = '// Courtesy for web pages. Apache-2.0. Made from sdk/src by sdk/build.mjs.\n'
+
+const here = (name) => new URL(name, import.meta.url)
+const source = ORDER.map((name) => readFileSync(here(`src/${name}.js`), 'utf8')).join('\n')
+const code = source
+  .replace(/^import .*\n/gm, '')
+  .replace(/^export /gm, '')
+  .replace(/^\s*\/\/.*\n/gm, '')
+  .replace(/^ +/gm, '')
+  .replace(/\n{2,}/g, '\n')
+
+const made = {
+  'courtesy.mjs': `${NOTE}${code}export { init }\n`,
+  'courtesy.js': `${NOTE}window.courtesy = (() => {\n'use strict'\n${code}return { init }\n})()\n`,
+}
+let isStale = false
+for (const [name, text] of Object.entries(made)) {
+  if (process.argv.includes('--check')) isStale ||= readFileSync(here(name), 'utf8') !== text
+  else writeFileSync(here(name), text)
+}
+if (isStale) {
+  console.error('sdk/ is stale: run node sdk/build.mjs')
+  process.exit(1)
+}

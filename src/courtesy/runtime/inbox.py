@@ -1,0 +1,168 @@
+"""Inboxes: what waits to be shown, who listens for it, and what ends it.
+
+Of those who listen in one process one task waits for all: when something came into any inbox, it asks once for
+everybody who listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PersonId
+from courtesy.base.time import Clock
+from courtesy.delivery.message import CAMPAIGN_END
+from courtesy.engine.contract import Engine, StorageFull, Unavailable
+from courtesy.engine.delivery import IN_APP, InboxItem, MessageFate
+from courtesy.event.accept import Accepted, Claim, Rejected
+from courtesy.identity.rules import normalise
+from courtesy.runtime.catalog import CatalogCache
+
+LISTENERS_MAX = 2_000
+WAIT_MS = 5_000
+PAUSE_S = 0.05
+"""Between two rounds, so that a campaign that fills inboxes all the time is read twenty times a second at most."""
+
+FATES = {"Message Clicked": "clicked", "Message Dismissed": "dismissed"}
+"""What a page tells that ends a message, and as what it is counted."""
+
+log = structlog.get_logger("inbox")
+
+
+class Listener:
+    """Somebody who listens on one connection. `people`: all who are one with them."""
+
+    def __init__(self, people: Iterable[PersonId]) -> None:
+        self.people = tuple(people)
+        self.is_over = False
+        self._told: set[str] = set()
+        self._fresh: list[InboxItem] = []
+        self._woken = asyncio.Event()
+
+    def skip(self, message: str) -> None:
+        """Never tell of a message: they have it."""
+        self._told.add(message)
+
+    def offer(self, items: Iterable[InboxItem]) -> None:
+        """Have them told of what they were not yet told of."""
+        for each in items:
+            if each.message not in self._told:
+                self._told.add(each.message)
+                self._fresh.append(each)
+                self._woken.set()
+
+    def gone(self, waiting: Collection[str]) -> list[str]:
+        """Those of the messages told that wait no more. They are forgotten."""
+        found = sorted(self._told.difference(waiting))
+        self._told.difference_update(found)
+        return found
+
+    def end(self) -> None:
+        """Let them hear that it is over."""
+        self.is_over = True
+        self._woken.set()
+
+    async def hear(self, timeout_s: float) -> list[InboxItem]:
+        """What is new, as soon as there is something; nothing when it is over or the time has gone."""
+        try:
+            await asyncio.wait_for(self._woken.wait(), timeout_s)
+        except TimeoutError:
+            return []
+        self._woken.clear()
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+
+class Inbox:
+    """The inboxes as one process sees them."""
+
+    def __init__(self, engine: Engine, catalog: CatalogCache, clock: Clock) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._clock = clock
+        self._listeners: set[Listener] = set()
+        self._waiter: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    async def waiting(self, people: Collection[PersonId]) -> list[InboxItem]:
+        """What waits for somebody, the oldest first."""
+        return await self._engine.inbox(people, IN_APP, self._clock.now_ms())
+
+    def listen(self, people: Iterable[PersonId]) -> Listener:
+        """Listen from now on; what waits already is not told. Raises CourtesyError(TOO_MANY), and Unavailable when the
+        process is about to stop."""
+        if self._is_stopping:
+            raise Unavailable("the server is stopping")
+        if len(self._listeners) >= LISTENERS_MAX:
+            raise CourtesyError(Code.TOO_MANY, f"{LISTENERS_MAX} listen already", hint="ask /v1/inbox now and then")
+        listener = Listener(people)
+        self._listeners.add(listener)
+        if self._waiter is None or self._waiter.done():
+            self._waiter = asyncio.create_task(self._wait(), name="inbox")
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Listen no more."""
+        self._listeners.discard(listener)
+
+    def stop(self) -> None:
+        """Let all who listen go, and nobody listen any more. Connections that stayed open would keep the process."""
+        self._is_stopping = True
+        for each in self._listeners:
+            each.end()
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    async def _wait(self) -> None:
+        while self._listeners:
+            try:
+                await self._engine.wait_for_inbox(WAIT_MS)
+                await self._tell()
+            except (Unavailable, StorageFull) as error:
+                log.warning("inbox_waits", cause=error.message)
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _tell(self) -> None:
+        listeners = list(self._listeners)
+        found: dict[PersonId, list[InboxItem]] = {}
+        for item in await self.waiting({person for each in listeners for person in each.people}):
+            found.setdefault(item.person, []).append(item)
+        for each in listeners:
+            each.offer(item for person in each.people for item in found.get(person, ()))
+
+    async def settle(self, items: Sequence[Accepted | Rejected]) -> None:
+        """Take messages that were clicked or dismissed out of the inbox of whom an event says so, and count that once.
+
+        Whoever sends such an event again, because it got no answer, ends them as well. Raises Unavailable.
+        """
+        for each in items:
+            if isinstance(each, Accepted) and each.event.name in FATES:
+                message = _properties(each).get("message")
+                if isinstance(message, str):
+                    await self._end(each, message, FATES[each.event.name])
+
+    async def _end(self, each: Accepted, message: str, fate: str) -> None:
+        people = await self._people_of(each.claims)
+        if people and await self._engine.take_from_inbox(people, [message]):
+            campaign = message.partition(CAMPAIGN_END)[0]
+            await self._engine.count_fates([MessageFate(campaign, IN_APP, fate, "")])
+
+    async def _people_of(self, claims: Iterable[Claim]) -> set[PersonId]:
+        found: set[PersonId] = set()
+        for claim in claims:
+            key = normalise(self._catalog.now.rules, claim.kind, claim.value)
+            reading = None if key is None else await self._engine.read_person(key)
+            if reading is not None:
+                found.update((reading.person, *reading.merged))
+        return found
+
+
+def _properties(each: Accepted) -> Mapping[str, Any]:
+    found = msgspec.json.decode(each.event.properties or b"null")
+    return found if isinstance(found, dict) else {}
