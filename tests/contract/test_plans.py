@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from courtesy.base.ids import PARTITION_COUNT
+from courtesy.engine_postgres.catalogues import _INTERESTED, _SAVE_SEEN, FORGET_IN_CATALOGUES
 from courtesy.engine_postgres.permits import _UNCHANGED
 from courtesy.engine_postgres.reading import _PERSON_BY_IDENTIFIER, _PERSON_BY_NUMBER
 from courtesy.engine_postgres.repairing import _UNFOLDED_KINDS
@@ -58,3 +59,31 @@ def test_a_person_is_not_looked_for_in_the_whole_log(
     text = "\n".join(line for (line,) in plan)
     assert "Seq Scan on log " not in text, text
     assert "log_person" in text
+
+
+INTEREST = """
+INSERT INTO catalogue_interest (catalogue, item, person_id, until, position)
+SELECT 'products', 'p' || n % 1000, n, 0, n FROM generate_series(1, 20000) AS n
+"""
+SEEN = {"catalogue": "products", "items": ["p1"], "people": [7], "untils": [1], "positions": [7], "partitions": [7]}
+GONE = {"people": [7, 8], "kept": [9], "others": [7], "appended_for": [7]}
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        (_INTERESTED, ("products", "p1", 0, 0, 20_000, 500)),
+        (_SAVE_SEEN, SEEN),
+        *((query, GONE) for query in FORGET_IN_CATALOGUES[1:]),
+    ],
+)
+def test_interest_is_not_looked_for_in_all_of_it(
+    burst: psycopg.Connection[tuple[str]], query: str, values: tuple[object, ...] | dict[str, object]
+) -> None:
+    """Neither when a change is told, nor when an event comes to it or a person goes."""
+    burst.execute("ALTER TABLE catalogue_interest SET (autovacuum_enabled = off)")
+    burst.execute(INTEREST)
+    plan = burst.execute(sql.SQL("EXPLAIN ") + sql.SQL(query), values).fetchall()
+    text = "\n".join(line for (line,) in plan)
+    assert "Seq Scan on catalogue_interest" not in text, text
+    assert "Seq Scan on log " not in text, text

@@ -167,7 +167,7 @@ def import_entries(
 
     report = with_app(settings_of(data=data, database=database), work)
     for each in report.differences:
-        print("\t".join([each.outcome, each.id, ", ".join(each.fields)]))
+        print("\t".join(filter(None, [each.outcome, each.id, ", ".join(each.fields)])))
     for row in report.refused:
         print(f"row {row.number}\t{row.id}\t{row.why}", file=sys.stderr)
     counts = ", ".join(f"{report.counts[outcome]:,} {outcome}" for outcome in Outcome)
