@@ -1,4 +1,4 @@
-"""A campaign from a running server to a mail server and to inboxes: every message accounted for, none without a permit."""
+"""A campaign from a running server to a mail server and to inboxes: every message is accounted for and permitted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PostOffice:
         self.letters: dict[str, EmailMessage] = {}
         self.returns: dict[str, str] = {}
 
-    async def handle_RCPT(self, *args: Any) -> str:
+    async def handle_RCPT(self, *args: Any) -> str:  # noqa: N802 -- the library's name
         """Who is called dead is dead."""
         envelope: Envelope = args[2]
         address: str = args[3]
@@ -54,7 +54,7 @@ class PostOffice:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, *args: Any) -> str:
+    async def handle_DATA(self, *args: Any) -> str:  # noqa: N802 -- the library's name
         """Keep a letter."""
         envelope: Envelope = args[2]
         assert isinstance(envelope.content, bytes)
