@@ -21,7 +21,7 @@ DOCUMENTS = [path for path in text_files() if path.suffix == ".md" and FOLDER no
 
 _SETTING = re.compile(r"\bCOURTESY_[A-Z_]+\b")
 _METRIC = re.compile(r"\bcourtesy_[a-z_]+\b")
-_COMMAND = re.compile(r"(?:^|`|\$\(|/)courtesy ((?:[a-z]+ ?)+)((?:[^`\n#$]|\$(?!\())*)", re.MULTILINE)
+_COMMAND = re.compile(r"(?:^|`|\$\(|/)courtesy ((?:[a-z]+(?:-[a-z]+)* ?)+)((?:[^`\n#$]|\$(?!\())*)", re.MULTILINE)
 _PATH = re.compile(
     r"(?:\b(?:GET|POST|PUT|DELETE) |127\.0\.0\.1:8080|`)(/(?:v1/[^\s`\"'|)\\]*|[a-z]+z|metrics|openapi\.json))"
 )
@@ -62,8 +62,8 @@ def unknown_paths(text: str) -> set[str]:
     """Paths that the API does not answer."""
     known = [re.compile(re.sub(r"\{\w+\}", "[^/]+", operation.path)) for operation in OPERATIONS]
     paths = {re.sub(r"[?.,;:]+$|\?.*", "", path) for path in _found(_PATH, text)}
-    prefixes = {"/v1", "/v1/"}
-    return {path for path in paths - prefixes if not any(pattern.fullmatch(path) for pattern in known)}
+    begins = {path for path in paths if any(each.path.startswith(path.rstrip("/") + "/") for each in OPERATIONS)}
+    return {path for path in paths - begins if not any(pattern.fullmatch(path) for pattern in known)}
 
 
 def unknown_reasons(text: str) -> set[str]:

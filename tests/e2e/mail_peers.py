@@ -123,7 +123,7 @@ def opendkim_says(content: bytes, records: dict[str, str]) -> list[str]:
         (folder / "keys").write_text("".join(f"{host} {record}\n" for host, record in records.items()))
         (folder / "conf").write_text(f"TestPublicKeys {folder}/keys\nMode v\n")
         (folder / "mail").write_bytes(content)
-        command = [SBIN / "opendkim", "-x", folder / "conf", "-t", folder / "mail", "-v", "-v"]
+        command = [f"{SBIN}/opendkim", "-x", f"{folder}/conf", "-t", f"{folder}/mail", "-v", "-v"]
         said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return re.findall(r"dkim=(\w+)", said)
 

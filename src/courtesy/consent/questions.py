@@ -112,7 +112,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[tuple[Word, ...], Meta(max_length=20)] = ()
     places: Annotated[tuple[Place, ...], Meta(max_length=50)] = ()
     weight: Annotated[float, Meta(ge=0, le=1_000)] = 1.0
-    cost: Annotated[float, Meta(ge=0, le=1_000)] = 0.2
+    cost: Annotated[float, Meta(ge=0, le=1_000)] = 0.15
     again_after_days: Annotated[int, Meta(ge=1, le=3_650)] | None = None
     not_now_days: Days = 90
 

@@ -2,19 +2,20 @@
 
 Pure, and by lists of words first: the same text always means the same, and who asks why is told which words decided.
 Law accepts any reasonable way to refuse (47 CFR 64.1200(a)(10) names seven words as such), so doubt counts as a refusal
-that is to be confirmed. Where no words decide, how much a message is like known refusals makes it doubtful; and where
-words within a sentence do, how little it is like them.
+that is to be confirmed. Where no words decide, how much a message is like known refusals does, or makes it doubtful;
+and where words within a sentence do, how little it is like them makes it doubtful.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
+from courtesy.consent.folding import CLAUSE, folded, own_part, plain
 from courtesy.consent.likeness import likeness
+from courtesy.consent.notions import GLUED_FROM
 from courtesy.consent.word_lists import (
     COURTESIES,
     DOUBTS,
@@ -32,29 +33,22 @@ from courtesy.consent.word_lists import (
 TEXT_CHARS_MAX = 2_000
 """Of a message that are looked at; after so many nobody says the first time that they want no more."""
 
-LIKE, UNLIKE = 0.05, -0.5
-"""From which likeness on a message whose words say nothing may be a refusal, and up to which one whose words say so may
-be none. What is like nothing at all has 0. Found on texts that were left out one in five while it was learnt."""
+LIKE, LIKE_AS_WRITTEN = -2.0, 1.0
+"""From which likeness on a message may be a refusal; the second for one that speaks of nothing that is known in any
+language. A refusal that is missed is worse than seven questions asked in vain, so one of eight is enough to ask: log
+odds of -2."""
+
+SURE, UNLIKE = 4.0, 0.0
+"""From which likeness on a message is a refusal that no word of the lists decides, and up to which one of which words
+say so is doubtful. Both found on texts that were left out one in five while it was learnt, of which 99 in 100 above the
+first were refusals."""
+
+FEW_CHARS = 4
+"""Of so few characters and no more a message is a keyword or nothing, where words are of letters: "no" answers much."""
 
 SHORT_WORDS = 5
 UNSPACED = frozenset({"th", "zh", "ja", "ko"})
 """Languages of which words are found without spaces around them."""
-
-CLAUSE = "|"
-_ENDS = frozenset(".!?,;:\n…。！？，、；：؟،؛।՞։")
-_APOSTROPHES = frozenset("'’‘`´ʼ")
-_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0640]")
-_SPELLED = re.compile(r"(?<!\S)\w(?:[\s.\-_*]+\w(?!\w)){2,}")
-_DRAWN_OUT = re.compile(r"([a-z])\1{2,}")
-_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "æ": "ae"})
-"""What no accent can be taken from."""
-
-_DIGITS = str.maketrans("0135", "oies")
-_QUOTED = re.compile(
-    r"^\s*(>.*|-{2,}\s*(original message|ursprungliche nachricht|mensaje original|message d.origine).*"
-    r"|(on|am|le|el|il) .{5,120}(wrote|schrieb|a ecrit|escribio|ha scritto)\s*:.*)$",
-    re.MULTILINE | re.IGNORECASE,
-)
 
 
 class Meaning(StrEnum):
@@ -71,7 +65,7 @@ class Meaning(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a message means. `everything`: over all channels, and not only over that on which it came. `words`: those
-    that decided, folded; empty when none did, and the message is only like a refusal."""
+    that decided, folded; empty when none did, and the message is like a refusal."""
 
     meaning: Meaning
     everything: bool = False
@@ -80,7 +74,8 @@ class Heard:
 
 def heard(text: str) -> Heard:
     """What a message means that somebody sent. What it quotes of an earlier one is left out."""
-    told = f" {plain(_own_part(text[:TEXT_CHARS_MAX]))} "
+    own = own_part(text[:TEXT_CHARS_MAX])
+    told = f" {plain(own)} "
     lists = _lists()
     everything = lists.everything.search(told) is not None
     for whole in _wholes(told.replace(CLAUSE, " ").split()):
@@ -90,18 +85,28 @@ def heard(text: str) -> Heard:
             return Heard(Meaning.START, False, whole)
         if whole in lists.helps:
             return Heard(Meaning.HELP, False, whole)
-    return _by_likeness(text, told, everything, _in_sentence(told, everything))
+    return _by_likeness(own, told, everything, _in_sentence(told, everything))
 
 
 def _by_likeness(text: str, told: str, everything: bool, found: Heard) -> Heard:
-    """The same, unless it is doubtful by what it is like: what words missed, or took for a refusal."""
-    words = told.replace(CLAUSE, " ").split()
-    if found.meaning is Meaning.STOP and likeness(text, words) <= UNLIKE:
-        return Heard(Meaning.UNSURE, found.everything, found.words)
-    is_told = any(char.isalpha() for char in told) and not any(each.search(told) for each in _lists().harmless)
-    if found.meaning is Meaning.NOTHING and is_told and likeness(text, words) >= LIKE:
-        return Heard(Meaning.UNSURE, everything)
-    return found
+    """The same, unless what it is like says otherwise: of what words missed, or took for a refusal."""
+    if found.meaning in (Meaning.START, Meaning.UNSURE) or not _says_enough(told):
+        return found
+    like = likeness(text, told)
+    if found.meaning is Meaning.STOP:
+        return replace(found, meaning=Meaning.UNSURE) if like.odds <= UNLIKE else found
+    if any(each.search(told) for each in _lists().harmless):
+        return found
+    if like.odds >= SURE and like.is_understood:
+        return Heard(Meaning.STOP, everything)
+    is_like = like.odds >= (LIKE if like.is_understood else LIKE_AS_WRITTEN)
+    return Heard(Meaning.UNSURE, everything) if is_like else found
+
+
+def _says_enough(told: str) -> bool:
+    """Whether there is anything in a message that it could be like others by."""
+    letters = [char for char in told if char.isalpha()]
+    return len(letters) > FEW_CHARS or any(char >= GLUED_FROM for char in letters)
 
 
 def _in_sentence(told: str, everything: bool) -> Heard:
@@ -134,39 +139,6 @@ def _first(patterns: tuple[re.Pattern[str], ...], told: str) -> str:
     """What is found of the first pattern that is found; empty when none is."""
     found = next((found for pattern in patterns if (found := pattern.search(told))), None)
     return "" if found is None else found.group().strip()
-
-
-def _own_part(text: str) -> str:
-    """Without what a reply quotes: everything from the line that introduces it, and lines that begin with `>`."""
-    found = _QUOTED.search(text)
-    while found is not None and not found.group().lstrip().startswith(">"):
-        text = text[: found.start()]
-        found = _QUOTED.search(text)
-    return _QUOTED.sub("", text)
-
-
-def folded(text: str) -> str:
-    """Case, accents, vowel points, widths and apostrophes taken away."""
-    bare = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
-    bare = "".join(each for each in bare if each not in _APOSTROPHES).translate(_LETTERS)
-    return unicodedata.normalize("NFC", bare)
-
-
-def plain(text: str) -> str:
-    """Words with single spaces between them, and `|` where a clause ends; spelled out and drawn out words mended."""
-    told = _SPELLED.sub(lambda found: re.sub(r"[\s.\-_*]+", "", found.group()), folded(text.replace("🛑", " stop ")))
-    told = "".join(CLAUSE if each in _ENDS else each if _is_of_a_word(each) else " " for each in told)
-    told = _DRAWN_OUT.sub(r"\1", told.replace(CLAUSE, f" {CLAUSE} "))
-    words: list[str] = []
-    for word in told.split():
-        mended = word.translate(_DIGITS) if word[0].isalpha() and word.isascii() else word
-        if not words or mended != words[-1]:
-            words.append(mended)
-    return " ".join(words)
-
-
-def _is_of_a_word(char: str) -> bool:
-    return unicodedata.category(char)[0] in "LMN"
 
 
 def _wholes(words: list[str]) -> list[str]:

@@ -43,6 +43,7 @@ class Check(StrEnum):
     RIGHTS = "rights"
     VALIDITY = "validity"
     REFERENCE = "reference"
+    ASSET = "asset"
     CIRCLE = "circle"
     APPROVAL = "approval"
     STATE = "state"
@@ -77,6 +78,7 @@ MEANING: dict[Check, str] = {
     Check.RIGHTS: "Rights that ran out, or will within 14 days.",
     Check.VALIDITY: "A validity that is over, or that never begins.",
     Check.REFERENCE: "An item that it stands on is not published.",
+    Check.ASSET: "A file that it shows is not among the assets.",
     Check.CIRCLE: "It stands on itself, by way of others or not.",
     Check.APPROVAL: "Somebody has to approve it yet.",
     Check.STATE: "It is archived, or not published where it would have to be.",

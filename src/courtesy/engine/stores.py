@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from courtesy.engine.answers import AnswerCounting
+from courtesy.engine.catalogue import CatalogueStore
 from courtesy.engine.code import CodeStore
 from courtesy.engine.content import ContentStore
 from courtesy.engine.delivery import DeliveryStore
@@ -28,6 +29,7 @@ class Stores(
     SegmentStore,
     OfferStore,
     ContentStore,
+    CatalogueStore,
     QualityStore,
     OutboxStore,
     DeliveryStore,

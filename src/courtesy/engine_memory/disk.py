@@ -13,6 +13,7 @@ from courtesy.engine.contract import PartitionStatus, PersonReading
 from courtesy.engine.imported import TakeBack
 from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine.quality import QualityRow
+from courtesy.engine_memory.catalogues import CatalogueShelf
 from courtesy.engine_memory.chapters import Chapters
 from courtesy.engine_memory.codes import Codes
 from courtesy.engine_memory.content import Shelf
@@ -78,6 +79,8 @@ class Disk:
         self.definitions = Definitions()
         self.content = Shelf()
         self.content_lock = asyncio.Lock()
+        self.catalogues = CatalogueShelf(self.log)
+        self.catalogue_lock = asyncio.Lock()
         self.imports = Imports()
         self.suppressed: set[bytes] = set()
         self.pending_erasures: list[PendingErasure] = []
@@ -97,6 +100,7 @@ class Disk:
         if not self._listeners:
             self._append_lock = asyncio.Lock()
             self.content_lock = asyncio.Lock()
+            self.catalogue_lock = asyncio.Lock()
         listener = Listener()
         self._listeners.append(listener)
         return listener
@@ -206,6 +210,7 @@ class Disk:
         self.requests.forget(people, set(erasure.identifiers), self.identity.person_named)
         self.segments.forget_people(people, erasure.note.at_ms)
         self.delivery.forget(people)
+        self.catalogues.forget(erasure)
         if erasure.suppress:
             self.suppressed.update(map(suppression_hash, erasure.identifiers))
             self.suppressed.update(erasure.hashes)
@@ -230,6 +235,7 @@ class Disk:
         self.chapters.tear_at({(position, person) for position in positions for person in people})
         self.folding.forget_poisoned(is_gone)
         self.intake.forget_keys(keys)
+        self.catalogues.forget_at(positions)
         self.identity.take_back(gone, positions)
         if gone.finished is not None:
             self.intake.uncount(self.imports.counts(gone.finished))

@@ -64,6 +64,7 @@ from courtesy.engine.quality import QualityRow
 from courtesy.engine.request import NewRequest, Request, RequestCount, RequestFilter, RequestLine, RequestPlace
 from courtesy.engine.segment import HourFlow, Member, SegmentSize, SegmentState, ValueSize
 from courtesy.engine_memory.append import MemoryAppend
+from courtesy.engine_memory.catalogues import Catalogues
 from courtesy.engine_memory.content import Content
 from courtesy.engine_memory.disk import Disk, Listener, suppression_hash
 from courtesy.engine_memory.folding import copied
@@ -77,7 +78,7 @@ _NO_KEY = bytes(16)
 EVERY_RECORD = 2**62
 
 
-class MemoryEngine(Content):
+class MemoryEngine(Content, Catalogues):
     """A store in the memory of one process, deterministic: the same calls in the same order give the same answers.
 
     Over a `disk` of its own, or over one shared with other engines as processes share a database. What a call changes

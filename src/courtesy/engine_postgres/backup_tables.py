@@ -142,6 +142,11 @@ TABLES = (
     Table("message_count"),
     Table("dead_address"),
     Table("inbox", ("own.person_id",)),
+    Table("catalogue"),
+    Table("catalogue_entry"),
+    Table("catalogue_version"),
+    Table("catalogue_change"),
+    Table("catalogue_interest", (owner_in_log("own"),)),
 )
 
 LEFT_OUT = {

@@ -13,6 +13,7 @@ from courtesy.engine.tasks import end
 from courtesy.engine_postgres.answers import Answers
 from courtesy.engine_postgres.appending import Appending
 from courtesy.engine_postgres.building import Building
+from courtesy.engine_postgres.catalogues import Catalogues
 from courtesy.engine_postgres.chapters import Chapters
 from courtesy.engine_postgres.codes import Codes
 from courtesy.engine_postgres.connection import migrate, translated
@@ -64,6 +65,7 @@ class PostgresEngine(
     Building,
     Content,
     Delivery,
+    Catalogues,
 ):
     """A store in PostgreSQL. `url` is a libpq URL; several processes may use the same database at once."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from courtesy.base.ids import PersonId, Position
+from courtesy.engine_postgres.catalogues import FORGET_IN_CATALOGUES
 from courtesy.engine_postgres.codes import FORGET_CODES
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.delivery import FORGET_IN_DELIVERY
@@ -81,6 +82,7 @@ _ERASE = (
     *FORGET_IN_REQUESTS,
     FORGET_IN_SEGMENTS,
     FORGET_IN_DELIVERY,
+    *FORGET_IN_CATALOGUES,
 )
 _SUPPRESS = """
 WITH fresh AS (

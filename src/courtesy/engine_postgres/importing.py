@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.engine.contract import Count, Imported, ImportProgress
 from courtesy.engine.imported import FileKey, Span, TakeBack
+from courtesy.engine_postgres.catalogues import TAKE_BACK_INTEREST
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.erasing import UNNAME_MERGES
 from courtesy.event.cause import Cause, Fate
@@ -48,6 +49,7 @@ _TAKE_BACK = (
     ),
     "DELETE FROM seen WHERE key = ANY(%(keys)s::bytea[])",
     "DELETE FROM moved WHERE position = ANY(%(positions)s::bigint[])",
+    *TAKE_BACK_INTEREST,
     "DELETE FROM identifier WHERE identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM owner_before WHERE identifier = ANY(%(identifiers)s::text[])",
     UNNAME_MERGES,

@@ -17,7 +17,9 @@ from litestar.types import Scope as ASGIScope
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.http import (
+    assets,
     browser,
+    catalogues,
     consent,
     consent_records,
     content,
@@ -108,6 +110,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,
+    *catalogues.OPERATIONS,
+    *assets.OPERATIONS,
     *content.OPERATIONS,
     *content_releases.OPERATIONS,
     *segment_discovery.OPERATIONS,

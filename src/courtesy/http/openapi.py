@@ -55,6 +55,8 @@ _TAGS = {
     "retention": "How long events are kept.",
     "schemas": "What events should look like.",
     "segments": "People for whom an expression holds now.",
+    "assets": "Pictures and documents that content shows.",
+    "catalogues": "Products, stores, articles: what messages speak of, and what people hear of when it changes.",
     "content": "What people are shown: written, approved, published and released.",
     "subscriptions": "Webhooks that are called when a person does something.",
     "quarantine": "Rejected events: what is wrong with them, mending, replaying, discarding.",

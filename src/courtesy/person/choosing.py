@@ -4,11 +4,14 @@ every question that is not asked.
 A question is worth what an answer is worth to the company, times the chance that one comes, times how much of it is
 not known beforehand, less what asking costs:
 
-    worth = weight × chance × unknown − cost × friction
+    worth = weight × chance × interest × unknown − cost × friction
 
 `chance` is the share of all people asked so far who answered, begun with `USUAL_PRIOR` asks of which half were
 answered, so that a few who did not can't end a question; counted as `PRIOR_ASKS` asks of this person, beside all that
-they were asked in half a year; and halved each time that they did not react to this very question. `friction` is 2
+they were asked in half a year; and halved each time that they did not react to this very question. `interest` is how
+often they did what the question is about beside what they did most of all that questions of the same form are about,
+such as goods looked at: its square root, for the tenth look tells less than the second. Who did little of it may have
+nothing to say to it. It is 1 for a question that has no others of its form. `friction` is 2
 just after they were asked something, and nears 1 by half each two weeks. `unknown` is the entropy of the answers so
 far, with one added to each that is possible, as a share of its highest: 1 while nothing is known, near 0 when
 everybody says the same. Consent is never known beforehand, nor is a text that can be anything.
@@ -19,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import log2
+from math import log2, sqrt
 
 from courtesy.base.time import DAY_MS
 from courtesy.consent.places import larger_places
@@ -53,6 +56,9 @@ PRIOR_ASKS = 2
 
 REMEMBERED_MS = 182 * DAY_MS
 FRICTION_HALVES_MS = 14 * DAY_MS
+
+
+_Form = tuple[str, tuple[str, ...]]
 
 
 class WhyNot(StrEnum):
@@ -122,8 +128,10 @@ def choose(
 ) -> Chosen:
     """The question that is worth most, if it is worth anything; of equals the first by name."""
     capped = _capped(state.asking or Asking(), caps, moment)
+    most = _most_done(state, questions.values())
     judged = [
-        _judged(state, name, questions[name], counts.get(name, NO_COUNTS), moment, capped) for name in sorted(questions)
+        _judged(state, name, questions[name], counts.get(name, NO_COUNTS), moment, capped, most)
+        for name in sorted(questions)
     ]
     best = max((each for each in judged if each.why_not is None), key=lambda each: each.worth, default=None)
     return Chosen(best, tuple(_unless_best(each, best) for each in judged))
@@ -157,15 +165,48 @@ def _capped(asking: Asking, caps: Caps, moment: Moment) -> WhyNot | None:
 
 
 def _judged(
-    state: PersonState, name: str, question: Question, counts: Counts, moment: Moment, capped: WhyNot | None
+    state: PersonState,
+    name: str,
+    question: Question,
+    counts: Counts,
+    moment: Moment,
+    capped: WhyNot | None,
+    most: Mapping[_Form, int],
 ) -> Candidate:
     past = (state.asking or Asking()).questions.get(name, Past())
     occasion = _occasion(state, question, past, moment.now_ms)
     why_not = _why_not(state, question, past, moment, occasion) or capped
     if why_not is not None:
         return Candidate(name, why_not, occasion=occasion or 0)
-    worth = worth_of(question, counts, past, state.asking or Asking(), moment.now_ms)
+    form = _form(question)
+    interest = 1.0 if form is None else sqrt(_done(state, question) / max(1, most[form]))
+    worth = worth_of(question, counts, past, state.asking or Asking(), moment.now_ms, interest)
     return Candidate(name, None if worth > 0 else WhyNot.NOT_WORTH_IT, worth, occasion or 0)
+
+
+def _form(question: Question) -> _Form | None:
+    """What questions have in common that differ in what they are about: the answers that they take after something that
+    happened. None for those that need nothing to happen, or are about each time that it does."""
+    answer = question.answer
+    if question.after is None or question.after.each or not isinstance(answer, OneOf | SomeOf):
+        return None
+    return type(answer).__name__, tuple(each.name for each in answer.options)
+
+
+def _done(state: PersonState, question: Question) -> int:
+    """How often somebody did what a question is about."""
+    behaviour = None if question.after is None else state.behaviours.get(question.after.event)
+    return 0 if behaviour is None else behaviour.count
+
+
+def _most_done(state: PersonState, questions: Iterable[Question]) -> dict[_Form, int]:
+    """Of what questions of each form are about, how often they did that which they did most."""
+    most: dict[_Form, int] = {}
+    for each in questions:
+        form = _form(each)
+        if form is not None:
+            most[form] = max(most.get(form, 0), _done(state, each))
+    return most
 
 
 def _why_not(state: PersonState, question: Question, past: Past, moment: Moment, occasion: int | None) -> WhyNot | None:
@@ -265,14 +306,16 @@ def _overlap(a: Scope, b: Scope) -> bool:
     return all(ANY in (own, theirs) or own == theirs for own, theirs in zip(a[:4], b[:4], strict=True))
 
 
-def worth_of(question: Question, counts: Counts, past: Past, asking: Asking, now_ms: int) -> float:
+def worth_of(
+    question: Question, counts: Counts, past: Past, asking: Asking, now_ms: int, interest: float = 1.0
+) -> float:
     """What it is worth to ask; see the formula above."""
     usual = (counts.answered + USUAL_PRIOR / 2) / (counts.asked + USUAL_PRIOR)
     asked = [each for each in asking.recent if each.at > now_ms - REMEMBERED_MS]
     answered_count = sum(each.outcome is Outcome.ANSWERED for each in asked)
     chance = (usual * PRIOR_ASKS + answered_count) / (PRIOR_ASKS + len(asked)) / 2.0**past.ignored_count
     friction = 1 + 2.0 ** (-max(0, now_ms - asked[0].at) / FRICTION_HALVES_MS) if asked else 1.0
-    return question.weight * chance * unknown_of(question.answer, counts) - question.cost * friction
+    return question.weight * chance * interest * unknown_of(question.answer, counts) - question.cost * friction
 
 
 def unknown_of(answer: AnswerKind, counts: Counts) -> float:

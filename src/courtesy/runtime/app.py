@@ -16,8 +16,12 @@ from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.runtime.archive import lake_archive
 from courtesy.runtime.asked import Asking, Campaigns
+from courtesy.runtime.assets import Assets
 from courtesy.runtime.audit import Audit
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.catalogue_import import CatalogueImports
+from courtesy.runtime.catalogue_lookup import CatalogueLookup
+from courtesy.runtime.catalogues import Catalogues
 from courtesy.runtime.clienteling import Clienteling
 from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.connections import SignedTokens
@@ -114,6 +118,10 @@ class App:
     offers: Offers
     offer_desk: OfferDesk
     clienteling: Clienteling
+    catalogues: Catalogues
+    catalogue_imports: CatalogueImports
+    catalogue_lookup: CatalogueLookup
+    assets: Assets
     visitors: Visitors
     inbox: Inbox
 
@@ -138,10 +146,12 @@ def make_app(
     previews = Previews(engine, files, catalog, clock)
     tokens = SignedTokens(settings, signer)
     contents = Contents(engine, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    assets = Assets(settings, signer, clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
+    catalogues = Catalogues(engine, catalog, clock)
     desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
     return App(
         settings,
@@ -185,6 +195,10 @@ def make_app(
         offers,
         desk,
         Clienteling(offers, desk, eligibility, people, clock),
+        catalogues,
+        CatalogueImports(engine, catalogues),
+        CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
+        assets,
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
     )

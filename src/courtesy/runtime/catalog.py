@@ -18,6 +18,7 @@ from msgspec import Meta
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import SourceId
 from courtesy.base.time import DAY_MS, Clock, to_iso
+from courtesy.catalogue.definition import CatalogueDefinition
 from courtesy.consent.controller import Controller
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
@@ -72,6 +73,7 @@ CONTROLLER = "controller"
 WORKFLOW = "content_workflow"
 RECIPIENT = "recipient"
 OFFER = "offer"
+CATALOGUE = "catalogue"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
@@ -200,6 +202,7 @@ class Definitions:
     question_caps: Caps = field(default_factory=Caps)
     recipients: dict[str, Recipient] = field(default_factory=dict)
     offers: dict[str, OfferTerms] = field(default_factory=dict)
+    catalogues: dict[str, CatalogueDefinition] = field(default_factory=dict)
     segments: dict[str, SegmentBody] = field(default_factory=dict)
     segments_ready: dict[str, Ready] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
@@ -264,6 +267,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.recipients[each.name] = msgspec.json.decode(each.body, type=Recipient)
         elif each.kind == OFFER:
             out.offers[each.name] = msgspec.json.decode(each.body, type=OfferTerms)
+        elif each.kind == CATALOGUE:
+            out.catalogues[each.name] = msgspec.json.decode(each.body, type=CatalogueDefinition)
         elif each.kind == SEGMENT:
             out.segments[each.name] = msgspec.json.decode(each.body, type=SegmentBody)
         elif each.kind == SEGMENT_SETTLED:
@@ -530,6 +535,15 @@ class CatalogCache:
     async def remove_offer(self, name: str, by: str) -> None:
         """Remove an offer. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(OFFER, name, by)
+
+    async def define_catalogue(self, name: str, definition: CatalogueDefinition, by: str) -> None:
+        """Create or change a catalogue, which must be sound. One that is as it was makes no revision."""
+        if self._definitions.catalogues.get(name) != definition:
+            await self._define(CATALOGUE, name, msgspec.json.encode(definition), by)
+
+    async def remove_catalogue(self, name: str, by: str) -> None:
+        """Remove a catalogue. Raises CourtesyError(NOT_FOUND)."""
+        await self._remove(CATALOGUE, name, by)
 
     async def define_segment(self, name: str, body: SegmentBody, by: str) -> None:
         """Create or change a segment, which must be sound. One that is as it was makes no revision.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
 from courtesy.content.findings import Check, Finding, Severity, error
-from courtesy.content.items import ItemKey, key_of, locales, references
+from courtesy.content.items import FieldType, ItemKey, key_of, locales, references, values
 from courtesy.content.kinds import kind_of
 from courtesy.content.release import (
     Candidate,
@@ -92,12 +92,19 @@ class Publications:
     """Publishes the items of a store."""
 
     def __init__(
-        self, engine: Engine, workflow: Callable[[], ContentWorkflow], compiler: Compiler, clock: Clock
+        self,
+        engine: Engine,
+        workflow: Callable[[], ContentWorkflow],
+        compiler: Compiler,
+        clock: Clock,
+        has_asset: Callable[[str], Awaitable[bool]],
     ) -> None:
+        """`has_asset`: whether there is an asset of a SHA-256."""
         self._engine = engine
         self._workflow = workflow
         self._compile = compiler
         self._clock = clock
+        self._has_asset = has_asset
 
     # -- one item
 
@@ -240,8 +247,19 @@ class Publications:
         live = await _live_versions(reading, candidates)
         users = {key: await _shown_in(reading, key, withdrawn) for key in withdrawn}
         found += troubles(Plan(candidates, withdrawn, live.keys(), users), self._clock.now_ms())
+        found += [each for candidate in candidates for each in await self._lacking_assets(candidate)]
         made, later = await self._compiled(reading, _compilable(candidates, found), items, live)
         return _Attempt(found + later, made)
+
+    async def _lacking_assets(self, candidate: Candidate) -> list[Trouble]:
+        """The places of an item that name an asset which is not there."""
+        named = [each for each in values(candidate.kind, candidate.body) if each.field.type is FieldType.ASSET]
+        return [
+            Trouble(candidate.key, error(Check.ASSET, f"there is no asset {digest}", each.place, "put the file first"))
+            for each in named
+            for digest in (each.content if each.field.many else [each.content])
+            if not await self._has_asset(digest)
+        ]
 
     async def _candidate(self, reading: ContentReading, item: Item, revision: int) -> Candidate:
         """An item in a revision, and who still has to say yes to it."""

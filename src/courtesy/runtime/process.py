@@ -37,6 +37,7 @@ from courtesy.person.step import WEBHOOK
 from courtesy.runtime.app import running_app
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.asked import Campaigner
+from courtesy.runtime.assets import Assets
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.connections import DefinedConnections
 from courtesy.runtime.content_publishing import Publications
@@ -44,6 +45,8 @@ from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
+from courtesy.runtime.interest import InterestFollower
+from courtesy.runtime.links import Signer
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
 from courtesy.runtime.offers import Offers
@@ -107,9 +110,10 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
             asyncio.create_task(_upkeep(engine, settings, catalog, stop), name="upkeep"),
             asyncio.create_task(_seal(engine, settings, stop), name="seal"),
             asyncio.create_task(_keep_segments(engine, catalog, settings, url, stop), name="segments"),
-            asyncio.create_task(make_releaser(engine, catalog).run(stop), name="releases"),
+            asyncio.create_task(make_releaser(engine, catalog, settings).run(stop), name="releases"),
             asyncio.create_task(Campaigner(engine, catalog, clock).run(stop), name="campaigns"),
             asyncio.create_task(_end_offers(engine, catalog, stop), name="offers"),
+            asyncio.create_task(make_follower(engine, catalog).run(stop), name="interest"),
             asyncio.create_task(make_teller(engine, catalog, settings).run(stop), name="tell"),
             asyncio.create_task(
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
@@ -127,7 +131,7 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock)
+        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock, app.catalogue_lookup)
         pacing = Pacing(PER_S, share=1 / settings.senders)
         await Sender(app.engine, channels, connections, wording, app.tokens, app.clock, pacing=pacing).run(stop)
 
@@ -137,7 +141,7 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
     while not stop.is_set():
         try:
             now = clock.now_ms()
-            trimmed = await _trim(engine, settings, now)
+            trimmed = await _trim(engine, settings, catalog, now)
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
             days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
@@ -174,10 +178,13 @@ async def _judge_quality(judge: Judge, settings: Settings, stop: asyncio.Event) 
             continue
 
 
-async def _trim(engine: Engine, settings: Settings, now_ms: int) -> int:
+async def _trim(engine: Engine, settings: Settings, catalog: CatalogCache, now_ms: int) -> int:
+    """Trim the log, but for what the lake lacks, and what was not read for catalogues yet."""
     before = now_ms - settings.log_retention_days * DAY_MS
-    up_to = (await engine.lake_position() or Position(0)) if settings.has_lake else None
-    return await trim(engine, before, up_to)
+    needed = [await engine.interest_position(catalog.now.catalogues)]
+    if settings.has_lake:
+        needed.append(await engine.lake_position() or Position(0))
+    return await trim(engine, before, min((each for each in needed if each is not None), default=None))
 
 
 async def lake(settings: Settings, url: str, stop: asyncio.Event) -> None:
@@ -245,10 +252,16 @@ def make_teller(engine: Engine, catalog: CatalogCache, settings: Settings) -> Te
     return Teller(engine, lambda: catalog.now.recipients, calls, SubjectIds(settings), clock)
 
 
-def make_releaser(engine: Engine, catalog: CatalogCache) -> Releaser:
+def make_follower(engine: Engine, catalog: CatalogCache) -> InterestFollower:
+    """What tells people of changes in catalogues."""
+    return InterestFollower(engine, lambda: catalog.now.catalogues, SystemClock())
+
+
+def make_releaser(engine: Engine, catalog: CatalogCache, settings: Settings) -> Releaser:
     """What publishes the releases that are scheduled."""
     clock = SystemClock()
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock)
+    assets = Assets(settings, Signer(settings), clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
     return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 

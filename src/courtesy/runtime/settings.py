@@ -93,6 +93,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="Key id for the lake's store. What AWS's own tools would take unless set.")
     ] = None
     lake_s3_secret_key: Annotated[str | None, Meta(description="The secret that belongs to that key id.")] = None
+    assets: Annotated[
+        str,
+        Meta(
+            description="Where pictures and documents are kept: a folder, or `s3://bucket/prefix`. The folder `assets` "
+            "in the data folder unless set.",
+            pattern="^(s3://[^/]|(?!.*://))",
+        ),
+    ] = ""
+    assets_s3_endpoint: Annotated[
+        str | None, Meta(description="URL of the S3-compatible store of assets, when it is not Amazon's.")
+    ] = None
+    assets_s3_region: Annotated[
+        str | None, Meta(description="Region of their bucket. `AWS_REGION`, or else `us-east-1`, unless set.")
+    ] = None
+    assets_s3_access_key: Annotated[
+        str | None, Meta(description="Key id for their store. What AWS's own tools would take unless set.")
+    ] = None
+    assets_s3_secret_key: Annotated[str | None, Meta(description="The secret that belongs to that key id.")] = None
     duplicate_days: Annotated[
         int, Meta(description="How long message ids are remembered to recognise duplicates.", ge=7)
     ] = 7

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from courtesy.base.time import SECOND_MS, Clock, from_iso, to_iso
 from courtesy.content.items import Body, ItemKey, key_of
 from courtesy.content.links import MessageLinks
 from courtesy.content.scope import Scope
+from courtesy.content.templates import Missed
 from courtesy.content.wording import Wording, nearest_locales, sheets_of
 from courtesy.delivery.desk import No
 from courtesy.delivery.message import Admitted, Skip
@@ -24,6 +26,7 @@ from courtesy.identity.rules import split_identifier
 from courtesy.offer.redeeming import Refused
 from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
+from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.connections import SignedTokens
 from courtesy.runtime.offer_desk import Named, OfferDesk
 from courtesy.runtime.offers import Offers
@@ -57,12 +60,21 @@ def pinned(content: str) -> tuple[ItemKey, int]:
 class ContentWording:
     """The wording of one process."""
 
-    def __init__(self, engine: Engine, offers: Offers, desk: OfferDesk, tokens: SignedTokens, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        offers: Offers,
+        desk: OfferDesk,
+        tokens: SignedTokens,
+        clock: Clock,
+        lookup: CatalogueLookup,
+    ) -> None:
         self._engine = engine
         self._offers = offers
         self._desk = desk
         self._tokens = tokens
         self._clock = clock
+        self._lookup = lookup
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
@@ -82,7 +94,7 @@ class ContentWording:
             return offer
         scope = self._scope(each, key, state, offer, found, locale, now_ms)
         try:
-            parts, missed = found.render(scope)
+            parts, missed = await self._lookup.rendered(scope.locale, partial(_rendered, found, scope))
         except CourtesyError as error:
             return No(Skip.CONTENT, error.message)
         if missed:
@@ -176,6 +188,12 @@ class ContentWording:
             now_ms=now_ms,
             functions={"link": links.link},
         )
+
+
+def _rendered(
+    wording: Wording, scope: Scope, catalogue: Callable[[Any, Any], Any]
+) -> tuple[dict[str, str], list[Missed]]:
+    return wording.render(replace(scope, functions={**scope.functions, "catalogue": catalogue}))
 
 
 def _told(value: Any) -> str:

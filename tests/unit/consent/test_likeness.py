@@ -6,9 +6,9 @@ import sys
 from array import array
 from collections import Counter
 
-from bench.learn_words import PUBLISHED, WEIGHTS, learnable, learnt, messages_in
-from courtesy.consent.likeness import BUCKETS, features, likeness
-from courtesy.consent.words import LIKE, Meaning, heard
+from bench.learn_words import PUBLISHED, UNSEEN, WEIGHTS, learnable, learnt, messages_in
+from courtesy.consent.likeness import BUCKETS, WRITTEN_BUCKETS, features, likeness
+from courtesy.consent.words import Meaning, heard
 
 
 def test_the_weights_that_ship_are_those_that_are_learnt() -> None:
@@ -23,7 +23,9 @@ def test_the_weights_that_ship_are_those_that_are_learnt() -> None:
 
 
 def test_nothing_is_learnt_from_what_is_held_out() -> None:
-    """Half of the published set, in all languages and of both labels."""
+    """Half of the published set, in all languages and of both labels; and the unseen one, all of it."""
+    learnt_from = {each.text.casefold() for each in learnable()}
+    assert learnt_from.isdisjoint(each.text.casefold() for each in messages_in(UNSEEN))
     published = messages_in(PUBLISHED)
     held_out = {each.text for each in published if each.is_held_out}
     assert held_out.isdisjoint({each.text for each in learnable()})
@@ -46,11 +48,19 @@ def test_what_is_like_nothing_is_no_refusal() -> None:
     """Numbers, emoji, and a script that nobody taught it."""
     for text in ("0", "4471", "👍", "🥾🥾🥾", "ᚠᚢᚦᚨᚱᚲ ᚷᚹᚺ", "…"):
         assert heard(text).meaning is Meaning.NOTHING, text
-    assert likeness("ᚠᚢᚦᚨᚱᚲ", ["ᚠᚢᚦᚨᚱᚲ"]) < LIKE
+    assert not likeness("ᚠᚢᚦᚨᚱᚲ", "ᚠᚢᚦᚨᚱᚲ").is_understood
 
 
-def test_features_are_runs_words_and_pairs() -> None:
-    """The same whatever the order of hashing; a question is one more."""
-    assert features("no more", ["no", "more"]) == sorted(set(features("no more", ["no", "more"])))
-    assert len(features("no more?", ["no", "more"])) == len(features("no more", ["no", "more"])) + 1
-    assert features("", []) == features(" ", [])
+def test_features_are_how_it_is_written_and_what_it_means() -> None:
+    """Each once and in order; a question is one more of what it means."""
+    found = features("no more", "no more")
+    assert all(list(part) == sorted(set(part)) for part in found)
+    assert len(features("no more?", "no more").meant) == len(found.meant) + 1
+    assert max(found.written) < WRITTEN_BUCKETS <= min(found.meant)
+    assert features("", "") == features(" ", "")
+
+
+def test_what_is_meant_is_the_same_in_other_languages() -> None:
+    """So that what was learnt in one holds in all."""
+    told = ("please no ads", "bitte keine werbung", "prosim zadne reklamy", "رجاء لا اعلان")
+    assert len({tuple(features(each, each).meant) for each in told}) == 1

@@ -49,16 +49,34 @@ def test_refusals_are_understood_and_little_else_is_taken_for_one() -> None:
 
 
 def test_of_texts_that_nobody_thought_of_most_are_understood() -> None:
-    """A floor under what was measured: all of 34 refusals, by words alone 25; and two false alarms, both doubtful."""
+    """A floor under what was measured: all of 34 refusals; and six false alarms of 15, all doubtful."""
     recall, precision = recall_and_precision(UNSEEN)
-    assert recall >= 33 / 34
-    assert precision >= 34 / 36
+    assert recall == 1
+    assert precision >= 34 / 40
+    assert all(heard(each["text"]).meaning is not Meaning.STOP for each in UNSEEN if each["means"] == "nothing")
 
 
 def test_other_meanings_are_told_apart() -> None:
-    """Texts that want messages again, or help, or nothing."""
+    """Texts that want messages again, or help, or nothing; a few of these are doubtful, and none is a refusal."""
     others = [each for each in KNOWN if each["means"] != "stop"]
-    assert [each["text"] for each in others if heard(each["text"]).meaning != each["means"]] == []
+    wrong = [each for each in others if heard(each["text"]).meaning != each["means"]]
+    assert [each for each in wrong if each["means"] != "nothing"] == []
+    assert [each["text"] for each in wrong if heard(each["text"]).meaning is not Meaning.UNSURE] == []
+    assert len(wrong) <= len(others) * 0.03
+
+
+def test_a_short_answer_is_no_refusal() -> None:
+    """A bare no says no to whatever was asked, unless it is a keyword."""
+    for text in ("No", "no!", "Nein", "нет", "Non.", "ok"):
+        assert heard(text).meaning is Meaning.NOTHING, text
+
+
+def test_what_no_list_has_is_refused_outright_when_it_is_clear() -> None:
+    """By what it is like; no words decided then, and none are said."""
+    found = heard("Ich ziehe hiermit meine Einwilligung in jede Werbung zurück, schreiben Sie mir nicht mehr")
+    assert found.meaning is Meaning.STOP
+    sure = heard("caller does not wish to be contacted about marketing any longer")
+    assert sure.meaning in (Meaning.STOP, Meaning.UNSURE)
 
 
 @pytest.mark.parametrize("language", STOP_WORDS)
@@ -100,6 +118,26 @@ def test_what_a_reply_quotes_does_not_count() -> None:
     assert heard("Yes\n> STOP").meaning is Meaning.NOTHING
 
 
+@pytest.mark.parametrize(
+    "introduction",
+    [
+        "Il giorno lun 3 mag 2026 alle ore 10:00 Negozio <a@shop.example> ha scritto:\n> ",
+        "W dniu 3.05.2026 o 10:00, Sklep pisze:\n> ",
+        "3 мая 2026 г., 10:00 Магазин пишет:\n> ",
+        "2026年5月3日 10:00 店舗:\n> ",
+        "-------- Původní zpráva --------\n",
+        "________________________________\n",
+        "Von: Laden <a@shop.example>\nGesendet: Montag, 3. Mai 2026\nAn: ich\n",
+        "Kimden: Mağaza <a@shop.example>\nTarih: 3 Mayıs 2026\n",
+    ],
+)
+def test_what_a_reply_quotes_is_known_by_its_form(introduction: str) -> None:
+    """In languages of which no introduction is listed, too."""
+    quoted = f"\n\n{introduction}Reply STOP and you get no more messages from us. Unsubscribe here."
+    assert heard(f"When does it arrive?{quoted}").meaning is Meaning.NOTHING
+    assert heard(f"Take me off this list{quoted}").meaning is Meaning.STOP
+
+
 def test_in_doubt_it_is_unsure_and_not_nothing() -> None:
     """So that it is refused until somebody asked."""
     for text in ("why do you keep texting me", "these ads are annoying messages", "stop thief ok"):
@@ -108,7 +146,7 @@ def test_in_doubt_it_is_unsure_and_not_nothing() -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_means_something(text: str) -> None:
-    """Nothing that somebody can write makes it fail; and the words that decided are said."""
+    """Nothing that somebody can write makes it fail; and the words that decided are said where words did."""
     found = heard(text)
-    assert found.words or found.meaning in (Meaning.NOTHING, Meaning.UNSURE)
+    assert found.words or found.meaning not in (Meaning.START, Meaning.HELP)
     assert not found.words or found.meaning is not Meaning.NOTHING

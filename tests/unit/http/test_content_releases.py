@@ -37,7 +37,7 @@ async def states(world: World) -> dict[str, str]:
 def releaser(world: World) -> Releaser:
     """What publishes by itself, as another process has it."""
     app = world.app
-    publications = Publications(app.engine, lambda: app.catalog.now.workflow, compile_item, app.clock)
+    publications = Publications(app.engine, lambda: app.catalog.now.workflow, compile_item, app.clock, app.assets.has)
     return Releaser(app.engine, Releases(app.engine, publications, app.clock), publications, app.clock)
 
 

@@ -161,7 +161,7 @@ async def test_how_was_it_is_asked_of_each_order_once() -> None:
         assert why_not(await ask(world)) == {"how": "no_occasion"}
         later(world, 2 * DAY_MS)
         found = await ask(world)
-        assert found["candidates"] == [{"question": "how", "why_not": None, "worth": 0.3, "about": to_iso(bought_ms)}]
+        assert found["candidates"] == [{"question": "how", "why_not": None, "worth": 0.35, "about": to_iso(bought_ms)}]
         await say(world, found["token"], answer=4, comment="quick, friendly, and the boots fit")
         (entry,) = await told(world)
         assert entry.choice.value == {"rating": 4, "comment": "quick, friendly, and", "about": to_iso(bought_ms)}

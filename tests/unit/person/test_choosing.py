@@ -221,6 +221,32 @@ def test_who_answers_is_asked_rather_than_who_does_not() -> None:
     assert isclose(worth(asked, state=person((ASKED, "x", 0), (ANSWERED, "x", 0))), 4 * 2 / 3 - 0.25 * 2)
 
 
+def test_what_they_did_most_is_asked_about() -> None:
+    """Of questions of one form; what is about something else, or each time, is worth the same whatever they did."""
+
+    def about(topic: str, **more: Any) -> Question:
+        options = [{"name": "like"}, {"name": "dislike"}]
+        after = {"event": f"Viewed {topic}", **more}
+        return question({"kind": "one_of", "topic": topic, "options": options}, after=after)
+
+    def did(*counts: int) -> dict[str, Behaviour]:
+        stamps = [Stamp(NOW_MS - DAY_MS, 0)]
+        return {
+            f"Viewed {topic}": Behaviour(count, stamps[0], stamps[0], {}, stamps, [])
+            for topic, count in zip("ab", counts, strict=True)
+        }
+
+    def worths(questions: dict[str, Question], *counts: int) -> list[float]:
+        chosen = choose(person(behaviours=did(*counts)), questions, {}, FREE, HERE)
+        return [each.worth + 0.01 for each in chosen.candidates]
+
+    both = {"a": about("a"), "b": about("b")}
+    assert worths(both, 1, 1) == [0.5, 0.5]
+    assert [round(each, 6) for each in worths(both, 1, 4)] == [0.25, 0.5]
+    assert worths({"a": both["a"]}, 1, 4) == [0.5]
+    assert worths({"a": about("a", each=True), "b": both["b"]}, 1, 4) == [0.5, 0.5]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_the_same_is_chosen_whatever_the_order_of_definitions(seed: int) -> None:
     """One at most; what is chosen is worth most, and all others have a reason."""

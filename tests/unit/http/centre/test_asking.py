@@ -15,7 +15,11 @@ from tests.unit.http.centre.test_centre import KEY, choices, known, link, look, 
 from tests.unit.http.test_questions import BOOTS, NEWS, define
 from tests.unit.http.world import World, batch, serving
 
-SIZE: dict[str, Any] = {"text": {"en": "What is your shoe size?"}, "answer": {"kind": "trait", "path": "size"}}
+SIZE: dict[str, Any] = {
+    "text": {"en": "What is your shoe size?"},
+    "cost": 0.2,
+    "answer": {"kind": "trait", "path": "size"},
+}
 PETS: dict[str, Any] = {
     "text": {"en": "Which animals live with you?"},
     "answer": {"kind": "some_of", "topic": "pets", "options": [{"name": "dog"}, {"name": "cat"}]},
