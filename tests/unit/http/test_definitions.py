@@ -43,6 +43,8 @@ async def test_a_source_is_declared_changed_listed_and_removed() -> None:
             "country": "",
             "consent_purposes": {},
             "consent_vendor": None,
+            "inbox_identity": "signed",
+            "identity_secret": 0,
             "changed": "2025-11-22T03:04:05.000Z",
             "changed_by": "admin",
         }

@@ -74,6 +74,8 @@ async def test_sources_have_secrets_of_their_own_that_can_be_replaced() -> None:
         other = (await world.get("/v1/sources/other/identity-secret")).json()["secret"]
         await world.change("PUT", "/v1/sources/shop", {"identity_secret": 1})
         assert len({first, other, await secret_of(world)}) == 3
+        await known(world, "ann")
+        assert await waiting(world, userId="ann", userHash=proof(first, "ann")) == 403
         assert (await world.get("/v1/sources/none/identity-secret")).status_code == 404
         assert (await world.get("/v1/sources/shop/identity-secret", key=world.read)).status_code == 403
 
