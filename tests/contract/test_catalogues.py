@@ -37,7 +37,7 @@ PRODUCTS = CatalogueDefinition(
 
 async def put(app: App, id_: str, **values: Any) -> Outcome:
     """Have an entry of the products say something."""
-    (made,) = await app.catalogues.write("products", [Given(id_, values)], "test")
+    (made,) = await app.shelf.catalogues.write("products", [Given(id_, values)], "test")
     return made.outcome
 
 
@@ -91,22 +91,24 @@ async def names(engine: Engine, user: str) -> list[str]:
 async def test_an_entry_says_what_it_was_told_last(engine: Engine) -> None:
     """What is the same makes no version, the price before stays known with its end, and retired ones come back."""
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         assert await put(app, "p1", price=20, stock=3, title={"de": "Tasse"}) is Outcome.NEW
         assert await put(app, "p1", price=20, stock=3, title={"de": "Tasse"}) is Outcome.SAME
         assert await put(app, "p1", price=15.5, stock=3, title={"de": "Tasse"}) is Outcome.CHANGED
-        (patched,) = await app.catalogues.write("products", [Given("p1", {"title": {"en": "Mug"}}, patch=True)], "test")
+        (patched,) = await app.shelf.catalogues.write(
+            "products", [Given("p1", {"title": {"en": "Mug"}}, patch=True)], "test"
+        )
         assert (patched.outcome, patched.fields) == (Outcome.CHANGED, ("title",))
-        entry = await app.catalogues.entry("products", "p1")
+        entry = await app.shelf.catalogues.entry("products", "p1")
         assert entry.values == {"price": 15.5, "stock": 3, "title": {"de": "Tasse", "en": "Mug"}}
         assert {name: (each.value, each.until_ms) for name, each in entry.was.items()} == {"price": (20, NOW_MS)}
         assert (entry.version, entry.changed_by, entry.retired_ms) == (3, "test", None)
-        (gone,) = await app.catalogues.write("products", [Given("p1", None)], "test")
+        (gone,) = await app.shelf.catalogues.write("products", [Given("p1", None)], "test")
         assert (gone.outcome, gone.entry.retired_ms) == (Outcome.RETIRED, NOW_MS)
-        assert await app.catalogues.page("products", "", "", None, "", 10) == []
-        assert tuple(await app.catalogues.count("products")) == (0, 1)
+        assert await app.shelf.catalogues.page("products", "", "", None, "", 10) == []
+        assert tuple(await app.shelf.catalogues.count("products")) == (0, 1)
         assert await put(app, "p1", price=15.5) is Outcome.RETURNED
-        versions = await app.catalogues.versions("products", "p1")
+        versions = await app.shelf.catalogues.versions("products", "p1")
         assert [(each.number, each.is_retired) for each in versions] == [
             (5, False), (4, True), (3, False), (2, False), (1, False)
         ]  # fmt: skip
@@ -116,24 +118,24 @@ async def test_an_entry_says_what_it_was_told_last(engine: Engine) -> None:
 async def test_all_of_a_batch_or_nothing(engine: Engine) -> None:
     """One that is not as declared keeps out the others, and is named; ids are once in it."""
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         given = [Given("p1", {"price": 1}), Given("p2", {"price": "cheap"})]
         with pytest.raises(CourtesyError) as caught:
-            await app.catalogues.write("products", given, "test")
+            await app.shelf.catalogues.write("products", given, "test")
         assert caught.value.place == "p2.price"
         with pytest.raises(CourtesyError, match="twice"):
-            await app.catalogues.write("products", [Given("p1", {}), Given("p1", {})], "test")
+            await app.shelf.catalogues.write("products", [Given("p1", {}), Given("p1", {})], "test")
         with pytest.raises(CourtesyError, match="no entry"):
-            await app.catalogues.write("products", [Given("p1", {}), Given("p3", None)], "test")
+            await app.shelf.catalogues.write("products", [Given("p1", {}), Given("p3", None)], "test")
         with pytest.raises(CourtesyError, match="did you mean 'products'"):
-            await app.catalogues.write("product", [Given("p1", {})], "test")
-        assert tuple(await app.catalogues.count("products")) == (0, 0)
+            await app.shelf.catalogues.write("product", [Given("p1", {})], "test")
+        assert tuple(await app.shelf.catalogues.count("products")) == (0, 0)
 
 
 async def test_entries_are_found_by_what_they_have(engine: Engine) -> None:
     """By a text, a number, one of a list or something inside a field; page by page, and by when they changed."""
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         for number in range(7):
             sizes = ["S", "M"] if number % 2 else ["L"]
             await put(
@@ -141,7 +143,7 @@ async def test_entries_are_found_by_what_they_have(engine: Engine) -> None:
             )
 
         async def found(field: str, value: str, after: str = "", limit: int = 10) -> list[str]:
-            page = await app.catalogues.page("products", field, value, None, after, limit)
+            page = await app.shelf.catalogues.page("products", field, value, None, after, limit)
             return [each.id for each in page]
 
         assert await found("size", "M") == ["p1", "p3", "p5"]
@@ -157,24 +159,24 @@ async def test_entries_are_found_by_what_they_have(engine: Engine) -> None:
 async def test_of_many_versions_the_newest_stay(engine: Engine) -> None:
     """A price that changes every minute does not fill the disk."""
     async with working(engine) as app:
-        await app.catalogues.define("products", CatalogueDefinition(), "test")
+        await app.shelf.catalogues.define("products", CatalogueDefinition(), "test")
         for number in range(VERSIONS_KEPT + 3):
             await put(app, "p1", price=number)
-        versions = await app.catalogues.versions("products", "p1")
+        versions = await app.shelf.catalogues.versions("products", "p1")
     assert [each.number for each in versions] == list(range(VERSIONS_KEPT + 3, 3, -1))
 
 
 async def test_edits_at_once_lose_nothing(engine: Engine, store: Store) -> None:
     """Each builds on the one before, whichever process makes it."""
     async with store.another() as other, working(engine) as one, working(other) as two:
-        await one.catalogues.define("products", CatalogueDefinition(), "test")
+        await one.shelf.catalogues.define("products", CatalogueDefinition(), "test")
         await put(one, "p1")
         patches = [
-            app.catalogues.write("products", [Given("p1", {f"f{number}": number}, patch=True)], "test")
+            app.shelf.catalogues.write("products", [Given("p1", {f"f{number}": number}, patch=True)], "test")
             for number, app in enumerate((one, two) * 6)
         ]
         await asyncio.gather(*patches)
-        entry = await one.catalogues.entry("products", "p1")
+        entry = await one.shelf.catalogues.entry("products", "p1")
     assert entry.values == {f"f{number}": number for number in range(12)}
     assert entry.version == 13
 
@@ -183,13 +185,13 @@ async def test_a_catalogue_that_is_removed_is_gone(engine: Engine) -> None:
     """With its entries, and with what was to be told."""
     await known(engine, "ann")
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=2)
         await view(engine, "ann", "p1")
         await put(app, "p1", price=1)
-        await app.catalogues.remove("products", "test")
-        await app.catalogues.define("products", PRODUCTS, "test")
-        assert tuple(await app.catalogues.count("products")) == (0, 0)
+        await app.shelf.catalogues.remove("products", "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
+        assert tuple(await app.shelf.catalogues.count("products")) == (0, 0)
         await follow(engine)
     assert await told(engine, "ann") == []
 
@@ -202,7 +204,7 @@ async def test_who_showed_interest_before_a_change_hears_of_it(engine: Engine) -
     for user in ("ann", "bob", "cyd", "dan", "eve"):
         await known(engine, user)
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         await view(engine, "ann", "p1")
         await view(engine, "bob", "p2")
@@ -230,13 +232,13 @@ async def test_each_kind_of_news_has_its_name(engine: Engine) -> None:
     fields = {**PRODUCTS.fields, "shelf": EntryField(FieldType.TEXT, tells=True), "note": EntryField(FieldType.TEXT)}
     definition = msgspec.structs.replace(PRODUCTS, fields=fields)
     async with working(engine) as app:
-        await app.catalogues.define("products", definition, "test")
+        await app.shelf.catalogues.define("products", definition, "test")
         await put(app, "p1", stock=3, shelf="A", note="x", price=1)
         await view(engine, "ann", "p1")
         await put(app, "p1", stock=2, shelf="A", note="y", price=1.0)
         await put(app, "p1", stock=0, shelf="A", price=1)
         await put(app, "p1", stock=9, shelf="B", price={"amount": 1, "currency": "CHF"})
-        await app.catalogues.write("products", [Given("p1", None)], "test")
+        await app.shelf.catalogues.write("products", [Given("p1", None)], "test")
         await put(app, "p1", stock=1)
         await follow(engine, definition)
     assert await names(engine, "ann") == [OUT_OF_STOCK, CHANGED, CHANGED, BACK_IN_STOCK, RETIRED, RETURNED]
@@ -249,7 +251,7 @@ async def test_everybody_is_told_once(engine: Engine, store: Store, monkeypatch:
     for user in users:
         await known(engine, user)
     async with store.another() as other, working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         for user in users:
             await view(engine, user, "p1")
@@ -273,7 +275,7 @@ async def test_who_became_one_meanwhile_hears_once(engine: Engine, monkeypatch: 
     await known(engine, "ann")
     await receive(engine, Message("known-x1", ("anonymous_id:x1",)))
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         await view(engine, "ann", "p1")
         await view(engine, "anonymous_id:x1", "p1")
@@ -292,7 +294,7 @@ async def test_interest_goes_with_its_event(engine: Engine) -> None:
     await known(engine, "ann")
     await receive(engine, Message("known-x1", ("anonymous_id:x1",)))
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         await receive(engine, Message("same", ("user_id:ann", "anonymous_id:x1")))
         await view(engine, "anonymous_id:x1", "p1")
@@ -310,7 +312,7 @@ async def test_nobody_hears_who_is_erased(engine: Engine, tmp_path: Path) -> Non
     ann = await known(engine, "ann")
     await known(engine, "bob")
     async with working(engine, str(tmp_path)) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         await view(engine, "ann", "p1")
         await follow(engine)
@@ -333,7 +335,7 @@ async def test_the_index_waits_for_changes(engine: Engine) -> None:
     """Its cursor does not pass one that is not told, nor does one who is not up to date move it."""
     ann = await known(engine, "ann")
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await engine.watch_catalogue("products", PRODUCTS.watched)
         await put(app, "p1", price=20)
         await put(app, "p1", price=10)
@@ -357,7 +359,7 @@ async def test_interest_is_forgotten_when_it_is_over(engine: Engine) -> None:
     """But not while a change may still ask for it."""
     await known(engine, "ann")
     async with working(engine) as app:
-        await app.catalogues.define("products", PRODUCTS, "test")
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
         await put(app, "p1", price=20)
         await view(engine, "ann", "p1")
         await follow(engine)
@@ -376,7 +378,7 @@ async def test_another_interest_is_found_from_the_beginning(engine: Engine) -> N
     carts = msgspec.structs.replace(PRODUCTS, interest=(CART,))
     nobody = msgspec.structs.replace(PRODUCTS, interest=())
     async with working(engine) as app:
-        await app.catalogues.define("products", carts, "test")
+        await app.shelf.catalogues.define("products", carts, "test")
         await put(app, "p1", price=20)
         await put(app, "p1", price=10)
         await follow(engine, carts)

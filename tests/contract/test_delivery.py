@@ -344,10 +344,10 @@ async def test_every_message_of_a_campaign_is_accounted_for(engine: Engine, cloc
         calls = [each for name in names for each in customer(name, allows=random.random() < 0.8)]
         await shop.tell(*calls)
         await shop.app.catalog.define_segment("all", SegmentBody(parse("user_id is present").segment, ""), "tests")
-        campaigns = shop.app.campaigns
+        campaigns = shop.app.post.campaigns
         hello = ItemKey("campaign", "hello")
-        await shop.app.contents.put(hello, Body(fields={"title": {"default": "Hello"}}), None, "tests")
-        await shop.app.publications.publish(hello, None, "tests")
+        await shop.app.shelf.contents.put(hello, Body(fields={"title": {"default": "Hello"}}), None, "tests")
+        await shop.app.shelf.publications.publish(hello, None, "tests")
         campaigner = Campaigner(engine, shop.app.catalog, clock)
         await put_members(shop, "all")
         for name in ("spring", "summer"):

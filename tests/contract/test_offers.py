@@ -78,8 +78,8 @@ async def test_the_last_piece_is_had_by_one(engine: Engine, store: Store) -> Non
     users = [f"u{number}" for number in range(12)]
     await known(engine, *users)
     async with store.another() as other, working(engine) as one, working(other) as two:
-        await one.offers.define("ten", terms(stock=3, codes=MINTED), "test")
-        asking = [app.offer_desk.grant("ten", Named("user_id", user)) for user in users for app in (one, two)]
+        await one.shelf.offers.define("ten", terms(stock=3, codes=MINTED), "test")
+        asking = [app.shelf.offer_desk.grant("ten", Named("user_id", user)) for user in users for app in (one, two)]
         found = await asyncio.gather(*asking)
     assert fates(found) == {"Granted": 6, "used_up": 18}, "each of three is told so by both"
     grants = {each.grant.number: each.grant for each in found if isinstance(each, Granted)}
@@ -92,12 +92,12 @@ async def test_a_code_is_redeemed_once(engine: Engine, store: Store) -> None:
     """However many tills try it at once, in whatever process; the same request is answered the same."""
     await known(engine, "ann")
     async with store.another() as other, working(engine) as one, working(other) as two:
-        await one.offers.define("ten", terms(codes=MINTED), "test")
-        code = code_of(await one.offer_desk.grant("ten", ANN))
-        tills = [app.offer_desk.redeem(Shown(code=code)) for app in (one, two) * 8]
+        await one.shelf.offers.define("ten", terms(codes=MINTED), "test")
+        code = code_of(await one.shelf.offer_desk.grant("ten", ANN))
+        tills = [app.shelf.offer_desk.redeem(Shown(code=code)) for app in (one, two) * 8]
         assert fates(await asyncio.gather(*tills)) == {"Redeemed": 1, "used": 15}
-        await one.offer_desk.give_back(1)
-        same = [app.offer_desk.redeem(Shown(code=code), "r1") for app in (one, two) * 4]
+        await one.shelf.offer_desk.give_back(1)
+        same = [app.shelf.offer_desk.redeem(Shown(code=code), "r1") for app in (one, two) * 4]
         found = await asyncio.gather(*same)
     assert {each.redemption.number for each in found if isinstance(each, Redeemed)} == {2}
     assert sorted(each.is_new for each in found if isinstance(each, Redeemed)) == [False] * 7 + [True]
@@ -109,8 +109,10 @@ async def test_stock_without_grants_is_not_oversold(engine: Engine) -> None:
     users = [f"u{number}" for number in range(10)]
     await known(engine, *users)
     async with working(engine) as app:
-        await app.offers.define("ten", terms(stock=4), "test")
-        tills = [app.offer_desk.redeem(Shown("ten", who=Named("user_id", user))) for user in users for _ in range(2)]
+        await app.shelf.offers.define("ten", terms(stock=4), "test")
+        tills = [
+            app.shelf.offer_desk.redeem(Shown("ten", who=Named("user_id", user))) for user in users for _ in range(2)
+        ]
         found = await asyncio.gather(*tills)
     assert fates(found)["Redeemed"] == 4
     assert (await tally(engine)).redeemed == 4
@@ -128,13 +130,13 @@ async def test_an_append_that_breaks_leaves_nothing(engine: Engine) -> None:
 
     await known(engine, "ann")
     async with working(engine) as app:
-        await app.offers.define("ten", terms(codes=PoolCode("p")), "test")
+        await app.shelf.offers.define("ten", terms(codes=PoolCode("p")), "test")
         assert await engine.add_codes("p", sorted_out(["A-1", "A-2"])) == 2
         with pytest.raises(Trouble):
             await broken()
         assert await engine.offer_tallies() == []
         assert await engine.code_pools() == [CodePool("p", 2, 2)]
-        assert code_of(await app.offer_desk.grant("ten", ANN)) == "A-1"
+        assert code_of(await app.shelf.offer_desk.grant("ten", ANN)) == "A-1"
     assert await engine.code_pools() == [CodePool("p", 2, 1)]
 
 
@@ -144,7 +146,7 @@ async def test_each_code_of_a_pool_is_given_once(engine: Engine, store: Store) -
     await known(engine, *users)
     assert await engine.add_codes("p", sorted_out(f"CODE-{number:03}" for number in range(6))) == 6
     async with store.another() as other, working(engine) as one, working(other) as two:
-        await one.offers.define("ten", terms(codes=PoolCode("p")), "test")
+        await one.shelf.offers.define("ten", terms(codes=PoolCode("p")), "test")
         asking = [
             (one, two)[place % 2].offer_desk.grant("ten", Named("user_id", user)) for place, user in enumerate(users)
         ]
@@ -161,12 +163,12 @@ async def test_a_grant_expires_once_and_frees_its_piece(engine: Engine, store: S
     """Though two processes look for what is over at the same time."""
     await known(engine, "ann", "bob")
     async with store.another() as other, working(engine) as one, working(other) as two:
-        await one.offers.define("ten", terms(stock=1, valid_days=1), "test")
-        await one.offer_desk.grant("ten", ANN)
+        await one.shelf.offers.define("ten", terms(stock=1, valid_days=1), "test")
+        await one.shelf.offer_desk.grant("ten", ANN)
         late = ManualClock(NOW_MS + DAY_MS)
-        ledgers = [OfferLedger(app.engine, app.offers, late) for app in (one, two)]
+        ledgers = [OfferLedger(app.engine, app.shelf.offers, late) for app in (one, two)]
         assert sum(await asyncio.gather(*(each.expire() for each in ledgers * 3))) == 1
-        assert isinstance(await one.offer_desk.grant("ten", BOB), Granted)
+        assert isinstance(await one.shelf.offer_desk.grant("ten", BOB), Granted)
         names = [each["name"] for each in (await one.people.events("user_id", "ann", None, 9))["events"]]
     assert names.count("Offer Expired") == 1
     assert await engine.grants_due(NOW_MS, 10) == []
@@ -178,22 +180,22 @@ async def test_it_follows_who_becomes_one_and_two_again(engine: Engine) -> None:
     await receive(engine, Message("known-x1", ("anonymous_id:x1",)))
     other = Named("anonymous_id", "x1")
     async with working(engine) as app:
-        await app.offers.define("ten", terms(codes=MINTED), "test")
-        await app.offers.define("tea", terms(), "test")
-        ann = code_of(await app.offer_desk.grant("ten", ANN))
-        bob = code_of(await app.offer_desk.grant("ten", other))
+        await app.shelf.offers.define("ten", terms(codes=MINTED), "test")
+        await app.shelf.offers.define("tea", terms(), "test")
+        ann = code_of(await app.shelf.offer_desk.grant("ten", ANN))
+        bob = code_of(await app.shelf.offer_desk.grant("ten", other))
         await receive(engine, Message("same", ("user_id:ann", "anonymous_id:x1")))
-        await app.offer_desk.grant("tea", other)
-        assert isinstance(await app.offer_desk.redeem(Shown(code=bob)), Redeemed)
-        assert await app.offer_desk.redeem(Shown(code=ann)) == Refused(OfferCause.USED)
-        assert len((await app.offer_desk.held(ANN))[0]) == 3
+        await app.shelf.offer_desk.grant("tea", other)
+        assert isinstance(await app.shelf.offer_desk.redeem(Shown(code=bob)), Redeemed)
+        assert await app.shelf.offer_desk.redeem(Shown(code=ann)) == Refused(OfferCause.USED)
+        assert len((await app.shelf.offer_desk.held(ANN))[0]) == 3
         await fold_all(engine)
         await app.repairs.unmerge("user_id:ann", "anonymous_id:x1", "test", "", dry=False)
-        held, redeemed = await app.offer_desk.held(other)
+        held, redeemed = await app.shelf.offer_desk.held(other)
         assert [each.offer for each in held] == ["ten", "tea"]
         assert [each.code for each in redeemed] == [held[0].code.key if held[0].code is not None else ""]
-        assert await app.offer_desk.redeem(Shown(code=bob)) == Refused(OfferCause.USED)
-        held, redeemed = await app.offer_desk.held(ANN)
+        assert await app.shelf.offer_desk.redeem(Shown(code=bob)) == Refused(OfferCause.USED)
+        held, redeemed = await app.shelf.offer_desk.held(ANN)
         assert ([each.offer for each in held], redeemed) == (["ten"], [])
         state = await app.people.state("anonymous_id", "x1")
         assert {key.partition("\t")[0] for key in state.offers} == {"ten", "tea"}
@@ -203,10 +205,10 @@ async def test_of_who_is_erased_the_counts_stay(engine: Engine, tmp_path: Path) 
     """Not whose they were, nor by which request or order; the code stays used, and what is somebody else's stays."""
     await known(engine, "ann", "bob")
     async with working(engine, str(tmp_path)) as app:
-        await app.offers.define("ten", terms(stock=2, codes=MINTED), "test")
-        code = code_of(await app.offer_desk.grant("ten", ANN, "for ann"))
-        await app.offer_desk.redeem(Shown(code=code, order_id="ann's order"))
-        await app.offer_desk.grant("ten", BOB, "for bob")
+        await app.shelf.offers.define("ten", terms(stock=2, codes=MINTED), "test")
+        code = code_of(await app.shelf.offer_desk.grant("ten", ANN, "for ann"))
+        await app.shelf.offer_desk.redeem(Shown(code=code, order_id="ann's order"))
+        await app.shelf.offer_desk.grant("ten", BOB, "for bob")
         before = await tally(engine)
         await fold_all(engine)
         await app.eraser.erase("user_id:ann", "test", "asked", suppress=True)
@@ -214,22 +216,22 @@ async def test_of_who_is_erased_the_counts_stay(engine: Engine, tmp_path: Path) 
         kept = await engine.redemption(1)
         assert kept is not None
         assert (kept.person, kept.identifier, kept.request, kept.order) == (None, "", None, "")
-        assert await app.offer_desk.redeem(Shown(code=code)) == Refused(OfferCause.USED)
-        (bobs,) = (await app.offer_desk.held(BOB))[0]
+        assert await app.shelf.offer_desk.redeem(Shown(code=code)) == Refused(OfferCause.USED)
+        (bobs,) = (await app.shelf.offer_desk.held(BOB))[0]
         assert (bobs.identifier, bobs.request) == ("user_id:bob", "for bob")
         with pytest.raises(CourtesyError, match="nobody has"):
-            await app.offer_desk.grant("ten", ANN)
+            await app.shelf.offer_desk.grant("ten", ANN)
 
 
 async def test_everything_is_asked_in_one_answer(engine: Engine) -> None:
     """By person, code, request and number; nothing for what is not there."""
     await known(engine, "ann")
     async with working(engine) as app:
-        await app.offers.define("ten", terms(codes=MINTED), "test")
-        found = await app.offer_desk.grant("ten", ANN, "g1")
+        await app.shelf.offers.define("ten", terms(codes=MINTED), "test")
+        found = await app.shelf.offer_desk.grant("ten", ANN, "g1")
         assert isinstance(found, Granted)
         assert found.grant.code is not None
-        await app.offer_desk.redeem(Shown(code=found.grant.code.shown), "r1")
+        await app.shelf.offer_desk.redeem(Shown(code=found.grant.code.shown), "r1")
     async with engine.appending() as append:
         for asked in (
             OfferQuestion(codes=[found.grant.code.key]),

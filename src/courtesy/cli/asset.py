@@ -35,7 +35,7 @@ def put_asset(
     async def work(app: App) -> None:
         for path in paths:
             try:
-                found = await app.assets.put(path.read_bytes(), path.name, by, Focus(focus_x, focus_y))
+                found = await app.shelf.assets.put(path.read_bytes(), path.name, by, Focus(focus_x, focus_y))
             except CourtesyError as error:
                 error.place = str(path)
                 raise
@@ -57,6 +57,6 @@ def show_url(
     """The address of a picture in a size, signed where it has to be."""
 
     async def work(app: App) -> str:
-        return app.assets.url(await app.assets.get(sha256), width, height, fit, format_, None)
+        return app.shelf.assets.url(await app.shelf.assets.get(sha256), width, height, fit, format_, None)
 
     print(with_app(settings_of(data=data, database=database), work))

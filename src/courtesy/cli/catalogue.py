@@ -36,8 +36,10 @@ def list_catalogues(data: DataOption = None, database: DatabaseOption = None) ->
     """Name, entries, retired entries and title of each."""
 
     async def work(app: App) -> list[str]:
-        known = sorted((await app.catalogues.latest()).items())
-        return ["\t".join([name, *map(str, await app.catalogues.count(name)), each.title]) for name, each in known]
+        known = sorted((await app.shelf.catalogues.latest()).items())
+        return [
+            "\t".join([name, *map(str, await app.shelf.catalogues.count(name)), each.title]) for name, each in known
+        ]
 
     for line in with_app(settings_of(data=data, database=database), work):
         print(line)
@@ -61,7 +63,7 @@ def define_catalogue(
         raise CourtesyError(Code.UNREADABLE, f"expected a catalogue as JSON: {error}", place=file) from None
 
     async def work(app: App) -> None:
-        await app.catalogues.define(name, definition, by)
+        await app.shelf.catalogues.define(name, definition, by)
 
     with_app(settings_of(data=data, database=database), work, make=True)
 
@@ -73,7 +75,7 @@ def remove_catalogue(
     """Remove a catalogue with all its entries."""
 
     async def work(app: App) -> None:
-        await app.catalogues.remove(name, by)
+        await app.shelf.catalogues.remove(name, by)
 
     with_app(settings_of(data=data, database=database), work)
 
@@ -83,7 +85,7 @@ def show_entry(name: NameArgument, id_: IdArgument, data: DataOption = None, dat
     """What an entry says, as JSON, with what it said before."""
 
     async def work(app: App) -> Entry:
-        return await app.catalogues.entry(name, id_)
+        return await app.shelf.catalogues.entry(name, id_)
 
     shown = entry_view(with_app(settings_of(data=data, database=database), work))
     print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
@@ -101,7 +103,7 @@ def find_entries(
     """Id and fields of the entries that have a value."""
 
     async def work(app: App) -> list[Entry]:
-        return await app.catalogues.page(name, field, value, None, "", limit)
+        return await app.shelf.catalogues.page(name, field, value, None, "", limit)
 
     for each in with_app(settings_of(data=data, database=database), work):
         print(f"{each.id}\t{each.body.decode()}")
@@ -114,7 +116,7 @@ def show_versions(
     """Version, instant, who, and fields of what an entry said, newest first."""
 
     async def work(app: App) -> list[str]:
-        found = await app.catalogues.versions(name, id_)
+        found = await app.shelf.catalogues.versions(name, id_)
         return [
             "\t".join([str(each.number), to_iso(each.changed_ms), each.changed_by,
                        "retired" if each.is_retired else each.body.decode()])
@@ -136,7 +138,7 @@ def retire_entry(
     """Offer an entry no more."""
 
     async def work(app: App) -> None:
-        await app.catalogues.write(name, [Given(id_, None)], by)
+        await app.shelf.catalogues.write(name, [Given(id_, None)], by)
 
     with_app(settings_of(data=data, database=database), work)
 
@@ -163,7 +165,7 @@ def import_entries(
     how = HowToRead(id_, format_, full, dry_run, retire_at_most)
 
     async def work(app: App) -> ImportReport:
-        return await app.catalogue_imports.read(name, found, how, by)
+        return await app.shelf.catalogue_imports.read(name, found, how, by)
 
     report = with_app(settings_of(data=data, database=database), work)
     for each in report.differences:

@@ -43,7 +43,7 @@ def list_content(
     which = ItemFilter(kind, None if state is None else frozenset({state}), tag)
 
     async def work(app: App) -> list[Item]:
-        return await app.contents.all(which)
+        return await app.shelf.contents.all(which)
 
     for each in with_app(settings_of(data=data, database=database), work):
         live = "-" if each.live is None else str(each.live)
@@ -61,9 +61,9 @@ def show_item(
     key = item_key(item)
 
     async def work(app: App) -> tuple[Item, Version | None, list[Note]]:
-        found = await app.contents.get(key)
-        shown = None if version is None else await app.publications.version(key, version)
-        return found, shown, await app.contents.notes(key, settled=False)
+        found = await app.shelf.contents.get(key)
+        shown = None if version is None else await app.shelf.publications.version(key, version)
+        return found, shown, await app.shelf.contents.notes(key, settled=False)
 
     found, shown, notes = with_app(settings_of(data=data, database=database), work)
     live = "" if found.live is None else f", version {found.live} of revision {found.live_revision} is live"
@@ -90,7 +90,7 @@ def put_item(
     key, body = item_key(item), _read_body(file)
 
     async def work(app: App) -> Item:
-        return await app.contents.put(key, body, revision, by)
+        return await app.shelf.contents.put(key, body, revision, by)
 
     print(f"{key}: revision {with_app(settings_of(data=data, database=database), work, make=True).revision}")
 
@@ -111,7 +111,7 @@ def check_item(item: ItemArgument, data: DataOption = None, database: DatabaseOp
     key = item_key(item)
 
     async def work(app: App) -> list[Finding]:
-        return await app.publications.check(key)
+        return await app.shelf.publications.check(key)
 
     found = with_app(settings_of(data=data, database=database), work)
     for each in found:
@@ -132,7 +132,7 @@ def publish_item(
     key = item_key(item)
 
     async def work(app: App) -> Published:
-        return await app.publications.publish(key, revision, by)
+        return await app.shelf.publications.publish(key, revision, by)
 
     tell_published(publishing(lambda: with_app(settings_of(data=data, database=database), work)))
 
@@ -145,7 +145,7 @@ def withdraw_item(
     key = item_key(item)
 
     async def work(app: App) -> Published:
-        return await app.publications.withdraw(key, by)
+        return await app.shelf.publications.withdraw(key, by)
 
     tell_published(publishing(lambda: with_app(settings_of(data=data, database=database), work)))
 
@@ -164,7 +164,7 @@ def approve_item(
     key = item_key(item)
 
     async def work(app: App) -> None:
-        await app.contents.approve(key, revision, locale, by, note)
+        await app.shelf.contents.approve(key, revision, locale, by, note)
 
     with_app(settings_of(data=data, database=database), work)
 
@@ -185,7 +185,7 @@ def comment_on_item(
     due_ms = None if due is None else past_instant(due, "--due")
 
     async def work(app: App) -> Note:
-        return await app.contents.note(kind, key, text, by, place, due_ms)
+        return await app.shelf.contents.note(kind, key, text, by, place, due_ms)
 
     print(with_app(settings_of(data=data, database=database), work).number)
 
@@ -196,7 +196,7 @@ def show_uses(item: ItemArgument, data: DataOption = None, database: DatabaseOpt
     key = item_key(item)
 
     async def work(app: App) -> list[WhereUsed]:
-        return await app.publications.where_used(key)
+        return await app.shelf.publications.where_used(key)
 
     for each in with_app(settings_of(data=data, database=database), work):
         version = "-" if each.use.version is None else str(each.use.version)
@@ -208,7 +208,7 @@ def export_content(place: PlaceArgument, data: DataOption = None, database: Data
     """Write the drafts of all items as files: JSON, and long texts beside it."""
 
     async def work(app: App) -> dict[str, bytes]:
-        return await app.content_files.exported()
+        return await app.shelf.content_files.exported()
 
     files = with_app(settings_of(data=data, database=database), work)
     write_files(files, Path(place))
@@ -227,7 +227,7 @@ def import_content(
     files = read_files(Path(place))
 
     async def work(app: App) -> list[ImportStep]:
-        return await app.content_files.take_in(files, by, dry_run=dry_run)
+        return await app.shelf.content_files.take_in(files, by, dry_run=dry_run)
 
     steps = with_app(settings_of(data=data, database=database), work, make=not dry_run)
     for each in steps:

@@ -28,7 +28,7 @@ def list_releases(data: DataOption = None, database: DatabaseOption = None) -> N
     """Name, state, instant, number of items and title of each."""
 
     async def work(app: App) -> list[Release]:
-        return await app.releases.all()
+        return await app.shelf.releases.all()
 
     for each in with_app(settings_of(data=data, database=database), work):
         at = "-" if each.due_ms is None else to_iso(each.due_ms)
@@ -40,10 +40,10 @@ def show_release(name: NameArgument, data: DataOption = None, database: Database
     """What is in a release, and what keeps it from being published now. Ends with status 65 for an error."""
 
     async def work(app: App) -> tuple[Release, list[tuple[str, Finding]]]:
-        found = await app.releases.get(name)
+        found = await app.shelf.releases.get(name)
         if found.settled_ms is not None:
             return found, [(each.item, each.finding) for each in kept_by(found)]
-        return found, [(str(each.key), each.finding) for each in await app.releases.preview(name)]
+        return found, [(str(each.key), each.finding) for each in await app.shelf.releases.preview(name)]
 
     found, findings = with_app(settings_of(data=data, database=database), work)
     print(found.state + ("" if found.due_ms is None else f" for {to_iso(found.due_ms)}"))
@@ -70,7 +70,7 @@ def put_release(
     members += [Member(*item_key(each), Change.WITHDRAW) for each in withdraw or ()]
 
     async def work(app: App) -> Release:
-        return await app.releases.put(name, title, members, by)
+        return await app.shelf.releases.put(name, title, members, by)
 
     print(f"{name}: {len(with_app(settings_of(data=data, database=database), work).members)} items")
 
@@ -88,9 +88,9 @@ def publish_release(
 
     async def work(app: App) -> Published | None:
         if due_ms is not None:
-            await app.releases.schedule(name, due_ms, by)
+            await app.shelf.releases.schedule(name, due_ms, by)
             return None
-        return await app.releases.publish(name, by)
+        return await app.shelf.releases.publish(name, by)
 
     done = publishing(lambda: with_app(settings_of(data=data, database=database), work))
     if done is not None:
@@ -104,7 +104,7 @@ def call_off_release(
     """Don't publish a scheduled release by itself."""
 
     async def work(app: App) -> None:
-        await app.releases.call_off(name, by)
+        await app.shelf.releases.call_off(name, by)
 
     with_app(settings_of(data=data, database=database), work)
 
@@ -114,6 +114,6 @@ def remove_release(name: NameArgument, data: DataOption = None, database: Databa
     """Forget a release; its items stay."""
 
     async def work(app: App) -> None:
-        await app.releases.remove(name)
+        await app.shelf.releases.remove(name)
 
     with_app(settings_of(data=data, database=database), work)

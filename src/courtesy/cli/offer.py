@@ -41,7 +41,7 @@ def put_offer(
     terms = read_json(content, OfferTerms)
 
     async def work(app: App) -> int:
-        return (await app.offers.define(name, terms, COMMAND_LINE)).version
+        return (await app.shelf.offers.define(name, terms, COMMAND_LINE)).version
 
     print(f"{name}: revision {with_app(settings_of(data=data, database=database), work, make=True)}")
 
@@ -51,8 +51,8 @@ def list_offers(data: DataOption = None, database: DatabaseOption = None) -> Non
     """Name, title, and how many are held, redeemed and left (- for no end of them) of each offer."""
 
     async def work(app: App) -> list[list[str]]:
-        tallies, rows = await app.offer_desk.tallies(), []
-        for name, each in sorted((await app.offers.latest()).items()):
+        tallies, rows = await app.shelf.offer_desk.tallies(), []
+        for name, each in sorted((await app.shelf.offers.latest()).items()):
             view = offer_view(app, each, tallies.get(name) or OfferTally(name))
             left = "-" if view.left is None else f"{view.left:,} left"
             rows.append([name, each.terms.title, f"{view.held:,} held", f"{view.redeemed:,} redeemed", left])
@@ -67,9 +67,9 @@ def show_offer(name: NameArgument, data: DataOption = None, database: DatabaseOp
     """An offer as it is defined, and how many there are of it, as JSON."""
 
     async def work(app: App) -> object:
-        await app.offers.latest()
-        found = app.offers.get(name)
-        return offer_view(app, found, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
+        await app.shelf.offers.latest()
+        found = app.shelf.offers.get(name)
+        return offer_view(app, found, (await app.shelf.offer_desk.tallies()).get(name) or OfferTally(name))
 
     print_json(msgspec.to_builtins(with_app(settings_of(data=data, database=database), work)))
 
@@ -88,7 +88,7 @@ def grant_offer(
 
     async def work(app: App) -> Granted | Refused:
         circumstances = Circumstances(by=COMMAND_LINE)
-        return await app.offer_desk.grant(name, Named(kind, value), request, circumstances, again=again)
+        return await app.shelf.offer_desk.grant(name, Named(kind, value), request, circumstances, again=again)
 
     found = with_app(settings_of(data=data, database=database), work)
     if isinstance(found, Refused):
@@ -118,7 +118,7 @@ def redeem_offer(
     told = None if amount is None or currency is None else _money(amount, currency)
 
     async def work(app: App) -> Redeemed | Refused:
-        return await app.offer_desk.redeem(
+        return await app.shelf.offer_desk.redeem(
             Shown(name, code, who, order, told), circumstances=Circumstances(by=COMMAND_LINE)
         )
 
@@ -138,7 +138,7 @@ def undo_redemption(
     """Undo a redemption, as when its order is cancelled."""
 
     async def work(app: App) -> str:
-        found = await app.offer_desk.give_back(number, Circumstances(by=COMMAND_LINE))
+        found = await app.shelf.offer_desk.give_back(number, Circumstances(by=COMMAND_LINE))
         return f"{found.offer}: redemption {found.number} given back"
 
     print(with_app(settings_of(data=data, database=database), work))
@@ -156,8 +156,8 @@ def fill_pool(
 
     async def work(app: App) -> list[str]:
         if name is not None and lines is not None:
-            return [f"{await app.offer_desk.add_codes(name, lines):,} new codes"]
-        pools = [pool_view(each) for each in await app.offer_desk.pools() if name in (None, each.name)]
+            return [f"{await app.shelf.offer_desk.add_codes(name, lines):,} new codes"]
+        pools = [pool_view(each) for each in await app.shelf.offer_desk.pools() if name in (None, each.name)]
         return [
             f"{each.name}\t{each.free_count:,} of {each.code_count:,} free{', low' if each.is_low else ''}"
             for each in pools

@@ -82,7 +82,7 @@ def _view(asked: Asked[Any, Any], asset: Asset, query: AssetQuery) -> AssetView:
         asset.focus,
         to_iso(asset.added_ms),
         asset.added_by,
-        asked.app.assets.url(asset, query.width, query.height, query.fit, query.format, focus),
+        asked.app.shelf.assets.url(asset, query.width, query.height, query.fit, query.format, focus),
     )
 
 
@@ -94,18 +94,18 @@ async def put_asset(asked: Asked[NewAssetQuery, Any]) -> AssetView:
     except BadBody as bad:
         raise CourtesyError(Code(str(bad.cause)), bad.detail, place="body") from None
     focus = Focus(query.focus_x, query.focus_y)
-    return _view(asked, await asked.app.assets.put(content, query.title, asked.by, focus), AssetQuery())
+    return _view(asked, await asked.app.shelf.assets.put(content, query.title, asked.by, focus), AssetQuery())
 
 
 async def read_asset(asked: Asked[AssetQuery, None]) -> AssetView:
     """One asset, and the address of a size."""
-    return _view(asked, await asked.app.assets.get(_digest(asked.path["sha256"])), asked.query)
+    return _view(asked, await asked.app.shelf.assets.get(_digest(asked.path["sha256"])), asked.query)
 
 
 async def show_asset(asked: Asked[ShowQuery, None]) -> Answer:
     """The file, or a picture in a size."""
     digest = _digest(asked.path["sha256"])
-    found = await asked.app.assets.show(digest, asked.path["rendition"], asked.query.s)
+    found = await asked.app.shelf.assets.show(digest, asked.path["rendition"], asked.query.s)
     answer = Answer(found.content, media_type=found.media_type).with_headers(
         ("Cache-Control", FOR_GOOD),
         ("X-Content-Type-Options", "nosniff"),

@@ -126,7 +126,7 @@ async def _store_pixel(asked: Asked[PixelQuery, None]) -> None:
         gpc=has_gpc(asked),
     )
     count_fates(await app.ingest.append(items, policy))
-    await app.inbox.settle(items)
+    await app.post.inbox.settle(items)
 
 
 def _call_in(data: str) -> bytes:

@@ -218,15 +218,15 @@ def file_report(found: ImportReport) -> FileReport:
 
 
 async def _view(app: App, name: str, *, whole: bool) -> CatalogueView:
-    definition, count = await app.catalogues.get(name), await app.catalogues.count(name)
-    changed_ms, by = app.catalogues.changed_by(name)
-    inferred = await app.catalogues.inferred(name) if whole else None
+    definition, count = await app.shelf.catalogues.get(name), await app.shelf.catalogues.count(name)
+    changed_ms, by = app.shelf.catalogues.changed_by(name)
+    inferred = await app.shelf.catalogues.inferred(name) if whole else None
     return CatalogueView(name, definition, inferred, *count, to_iso(changed_ms), by)
 
 
 async def list_catalogues(asked: Asked[NoQuery, None]) -> CataloguesView:
     """All catalogues."""
-    names = sorted(await asked.app.catalogues.latest())
+    names = sorted(await asked.app.shelf.catalogues.latest())
     return CataloguesView([await _view(asked.app, name, whole=False) for name in names])
 
 
@@ -237,13 +237,13 @@ async def read_catalogue(asked: Asked[NoQuery, None]) -> CatalogueView:
 
 async def define_catalogue(asked: Asked[NoQuery, CatalogueDefinition]) -> CatalogueView:
     """Create or change a catalogue."""
-    await asked.app.catalogues.define(asked.path["name"], asked.body, asked.by)
+    await asked.app.shelf.catalogues.define(asked.path["name"], asked.body, asked.by)
     return await _view(asked.app, asked.path["name"], whole=True)
 
 
 async def remove_catalogue(asked: Asked[NoQuery, None]) -> CatalogueRemoved:
     """Remove a catalogue and its entries."""
-    await asked.app.catalogues.remove(asked.path["name"], asked.by)
+    await asked.app.shelf.catalogues.remove(asked.path["name"], asked.by)
     return CatalogueRemoved(asked.path["name"])
 
 
@@ -251,7 +251,7 @@ async def list_entries(asked: Asked[EntriesQuery, None]) -> EntryPage:
     """Entries, all or those that have a value."""
     query = asked.query
     since = None if query.changed_since is None else past_instant(query.changed_since, "query.changed_since")
-    found = await asked.app.catalogues.page(
+    found = await asked.app.shelf.catalogues.page(
         asked.path["name"], query.field, query.value, since, query.after, query.limit + 1, retired=query.retired
     )
     page = found[: query.limit]
@@ -260,12 +260,12 @@ async def list_entries(asked: Asked[EntriesQuery, None]) -> EntryPage:
 
 async def read_entry(asked: Asked[NoQuery, None]) -> EntryView:
     """One entry."""
-    return entry_view(await asked.app.catalogues.entry(asked.path["name"], asked.path["id"]))
+    return entry_view(await asked.app.shelf.catalogues.entry(asked.path["name"], asked.path["id"]))
 
 
 async def _one(asked: Asked[Any, Any], fields: dict[str, Any] | None, *, patch: bool = False) -> EntryView:
     given = Given(asked.path["id"], fields, patch)
-    (made,) = await asked.app.catalogues.write(asked.path["name"], [given], asked.by)
+    (made,) = await asked.app.shelf.catalogues.write(asked.path["name"], [given], asked.by)
     return entry_view(made.entry)
 
 
@@ -286,7 +286,7 @@ async def retire_entry(asked: Asked[NoQuery, None]) -> EntryView:
 
 async def list_entry_versions(asked: Asked[NoQuery, None]) -> EntryVersions:
     """What an entry said before."""
-    found = await asked.app.catalogues.versions(asked.path["name"], asked.path["id"])
+    found = await asked.app.shelf.catalogues.versions(asked.path["name"], asked.path["id"])
     return EntryVersions(
         [
             EntryVersionView(
@@ -312,7 +312,7 @@ async def put_entries(asked: Asked[NoQuery, Any]) -> MadeList:
     """Many entries at once, all of them or none."""
     body = read_json(await _content(asked, BODY_BYTES_MAX), EntriesWriting)
     given = [Given(each.id, each.fields, each.patch) for each in body.items]
-    made = await asked.app.catalogues.write(asked.path["name"], given, asked.by)
+    made = await asked.app.shelf.catalogues.write(asked.path["name"], given, asked.by)
     return MadeList([MadeView(each.entry.id, each.outcome, each.entry.version, list(each.fields)) for each in made])
 
 
@@ -322,7 +322,7 @@ async def import_catalogue_file(asked: Asked[FileQuery, Any]) -> FileReport:
     how = HowToRead(query.id, query.format, query.full, query.dry_run, query.retire_at_most)
     content = await _content(asked, FILE_BYTES_MAX)
     with kept_stream(io.BytesIO(content), "body", asked.app.clock.now_ms()) as file:
-        return file_report(await asked.app.catalogue_imports.read(asked.path["name"], file, how, asked.by))
+        return file_report(await asked.app.shelf.catalogue_imports.read(asked.path["name"], file, how, asked.by))
 
 
 NAME = {"name": "Its name, percent-encoded."}

@@ -331,19 +331,19 @@ async def list_items(asked: Asked[ItemsQuery, None]) -> ItemPage:
     after = None if query.after is None else key_of(query.after, "query.after")
     if query.kind is not None:
         kind_of(query.kind, "query.kind")
-    found = await asked.app.contents.found(ItemFilter(query.kind, states, query.tag), after, query.limit)
+    found = await asked.app.shelf.contents.found(ItemFilter(query.kind, states, query.tag), after, query.limit)
     return ItemPage(list(map(summary_of, found)), str(found[-1].key) if len(found) == query.limit else None)
 
 
 async def read_item(asked: Asked[NoQuery, None]) -> ItemView:
     """One item."""
-    return _view(await asked.app.contents.get(_key(asked)))
+    return _view(await asked.app.shelf.contents.get(_key(asked)))
 
 
 async def write_item(asked: Asked[NoQuery, ItemWriting]) -> ItemView:
     """Make or change an item."""
     body = Body(**{name: getattr(asked.body, name) for name in Body.__struct_fields__})
-    return _view(await asked.app.contents.put(_key(asked), body, asked.body.revision, asked.by))
+    return _view(await asked.app.shelf.contents.put(_key(asked), body, asked.body.revision, asked.by))
 
 
 async def read_item_history(asked: Asked[NoQuery, None]) -> ItemHistory:
@@ -351,7 +351,7 @@ async def read_item_history(asked: Asked[NoQuery, None]) -> ItemHistory:
     return ItemHistory(
         [
             ItemRevisionView(each.number, body_of(each.body), to_iso(each.changed_ms), each.changed_by)
-            for each in await asked.app.contents.revisions(_key(asked))
+            for each in await asked.app.shelf.contents.revisions(_key(asked))
         ]
     )
 
@@ -359,57 +359,57 @@ async def read_item_history(asked: Asked[NoQuery, None]) -> ItemHistory:
 async def check_item(asked: Asked[NoQuery, None]) -> Findings:
     """What would be found."""
     key = _key(asked)
-    return Findings([ItemFinding(str(key), each) for each in await asked.app.publications.check(key)])
+    return Findings([ItemFinding(str(key), each) for each in await asked.app.shelf.publications.check(key)])
 
 
 async def publish_item(asked: Asked[NoQuery, PublishBody]) -> PublishedView:
     """Have it live."""
     key = _key(asked)
-    done = await asked.app.publications.publish(key, asked.body.revision, asked.by)
-    item = await asked.app.contents.get(key)
+    done = await asked.app.shelf.publications.publish(key, asked.body.revision, asked.by)
+    item = await asked.app.shelf.contents.get(key)
     return PublishedView(summary_of(item), version_summary(done.versions[0]), findings_of(done.troubles))
 
 
 async def withdraw_item(asked: Asked[NoQuery, Any]) -> WithdrawnView:
     """Show it no more."""
     key = _key(asked)
-    done = await asked.app.publications.withdraw(key, asked.by)
-    return WithdrawnView(summary_of(await asked.app.contents.get(key)), findings_of(done.troubles))
+    done = await asked.app.shelf.publications.withdraw(key, asked.by)
+    return WithdrawnView(summary_of(await asked.app.shelf.contents.get(key)), findings_of(done.troubles))
 
 
 async def archive_item(asked: Asked[NoQuery, Any]) -> ItemSummary:
     """Put it away."""
-    return summary_of(await asked.app.publications.archive(_key(asked)))
+    return summary_of(await asked.app.shelf.publications.archive(_key(asked)))
 
 
 async def restore_item(asked: Asked[NoQuery, Any]) -> ItemSummary:
     """Take it up again."""
-    return summary_of(await asked.app.publications.restore(_key(asked)))
+    return summary_of(await asked.app.shelf.publications.restore(_key(asked)))
 
 
 async def list_versions(asked: Asked[NoQuery, None]) -> VersionsView:
     """Every version."""
-    found = await asked.app.publications.versions(_key(asked))
+    found = await asked.app.shelf.publications.versions(_key(asked))
     return VersionsView(list(map(version_summary, found)))
 
 
 async def read_version(asked: Asked[NoQuery, None]) -> VersionView:
     """One version."""
-    found = await asked.app.publications.version(_key(asked), _number(asked))
+    found = await asked.app.shelf.publications.version(_key(asked), _number(asked))
     artefacts = msgspec.json.decode(found.artefacts, type=dict[str, str])
     return VersionView(*(*_version(found), body_of(found.body), artefacts))
 
 
 async def drop_version(asked: Asked[NoQuery, None]) -> VersionsView:
     """Forget a version."""
-    await asked.app.publications.drop_version(_key(asked), _number(asked))
+    await asked.app.shelf.publications.drop_version(_key(asked), _number(asked))
     return await list_versions(asked)
 
 
 async def read_shown_item(asked: Asked[ShownQuery, None]) -> ShownItem:
     """What somebody is shown."""
     key, query = _key(asked), asked.query
-    version = await asked.app.publications.version(key, query.version)
+    version = await asked.app.shelf.publications.version(key, query.version)
     locale = locale_name(query.locale) if query.locale else ""
     fields = resolved(kind_of(key.kind), body_of(version.body), locale, query.channel)
     return ShownItem(*key, version.number, fields)
@@ -417,7 +417,7 @@ async def read_shown_item(asked: Asked[ShownQuery, None]) -> ShownItem:
 
 async def read_item_uses(asked: Asked[NoQuery, None]) -> ContentUses:
     """Who stands on it."""
-    return ContentUses([_use(each) for each in await asked.app.publications.where_used(_key(asked))])
+    return ContentUses([_use(each) for each in await asked.app.shelf.publications.where_used(_key(asked))])
 
 
 def _use(each: WhereUsed) -> ContentUse:
@@ -427,7 +427,9 @@ def _use(each: WhereUsed) -> ContentUse:
 async def approve_item(asked: Asked[NoQuery, ApprovalBody]) -> ApprovalView:
     """Say yes."""
     body = asked.body
-    return _approval(await asked.app.contents.approve(_key(asked), body.revision, body.locale, asked.by, body.note))
+    return _approval(
+        await asked.app.shelf.contents.approve(_key(asked), body.revision, body.locale, asked.by, body.note)
+    )
 
 
 def _approval(each: Approval) -> ApprovalView:
@@ -436,15 +438,15 @@ def _approval(each: Approval) -> ApprovalView:
 
 async def list_approvals(asked: Asked[NoQuery, None]) -> ApprovalsView:
     """Who said yes."""
-    key = (await asked.app.contents.get(_key(asked))).key
-    return ApprovalsView(list(map(_approval, await asked.app.contents.approvals(key))))
+    key = (await asked.app.shelf.contents.get(_key(asked))).key
+    return ApprovalsView(list(map(_approval, await asked.app.shelf.contents.approvals(key))))
 
 
 async def add_note(asked: Asked[NoQuery, ContentNoteBody]) -> NoteView:
     """Say something of an item, or ask for something."""
     body = asked.body
     due_ms = None if body.due is None else past_instant(body.due, "due")
-    made = await asked.app.contents.note(body.kind, _key(asked), body.text, asked.by, body.place, due_ms)
+    made = await asked.app.shelf.contents.note(body.kind, _key(asked), body.text, asked.by, body.place, due_ms)
     return _note(made)
 
 
@@ -457,7 +459,7 @@ def _note(each: Note) -> NoteView:
 
 async def list_item_notes(asked: Asked[NotesQuery, None]) -> ContentNotes:
     """What was said of an item."""
-    key = (await asked.app.contents.get(_key(asked))).key
+    key = (await asked.app.shelf.contents.get(_key(asked))).key
     return await _notes(asked.app, key, asked.query)
 
 
@@ -467,13 +469,13 @@ async def list_notes(asked: Asked[NotesQuery, None]) -> ContentNotes:
 
 
 async def _notes(app: App, key: ItemKey | None, query: NotesQuery) -> ContentNotes:
-    found = await app.contents.notes(key, query.kind, settled=query.settled)
+    found = await app.shelf.contents.notes(key, query.kind, settled=query.settled)
     return ContentNotes(list(map(_note, found)))
 
 
 async def settle_note(asked: Asked[NoQuery, Any]) -> NoteView:
     """It is dealt with."""
-    return _note(await asked.app.contents.settle_note(_key(asked), _number(asked), asked.by))
+    return _note(await asked.app.shelf.contents.settle_note(_key(asked), _number(asked), asked.by))
 
 
 CONTENT_DOCS = {

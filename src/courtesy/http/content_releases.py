@@ -155,12 +155,12 @@ def _release(release: Release) -> ReleaseView:
 async def list_releases(asked: Asked[ReleasesQuery, None]) -> ReleasesView:
     """Releases."""
     states = set(ReleaseState) if asked.query.state is None else {asked.query.state}
-    return ReleasesView(list(map(_release, await asked.app.releases.all(states))))
+    return ReleasesView(list(map(_release, await asked.app.shelf.releases.all(states))))
 
 
 async def read_release(asked: Asked[NoQuery, None]) -> ReleaseView:
     """One release."""
-    return _release(await asked.app.releases.get(asked.path["name"]))
+    return _release(await asked.app.shelf.releases.get(asked.path["name"]))
 
 
 async def write_release(asked: Asked[NoQuery, ReleaseBody]) -> ReleaseView:
@@ -173,37 +173,37 @@ async def write_release(asked: Asked[NoQuery, ReleaseBody]) -> ReleaseView:
     members = [
         Member(*key_of(each.item, f"items[{index}].item"), each.change) for index, each in enumerate(asked.body.items)
     ]
-    return _release(await asked.app.releases.put(name, asked.body.title, members, asked.by))
+    return _release(await asked.app.shelf.releases.put(name, asked.body.title, members, asked.by))
 
 
 async def remove_release(asked: Asked[NoQuery, None]) -> Removed:
     """Forget a release."""
-    await asked.app.releases.remove(asked.path["name"])
+    await asked.app.shelf.releases.remove(asked.path["name"])
     return Removed(asked.path["name"])
 
 
 async def preview_release(asked: Asked[NoQuery, None]) -> Findings:
     """What would be found."""
-    return Findings(findings_of(await asked.app.releases.preview(asked.path["name"])))
+    return Findings(findings_of(await asked.app.shelf.releases.preview(asked.path["name"])))
 
 
 async def schedule_release(asked: Asked[NoQuery, ScheduleBody]) -> ReleaseView:
     """Publish it then."""
     due_ms = past_instant(asked.body.at, "at")
-    return _release(await asked.app.releases.schedule(asked.path["name"], due_ms, asked.by))
+    return _release(await asked.app.shelf.releases.schedule(asked.path["name"], due_ms, asked.by))
 
 
 async def call_off_release(asked: Asked[NoQuery, Any]) -> ReleaseView:
     """Don't publish it then."""
-    return _release(await asked.app.releases.call_off(asked.path["name"], asked.by))
+    return _release(await asked.app.shelf.releases.call_off(asked.path["name"], asked.by))
 
 
 async def publish_release(asked: Asked[NoQuery, Any]) -> ReleasedView:
     """Publish it now."""
     name = asked.path["name"]
-    done = await asked.app.releases.publish(name, asked.by)
+    done = await asked.app.shelf.releases.publish(name, asked.by)
     versions = [version_summary(each) for each in done.versions]
-    return ReleasedView(_release(await asked.app.releases.get(name)), versions, findings_of(done.troubles))
+    return ReleasedView(_release(await asked.app.shelf.releases.get(name)), versions, findings_of(done.troubles))
 
 
 async def read_workflow(asked: Asked[NoQuery, None]) -> ContentWorkflow:
@@ -224,13 +224,13 @@ async def list_kinds(asked: Asked[NoQuery, None]) -> KindsView:
 
 async def list_content_warnings(asked: Asked[NoQuery, None]) -> Findings:
     """What time has to say of what is published."""
-    return Findings(findings_of(await asked.app.publications.warnings()))
+    return Findings(findings_of(await asked.app.shelf.publications.warnings()))
 
 
 async def export_content(asked: Asked[NoQuery, None]) -> Answer:
     """All content as files."""
     headers = (("content-disposition", 'attachment; filename="content.zip"'),)
-    return Answer(zipped(await asked.app.content_files.exported()), media_type=ZIP, headers=headers)
+    return Answer(zipped(await asked.app.shelf.content_files.exported()), media_type=ZIP, headers=headers)
 
 
 async def import_content(asked: Asked[ImportQuery, Any]) -> ContentImport:
@@ -239,7 +239,7 @@ async def import_content(asked: Asked[ImportQuery, Any]) -> ContentImport:
         content = await read(asked.request, ARCHIVE_BYTES_MAX, WAIT_S)
     except BadBody as bad:
         raise CourtesyError(Code(str(bad.cause)), bad.detail, place="body") from None
-    steps = await asked.app.content_files.take_in(unzipped(content), asked.by, dry_run=asked.query.dry_run)
+    steps = await asked.app.shelf.content_files.take_in(unzipped(content), asked.by, dry_run=asked.query.dry_run)
     return ContentImport([_step(each) for each in steps])
 
 

@@ -103,7 +103,7 @@ class _Progress:
         )
         receipt = await ingest.append(accepted, self.policy)
         count_fates(receipt)
-        await self.app.inbox.settle(accepted)
+        await self.app.post.inbox.settle(accepted)
         for each in receipt.results:
             self.fates[each.fate] += 1
             if len(self.results) < RESULTS_MAX:

@@ -61,19 +61,19 @@ def _seen(asked: Asked[Any, Any], *, is_click: bool) -> Seen:
 async def follow_link(asked: Asked[AnyQuery, None]) -> Answer:
     """Lead to where a link of a message leads, and note that it was followed."""
     app = asked.app
-    ticket = app.tokens.link_keys.ticket(Use.LINK, asked.path["token"])
+    ticket = app.post.tokens.link_keys.ticket(Use.LINK, asked.path["token"])
     address = None if ticket is None else await _destination(app, ticket)
     if ticket is None or address is None:
         return Answer(_NOT_FOUND, 404, f"{HTML}; charset=utf-8", NEVER_KEPT)
-    await app.feedback.read(OutcomeKind.CLICKED, ticket, _seen(asked, is_click=True), address)
+    await app.post.feedback.read(OutcomeKind.CLICKED, ticket, _seen(asked, is_click=True), address)
     return Answer(b"", 302, HTML, (("location", address), *NEVER_KEPT))
 
 
 async def note_opening(asked: Asked[AnyQuery, None]) -> Answer:
     """A picture of one point, and note that it was fetched."""
-    ticket = asked.app.tokens.link_keys.ticket(Use.OPEN, asked.path["token"])
+    ticket = asked.app.post.tokens.link_keys.ticket(Use.OPEN, asked.path["token"])
     if ticket is not None:
-        await asked.app.feedback.read(OutcomeKind.OPENED, ticket, _seen(asked, is_click=False))
+        await asked.app.post.feedback.read(OutcomeKind.OPENED, ticket, _seen(asked, is_click=False))
     return Answer(PIXEL, 200, "image/gif", NEVER_KEPT)
 
 
@@ -98,8 +98,8 @@ async def take_mail(asked: Asked[MailQuery, None]) -> ReportTakenView:
     """Take in returned mail: a bounce, a complaint, an automatic answer."""
     app = asked.app
     returned = Returned(await _body(asked), asked.query.to, app.clock.now_ms())
-    found = outcomes_of(returned, app.tokens.token_key)
-    return ReportTakenView(len(found), await app.feedback.report(found))
+    found = outcomes_of(returned, app.post.tokens.token_key)
+    return ReportTakenView(len(found), await app.post.feedback.report(found))
 
 
 async def take_report(asked: Asked[AnyQuery, None]) -> ReportTakenView:
@@ -107,12 +107,12 @@ async def take_report(asked: Asked[AnyQuery, None]) -> ReportTakenView:
     app, name = asked.app, asked.path["name"]
     await app.catalog.refresh()
     connection = app.catalog.now.connections.get(name)
-    reporter = None if connection is None else app.reporters.get(connection.component)
+    reporter = None if connection is None else app.post.reporters.get(connection.component)
     if connection is None or reporter is None:
         raise CourtesyError(Code.NOT_FOUND, f"nothing named {name!r:.120} is connected that is reported of")
     headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in headers_of(asked).items()}
     found = await reporter.told(Received(headers, await _body(asked)), connection.config)
-    return ReportTakenView(len(found), await app.feedback.report(found))
+    return ReportTakenView(len(found), await app.post.feedback.report(found))
 
 
 async def _body(asked: Asked[Any, Any]) -> bytes:

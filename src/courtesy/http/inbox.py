@@ -68,7 +68,7 @@ async def visitor_of(asked: Asked[Any, Any], told: VisitorQuery) -> Visitor | No
     grant = await asked.door.grant(keys, (Scope.WRITE,))
     if grant is None or grant.source is None:
         raise CourtesyError(Code.FORBIDDEN, "expected a write key")
-    return await asked.app.visitors.find(grant.source, Claimed(told.anonymous_id, told.user_id, told.user_hash))
+    return await asked.app.post.visitors.find(grant.source, Claimed(told.anonymous_id, told.user_id, told.user_hash))
 
 
 def message_view(item: InboxItem) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def message_view(item: InboxItem) -> dict[str, Any]:
 async def read_inbox(asked: Asked[VisitorQuery, None]) -> InboxView:
     """What waits."""
     visitor = await visitor_of(asked, asked.query)
-    items = [] if visitor is None else await asked.app.inbox.waiting(visitor.people)
+    items = [] if visitor is None else await asked.app.post.inbox.waiting(visitor.people)
     return InboxView([message_view(each) for each in items])
 
 
@@ -90,7 +90,7 @@ async def listen_to_inbox(asked: Asked[LiveQuery, None]) -> Answer:
     visitor = await visitor_of(asked, asked.query)
     if visitor is None:
         raise CourtesyError(Code.NOT_FOUND, "nothing is known of this visitor yet", hint="send an event first")
-    listener = asked.app.inbox.listen(visitor.people)
+    listener = asked.app.post.inbox.listen(visitor.people)
     last = asked.query.last_event_id or headers_of(asked).get(b"last-event-id", b"").decode("utf-8", "replace")
     if last:
         listener.skip(last)
@@ -99,7 +99,7 @@ async def listen_to_inbox(asked: Asked[LiveQuery, None]) -> Answer:
 
 async def _stream(asked: Asked[LiveQuery, None], listener: Listener) -> AsyncIterator[bytes]:
     """What a listener hears, until they go, may not hear it any more, or the server stops."""
-    inbox: Inbox = asked.app.inbox
+    inbox: Inbox = asked.app.post.inbox
     leaving = asyncio.create_task(_left(asked, listener))
     try:
         yield b"retry: %d\n\n" % RETRY_MS
@@ -125,7 +125,7 @@ async def _look_again(asked: Asked[LiveQuery, None], listener: Listener) -> list
     if visitor is None:
         raise CourtesyError(Code.NOT_FOUND, "this visitor is no more")
     listener.people = visitor.people
-    waiting = await asked.app.inbox.waiting(visitor.people)
+    waiting = await asked.app.post.inbox.waiting(visitor.people)
     gone = listener.gone({each.message for each in waiting})
     listener.offer(waiting)
     return gone
@@ -148,7 +148,7 @@ def _said(event: str, data: dict[str, Any], name: str = "") -> bytes:
 async def read_identity_secret(asked: Asked[NoQuery, None]) -> IdentitySecret:
     """The secret of a source."""
     await asked.app.catalog.refresh()
-    return IdentitySecret(asked.path["name"], asked.app.visitors.secret(asked.path["name"]))
+    return IdentitySecret(asked.path["name"], asked.app.post.visitors.secret(asked.path["name"]))
 
 
 def _visited(path: str, summary: str, handle: Any, **more: Any) -> Operation:

@@ -127,12 +127,12 @@ def granted_view(found: Granted | Refused, app: App) -> GrantedView:
     if isinstance(found, Refused):
         said = f"{SAID[found.cause]} {found.detail}".strip()
         return GrantedView(False, False, None, found.cause, said, HINT[found.cause])
-    return GrantedView(True, found.is_new, grant_view(found.grant, app.offers.now()), None, "", "")
+    return GrantedView(True, found.is_new, grant_view(found.grant, app.shelf.offers.now()), None, "", "")
 
 
 def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
     """An offer as it is defined, and how many there are of it."""
-    (changed_ms, changed_by), terms = app.offers.changed(offer.name), offer.terms
+    (changed_ms, changed_by), terms = app.shelf.offers.changed(offer.name), offer.terms
     return OfferView(
         offer.name,
         offer.version,
@@ -154,15 +154,15 @@ def offer_view(app: App, offer: Offer, tally: OfferTally) -> OfferView:
 
 
 async def _view_of(app: App, name: str) -> OfferView:
-    await app.offers.latest()
-    offer = app.offers.get(name)
-    return offer_view(app, offer, (await app.offer_desk.tallies()).get(name) or OfferTally(name))
+    await app.shelf.offers.latest()
+    offer = app.shelf.offers.get(name)
+    return offer_view(app, offer, (await app.shelf.offer_desk.tallies()).get(name) or OfferTally(name))
 
 
 async def list_offers(asked: Asked[NoQuery, None]) -> OffersView:
     """All offers."""
     app = asked.app
-    offers, tallies = await app.offers.latest(), await app.offer_desk.tallies()
+    offers, tallies = await app.shelf.offers.latest(), await app.shelf.offer_desk.tallies()
     views = [offer_view(app, each, tallies.get(name) or OfferTally(name)) for name, each in sorted(offers.items())]
     return OffersView(views)
 
@@ -174,13 +174,13 @@ async def read_offer(asked: Asked[NoQuery, None]) -> OfferView:
 
 async def define_offer(asked: Asked[NoQuery, OfferTerms]) -> OfferView:
     """Create or change an offer."""
-    await asked.app.offers.define(asked.path["name"], asked.body, asked.by)
+    await asked.app.shelf.offers.define(asked.path["name"], asked.body, asked.by)
     return await _view_of(asked.app, asked.path["name"])
 
 
 async def remove_offer(asked: Asked[NoQuery, None]) -> OfferRemoved:
     """Remove an offer of which there is nothing."""
-    await asked.app.offers.remove(asked.path["name"], asked.by)
+    await asked.app.shelf.offers.remove(asked.path["name"], asked.by)
     return OfferRemoved(asked.path["name"])
 
 
@@ -189,16 +189,16 @@ async def grant_offer(asked: Asked[NoQuery, GrantBody]) -> GrantedView:
     body = asked.body
     told = Circumstances(body.channel, body.placement, body.message, body.by or asked.by, body.where)
     who = Named(body.kind, body.value)
-    found = await asked.app.offer_desk.grant(asked.path["name"], who, body.request, told, again=body.again)
+    found = await asked.app.shelf.offer_desk.grant(asked.path["name"], who, body.request, told, again=body.again)
     return granted_view(found, asked.app)
 
 
 async def read_held(asked: Asked[NoQuery, None]) -> OfferHoldings:
     """What a person was granted and has redeemed."""
-    grants, redemptions = await asked.app.offer_desk.held(Named(asked.path["kind"], asked.path["value"]))
-    await asked.app.offers.latest()
+    grants, redemptions = await asked.app.shelf.offer_desk.held(Named(asked.path["kind"], asked.path["value"]))
+    await asked.app.shelf.offers.latest()
     return OfferHoldings(
-        [grant_view(each, asked.app.offers.now()) for each in grants], [*map(redemption_view, redemptions)]
+        [grant_view(each, asked.app.shelf.offers.now()) for each in grants], [*map(redemption_view, redemptions)]
     )
 
 
@@ -210,7 +210,7 @@ def pool_view(pool: CodePool) -> PoolView:
 
 async def list_pools(asked: Asked[NoQuery, None]) -> PoolsView:
     """All pools."""
-    return PoolsView([pool_view(each) for each in await asked.app.offer_desk.pools()])
+    return PoolsView([pool_view(each) for each in await asked.app.shelf.offer_desk.pools()])
 
 
 async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
@@ -225,8 +225,8 @@ async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
     if "\0" in asked.path["name"] or any("\0" in line for line in lines):
         raise CourtesyError(Code.INVALID, "expected codes without the character U+0000", place="body")
     name = asked.path["name"]
-    added = await asked.app.offer_desk.add_codes(name, lines)
-    pools = {each.name: each for each in await asked.app.offer_desk.pools()}
+    added = await asked.app.shelf.offer_desk.add_codes(name, lines)
+    pools = {each.name: each for each in await asked.app.shelf.offer_desk.pools()}
     return AddedView(added, pool_view(pools.get(name) or CodePool(name, 0, 0)))
 
 

@@ -76,7 +76,7 @@ async def read_placements(asked: Asked[PlacementsQuery, None]) -> PlacementsView
     shown: dict[str, Placed | None] = {}
     taken: set[str] = set()
     for name in names:
-        offers = await asked.app.clienteling.next(visitor.named, name, NAMES_MAX)
+        offers = await asked.app.shelf.clienteling.next(visitor.named, name, NAMES_MAX)
         found = next((each for each in offers if each.offer.name not in taken), None)
         shown[name] = None if found is None else _placed(found, asked)
         if found is not None:
@@ -93,7 +93,7 @@ def _placed(each: Next, asked: Asked[Any, Any]) -> Placed:
         terms.terms,
         terms.value if grant is None else grant.value,
         dict(each.look),
-        None if grant is None else grant_view(grant, asked.app.offers.now()),
+        None if grant is None else grant_view(grant, asked.app.shelf.offers.now()),
     )
 
 
@@ -105,7 +105,7 @@ async def reply_to_placement(asked: Asked[Any, PlacementReply]) -> PlacementRepl
     if visitor is None:
         raise CourtesyError(Code.NOT_FOUND, "nothing is known of this visitor yet", hint="send an event first")
     circumstances = Circumstances(CHANNEL, body.placement)
-    found = await asked.app.clienteling.answer(body.reply, body.offer, visitor.named, body.request, circumstances)
+    found = await asked.app.shelf.clienteling.answer(body.reply, body.offer, visitor.named, body.request, circumstances)
     return PlacementReplyView(body.reply, None if found is None else granted_view(found, asked.app))
 
 

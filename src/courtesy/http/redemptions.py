@@ -119,11 +119,11 @@ async def redeem_offer(asked: Asked[NoQuery, RedemptionBody]) -> RedeemedView:
     who = None if body.kind is None or body.value is None else Named(body.kind, body.value)
     shown = Shown(body.offer, body.code, who, body.order, body.order_value)
     told = Circumstances(body.channel, "", "", body.by or asked.by, body.where)
-    found = await app.offer_desk.redeem(shown, body.request, told)
+    found = await app.shelf.offer_desk.redeem(shown, body.request, told)
     if isinstance(found, Refused):
         said = f"{SAID[found.cause]} {found.detail}".strip()
         return RedeemedView(False, False, None, None, "", found.cause, said, HINT[found.cause])
-    offer = app.offers.now().get(found.redemption.offer)
+    offer = app.shelf.offers.now().get(found.redemption.offer)
     title = "" if offer is None else offer.terms.title
     return RedeemedView(True, found.is_new, redemption_view(found.redemption), found.value, title, None, "", "")
 
@@ -133,7 +133,7 @@ async def give_back_redemption(asked: Asked[NoQuery, None]) -> RedemptionView:
     number = asked.path["number"]
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise CourtesyError(Code.INVALID, f"expected the number of a redemption, got {number!r:.60}", place="number")
-    return redemption_view(await asked.app.offer_desk.give_back(int(number), Circumstances(by=asked.by)))
+    return redemption_view(await asked.app.shelf.offer_desk.give_back(int(number), Circumstances(by=asked.by)))
 
 
 def _next_view(each: Next, asked: Asked[Any, Any]) -> NextOffer:
@@ -145,7 +145,7 @@ def _next_view(each: Next, asked: Asked[Any, Any]) -> NextOffer:
         terms.terms,
         terms.value if each.grant is None else each.grant.value,
         dict(each.look),
-        None if each.grant is None else grant_view(each.grant, asked.app.offers.now()),
+        None if each.grant is None else grant_view(each.grant, asked.app.shelf.offers.now()),
         None if each.stage is None else each.stage.name.lower(),
         each.instead_of or None,
     )
@@ -154,7 +154,7 @@ def _next_view(each: Next, asked: Asked[Any, Any]) -> NextOffer:
 async def next_offers(asked: Asked[NextQuery, None]) -> NextView:
     """What to offer to a customer next."""
     query = asked.query
-    found = await asked.app.clienteling.next(Named(query.kind, query.value), query.placement, query.limit)
+    found = await asked.app.shelf.clienteling.next(Named(query.kind, query.value), query.placement, query.limit)
     return NextView([_next_view(each, asked) for each in found])
 
 
@@ -162,7 +162,7 @@ async def answer_offer(asked: Asked[NoQuery, ReplyBody]) -> ReplyView:
     """Note what came of an offer."""
     body, app = asked.body, asked.app
     told = Circumstances(body.channel, body.placement, "", body.by or asked.by, body.where)
-    found = await app.clienteling.answer(body.reply, body.offer, Named(body.kind, body.value), body.request, told)
+    found = await app.shelf.clienteling.answer(body.reply, body.offer, Named(body.kind, body.value), body.request, told)
     return ReplyView(body.reply, None if found is None else granted_view(found, app))
 
 

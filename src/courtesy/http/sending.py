@@ -243,35 +243,35 @@ async def remove_campaign(asked: Asked[NoQuery, None]) -> Removed:
     app, name = asked.app, asked.path["name"]
     await app.catalog.remove_campaign(name, asked.by)
     if await app.engine.runs(name, open_only=True):
-        await app.campaigns.stand(name, RunState.STOPPED)
+        await app.post.campaigns.stand(name, RunState.STOPPED)
     return Removed(name)
 
 
 async def start_campaign(asked: Asked[NoQuery, StartBody]) -> RunView:
     """Start a campaign: everybody in its audience is asked for."""
-    return _run_view(await asked.app.campaigns.start(asked.path["name"], asked.body.start_ms))
+    return _run_view(await asked.app.post.campaigns.start(asked.path["name"], asked.body.start_ms))
 
 
 async def pause_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Let what is left of a campaign wait."""
-    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.PAUSED))
+    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.PAUSED))
 
 
 async def resume_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Go on with a campaign that waits."""
-    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.RUNNING))
+    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.RUNNING))
 
 
 async def stop_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Send nothing more of a campaign: what has not left is skipped."""
-    return _run_view(await asked.app.campaigns.stand(asked.path["name"], RunState.STOPPED))
+    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.STOPPED))
 
 
 async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
     """Ask for a message to one person."""
     app, body = asked.app, asked.body
     key = app.people.key_of(body.kind, body.value)
-    pin = await app.campaigns.pinned(body.content)
+    pin = await app.post.campaigns.pinned(body.content)
     content = f"{pin.key}@{pin.version}"
     message = Message(
         # Without a campaign: no other message's id can be the beginning of this one.
@@ -287,7 +287,7 @@ async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
         connection=body.connection,
         data=body.data,
     )
-    return AskedView(message.message, content, await app.asking.ask(key, message))
+    return AskedView(message.message, content, await app.post.asking.ask(key, message))
 
 
 async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:

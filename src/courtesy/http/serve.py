@@ -53,12 +53,12 @@ def _begin_to_stop(app: App) -> None:
 
     This took the place of granian's own hand on the signal; the one on SIGINT does the same.
     """
-    app.inbox.stop()
+    app.post.inbox.stop()
     os.kill(os.getpid(), signal.SIGINT)
 
 
 async def _stop(app: App, archive: LakeArchive | None) -> None:
-    app.inbox.stop()
+    app.post.inbox.stop()
     await app.ingest.stop()
     await app.catalog.stop()
     if archive is not None:

@@ -134,7 +134,7 @@ async def _store(
     )
     receipt = await app.ingest.append(items, policy)
     count_fates(receipt)
-    await app.inbox.settle(items)
+    await app.post.inbox.settle(items)
     results = [Result(each.place, each.fate, each.cause, each.detail, each.message_id) for each in receipt.results]
     return Accepted(True, str(receipt.position), results)
 

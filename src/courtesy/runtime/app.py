@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from courtesy.base.time import Clock, SystemClock
 from courtesy.channel.carriers import make_reporters
@@ -73,6 +73,44 @@ if TYPE_CHECKING:
     from courtesy.runtime.segment_events import Files
 
 
+class Giving(NamedTuple):
+    """What the ledger of offers asks of others: segments, and who is in them."""
+
+    segments: Segments
+    eligibility: Eligibility
+    people: People
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What there is to show and to give: content, catalogues, assets, offers."""
+
+    contents: Contents
+    publications: Publications
+    releases: Releases
+    content_files: ContentFiles
+    catalogues: Catalogues
+    catalogue_imports: CatalogueImports
+    catalogue_lookup: CatalogueLookup
+    assets: Assets
+    offers: Offers
+    offer_desk: OfferDesk
+    clienteling: Clienteling
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What has messages sent, shows those that wait, and takes in what comes back."""
+
+    tokens: SignedTokens
+    feedback: Feedback
+    reporters: Mapping[str, Reporter]
+    asking: Asking
+    campaigns: Campaigns
+    visitors: Visitors
+    inbox: Inbox
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The parts that answer requests in one process."""
@@ -106,24 +144,8 @@ class App:
     previews: Previews
     lists: Lists
     discoveries: Discoveries
-    tokens: SignedTokens
-    feedback: Feedback
-    reporters: Mapping[str, Reporter]
-    asking: Asking
-    campaigns: Campaigns
-    contents: Contents
-    publications: Publications
-    releases: Releases
-    content_files: ContentFiles
-    offers: Offers
-    offer_desk: OfferDesk
-    clienteling: Clienteling
-    catalogues: Catalogues
-    catalogue_imports: CatalogueImports
-    catalogue_lookup: CatalogueLookup
-    assets: Assets
-    visitors: Visitors
-    inbox: Inbox
+    shelf: Shelf
+    post: Post
 
 
 def make_app(
@@ -143,13 +165,10 @@ def make_app(
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
     previews = Previews(engine, files, catalog, clock)
-    tokens, catalogues = SignedTokens(settings, signer), Catalogues(engine, catalog, clock)
-    contents, assets = Contents(engine, clock), Assets(settings, signer, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
-    offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
-    desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
+    giving = Giving(segments, Eligibility(memberships, reasons, clock), people)
+    shelf = _make_shelf(settings, engine, catalog, clock, signer, giving)
     return App(
         settings,
         clock,
@@ -180,22 +199,53 @@ def make_app(
         previews,
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
+        shelf,
+        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf.publications),
+    )
+
+
+def _make_shelf(
+    settings: Settings, engine: Engine, catalog: CatalogCache, clock: Clock, signer: Signer, giving: Giving
+) -> Shelf:
+    """What there is to show and to give."""
+    contents, assets = Contents(engine, clock), Assets(settings, signer, clock)
+    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    catalogues, offers = Catalogues(engine, catalog, clock), Offers(engine, catalog, giving.segments)
+    ledger, eligibility, people = OfferLedger(engine, offers, clock), giving.eligibility, giving.people
+    desk = OfferDesk(engine, catalog, offers, ledger, eligibility, people)
+    return Shelf(
+        contents,
+        publications,
+        Releases(engine, publications, clock),
+        ContentFiles(contents),
+        catalogues,
+        CatalogueImports(engine, catalogues),
+        CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
+        assets,
+        offers,
+        desk,
+        Clienteling(offers, desk, eligibility, people, clock),
+    )
+
+
+def _make_post(
+    settings: Settings,
+    engine: Engine,
+    catalog: CatalogCache,
+    ingest: Ingest,
+    people: People,
+    clock: Clock,
+    signer: Signer,
+    publications: Publications,
+) -> Post:
+    """What has messages sent, and takes in what comes back."""
+    tokens = SignedTokens(settings, signer)
+    return Post(
         tokens,
         Feedback(engine, catalog, ingest, tokens, clock),
         make_reporters(outside_of(settings, clock)),
         Asking(engine, clock),
         Campaigns(engine, catalog, publications, clock),
-        contents,
-        publications,
-        Releases(engine, publications, clock),
-        ContentFiles(contents),
-        offers,
-        desk,
-        Clienteling(offers, desk, eligibility, people, clock),
-        catalogues,
-        CatalogueImports(engine, catalogues),
-        CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
-        assets,
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
     )

@@ -131,9 +131,11 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(app.engine, app.offers, app.offer_desk, app.tokens, app.clock, app.catalogue_lookup)
+        wording = ContentWording(
+            app.engine, app.shelf.offers, app.shelf.offer_desk, app.post.tokens, app.clock, app.shelf.catalogue_lookup
+        )
         pacing = Pacing(PER_S, share=1 / settings.senders)
-        await Sender(app.engine, channels, connections, wording, app.tokens, app.clock, pacing=pacing).run(stop)
+        await Sender(app.engine, channels, connections, wording, app.post.tokens, app.clock, pacing=pacing).run(stop)
 
 
 async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, stop: asyncio.Event) -> None:

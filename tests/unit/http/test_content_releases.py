@@ -37,7 +37,9 @@ async def states(world: World) -> dict[str, str]:
 def releaser(world: World) -> Releaser:
     """What publishes by itself, as another process has it."""
     app = world.app
-    publications = Publications(app.engine, lambda: app.catalog.now.workflow, compile_item, app.clock, app.assets.has)
+    publications = Publications(
+        app.engine, lambda: app.catalog.now.workflow, compile_item, app.clock, app.shelf.assets.has
+    )
     return Releaser(app.engine, Releases(app.engine, publications, app.clock), publications, app.clock)
 
 
@@ -133,7 +135,7 @@ async def test_a_release_never_takes_an_item_back_to_before_what_was_published_m
         await write(world, FOOTER, 1, fields=text("newer"))
         await publish(world, FOOTER)
         world.clock.advance(DAY_MS)
-        (settled,) = await world.app.releases.publish_due()
+        (settled,) = await world.app.shelf.releases.publish_due()
         assert settled.state is ReleaseState.BLOCKED
         assert b"superseded" in settled.findings
 

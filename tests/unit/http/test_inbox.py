@@ -118,7 +118,7 @@ async def test_of_many_who_listen_each_hears_their_own_once() -> None:
     """One task waits for all; what they have already is not told; what ended is told to be gone."""
     async with serving() as world:
         await known(world, "ann", "bob")
-        inbox = world.app.inbox
+        inbox = world.app.post.inbox
         people = {name: await world.app.people.everyone("user_id", name) for name in ("ann", "bob")}
         listeners = {name: inbox.listen(people[name]) for name in people}
         again = inbox.listen(people["ann"])
@@ -140,14 +140,14 @@ async def test_no_more_listen_than_there_is_room_for(monkeypatch: Any) -> None:
     monkeypatch.setattr(inboxes, "LISTENERS_MAX", 1)
     async with serving() as world:
         await world.post("/v1/batch", batch({"type": "page", "anonymousId": "mine", "messageId": "p"}))
-        first = world.app.inbox.listen([PersonId(1)])
+        first = world.app.post.inbox.listen([PersonId(1)])
         query = {"writeKey": world.write, "anonymousId": "mine"}
         answer = await world.get("/v1/inbox/live", key="", params=query)
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many")
         assert (await world.get("/v1/inbox/live", key="", params={**query, "anonymousId": "new"})).status_code == 404
-        world.app.inbox.leave(first)
-        world.app.inbox.leave(world.app.inbox.listen([PersonId(1)]))
-        world.app.inbox.stop()
+        world.app.post.inbox.leave(first)
+        world.app.post.inbox.leave(world.app.post.inbox.listen([PersonId(1)]))
+        world.app.post.inbox.stop()
         await asyncio.sleep(0)
 
 

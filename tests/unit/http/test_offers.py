@@ -122,7 +122,7 @@ async def test_no_more_is_granted_than_there_is() -> None:
         assert (await standing(world, holders[0], "ten"))["stage"] == "declined"
         assert (await grant(world, "ten", {"kind": "user_id", "value": "u7"}))["granted"]
         world.clock.advance(DAY_MS)
-        ledger = OfferLedger(world.app.engine, world.app.offers, world.clock)
+        ledger = OfferLedger(world.app.engine, world.app.shelf.offers, world.clock)
         assert (await ledger.expire(), await ledger.expire()) == (2, 0)
         assert (await standing(world, holders[1], "ten"))["stage"] == "expired"
         offer = (await world.get("/v1/offers/ten")).json()
