@@ -152,12 +152,10 @@ def make_app(
     settings: Settings, engine: Engine, clock: Clock, archive: Archive | None = None, files: Files | None = None
 ) -> App:
     """Put the parts together; nothing runs yet. `files`: of the lake, for questions about everybody."""
-    catalog = CatalogCache(engine, clock)
-    ingest = Ingest(engine, catalog.rules, clock, catalog.book)
-    history = History(engine, archive)
+    catalog, signer = CatalogCache(engine, clock), Signer(settings)
+    ingest, history = Ingest(engine, catalog.rules, clock, catalog.book), History(engine, archive)
     people, ledger = People(engine, catalog, history), Ledger(engine)
     held, repairs = HeldEvents(engine, catalog), Repairs(engine, catalog, history, clock)
-    signer = Signer(settings)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
     eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog)
