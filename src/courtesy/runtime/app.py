@@ -149,7 +149,6 @@ def make_app(
     memberships = Memberships(engine, catalog, segments, people, clock)
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     offers, eligibility = Offers(engine, catalog, segments), Eligibility(memberships, reasons, clock)
-    desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
     return App(
         settings,
         clock,
@@ -190,8 +189,7 @@ def make_app(
         Releases(engine, publications, clock),
         ContentFiles(contents),
         offers,
-        desk,
-        Clienteling(offers, desk, eligibility, people, clock),
+        *_offering(engine, catalog, offers, eligibility, people, clock),
         catalogues,
         CatalogueImports(engine, catalogues),
         CatalogueLookup(engine, lambda: catalog.now.catalogues, clock),
@@ -199,6 +197,14 @@ def make_app(
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
     )
+
+
+def _offering(
+    engine: Engine, catalog: CatalogCache, offers: Offers, eligibility: Eligibility, people: People, clock: Clock
+) -> tuple[OfferDesk, Clienteling]:
+    """What acts on offers."""
+    desk = OfferDesk(engine, catalog, offers, OfferLedger(engine, offers, clock), eligibility, people)
+    return desk, Clienteling(offers, desk, eligibility, people, clock)
 
 
 @asynccontextmanager
