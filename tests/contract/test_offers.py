@@ -148,7 +148,8 @@ async def test_each_code_of_a_pool_is_given_once(engine: Engine, store: Store) -
     async with store.another() as other, working(engine) as one, working(other) as two:
         await one.shelf.offers.define("ten", terms(codes=PoolCode("p")), "test")
         asking = [
-            (one, two)[place % 2].shelf.offer_desk.grant("ten", Named("user_id", user)) for place, user in enumerate(users)
+            (one, two)[place % 2].shelf.offer_desk.grant("ten", Named("user_id", user))
+            for place, user in enumerate(users)
         ]
         found = await asyncio.gather(*asking)
         assert sorted(code_of(each) for each in found if isinstance(each, Granted)) == [
