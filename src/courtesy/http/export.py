@@ -132,6 +132,16 @@ class ExportedChoice(msgspec.Struct, frozen=True):
     retracts: int | None
 
 
+class ExportedWaiting(msgspec.Struct, frozen=True):
+    """A message that waits to be shown within an application or a page."""
+
+    message: str
+    channel: str
+    created: str
+    expires: str
+    content: dict[str, Any]
+
+
 class PersonExport(msgspec.Struct, frozen=True):
     """Everything that is held of a person. Choices, events, effects and held events are in the order in which they
     came.
@@ -156,6 +166,7 @@ class PersonExport(msgspec.Struct, frozen=True):
     sends: list[SendView]
     grants: list[GrantView]
     redemptions: list[RedemptionView]
+    inbox: list[ExportedWaiting]
     recipients: list[ToldRecipientView]
     held: list[ExportedHeld]
 

@@ -9,7 +9,9 @@ import msgspec
 
 from courtesy.base.ids import PersonId, SourceId
 from courtesy.base.time import Clock, to_iso
+from courtesy.channel.in_app import InApp
 from courtesy.engine.contract import Engine, IdentityHistory, Quarantined
+from courtesy.engine.delivery import InboxItem
 from courtesy.engine.outbox import EffectReading
 from courtesy.engine.permit import PermitFilter
 from courtesy.engine.request import RequestFilter
@@ -97,6 +99,7 @@ class Exports:
             "sends": [judged_view(each) for each in await self._engine.sends_of(people)],
             "grants": [_plain(grant_view(each, NO_OFFERS)) for each in await self._engine.grants_of(people)],
             "redemptions": [_plain(redemption_view(each)) for each in await self._engine.redemptions_of(people)],
+            "inbox": [_waiting(each) for each in await self._engine.inbox(people, InApp.channel, 0)],
             "recipients": await self._propagation.told_of(people),
             "held": [_held_view(each, names) for each in held],
         }
@@ -204,6 +207,18 @@ _NO_EVENT: Document = {
     "group_traits": {},
     "context": {},
 }
+
+
+def _waiting(each: InboxItem) -> Document:
+    """A message that waits to be shown."""
+    content = msgspec.json.decode(each.body)
+    return {
+        "message": each.message,
+        "channel": each.channel,
+        "created": to_iso(each.created_ms),
+        "expires": to_iso(each.expires_ms),
+        "content": content,
+    }
 
 
 def _effect(each: EffectReading) -> Document:

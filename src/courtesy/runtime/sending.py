@@ -264,9 +264,12 @@ class Sender:
         """The messages with their words; without those for which there are none."""
         ended: list[Settlement] = []
         written: list[_Letter] = []
-        for letter in ready:
-            now = self.clock.now_ms()
-            words = await self.wording.write(letter.each, letter.effect.key, letter.state, now)
+        now = self.clock.now_ms()
+        # Together, so that what their templates look up is asked in a few questions.
+        found = await asyncio.gather(
+            *(self.wording.write(letter.each, letter.effect.key, letter.state, now) for letter in ready)
+        )
+        for letter, words in zip(ready, found, strict=True):
             if isinstance(words, No):
                 ended.append(self._skip(letter.effect, letter.each, words, now))
                 continue
