@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 SEEDS ?= 1000
 
-.PHONY: help demo test lint fmt sim bench pictures lock venv venv-test clean
+.PHONY: help demo test lint fmt sim spark bench pictures lock venv venv-test clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +23,12 @@ fmt: venv-test ## put the code into its one format
 
 sim: venv-test ## the whole system under faults; SEEDS=1000
 	@PYTHONPATH=. $(PY) -m tests.sim --seeds $(SEEDS)
+
+spark: venv-test ## ask generated segments of Spark as well; needs Java 17; WORLDS=20
+	@[ -d .venv-spark ] || $(PY) -m venv .venv-spark
+	@.venv-spark/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements-spark.lock
+	@PYTHONPATH=src:.:$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+		.venv-spark/bin/python -m tests.spark --worlds $(or $(WORLDS),20)
 
 bench: venv-test ## measure; writes bench/results.json
 	@PYTHONPATH=. $(PY) -m bench
@@ -45,5 +51,5 @@ venv-test: .venv/.installed-test
 	@touch $@
 
 clean: ## remove what was made, but no data
-	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-spark node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
