@@ -40,6 +40,7 @@ SERVED = (
     "docs/how-to/content.md",
     "docs/how-to/offers.md",
     "docs/how-to/sending.md",
+    "docs/how-to/web-sdk.md",
     "docs/how-to/catalogues.md",
     "docs/how-to/assets.md",
     "docs/how-to/operate.md",

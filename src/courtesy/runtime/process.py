@@ -13,9 +13,9 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 import structlog
@@ -69,9 +69,6 @@ from courtesy.runtime.trimming import trim
 from courtesy.runtime.witnesses import Witnesses, read_witnesses
 from courtesy.runtime.wording import ContentWording
 
-if TYPE_CHECKING:
-    from courtesy.runtime.segment_query import SegmentQueries
-
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 SEAL_EVERY_S = 30.0
 """How long a choice waits at most until a checkpoint covers it: half of what is promised."""
@@ -119,11 +116,20 @@ async def dispatch(settings: Settings, url: str, stop: asyncio.Event) -> None:
                 _judge_quality(Judge(engine, catalog, clock, settings), settings, stop), name="quality"
             ),
         ]
+        for each in beside:
+            each.add_done_callback(partial(_end_with, stop=stop))
         await Dispatcher(engine, channels, targets, clock).run(stop)
         await asyncio.gather(*beside)
     finally:
         await catalog.stop()
         await engine.close()
+
+
+def _end_with(task: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """What runs beside must not end unseen: the process ends with it, and the supervisor starts another."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("work_broke_off", work=task.get_name(), **error_and_place(error))
+        stop.set()
 
 
 async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
@@ -226,7 +232,9 @@ async def _keep_segments(
     clock = SystemClock()
 
     @cache
-    def queries() -> SegmentQueries:
+    def queries() -> Any:
+        # DuckDB takes a while to load, and memory: only where something is asked of it.
+        from courtesy.runtime.segment_query import SegmentQueries
 
         return SegmentQueries(engine, archive, lambda: catalog.now.source_names, Laws(LAWS))
 

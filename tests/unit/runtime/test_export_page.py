@@ -34,6 +34,7 @@ def document(**traits: Any) -> dict[str, Any]:
         "permits",
         "grants",
         "redemptions",
+        "inbox",
         "sends",
         "recipients",
         "held",
@@ -103,4 +104,4 @@ def test_the_origin_of_a_nested_trait_is_found() -> None:
 
 def test_nothing_known_is_said() -> None:
     """An empty part does not look like a broken page."""
-    assert page(document()).count("<p>Nothing.</p>") == 19
+    assert page(document()).count("<p>Nothing.</p>") == 20

@@ -31,6 +31,6 @@ def test_what_is_not_known_is_not_claimed() -> None:
         "held": document(),
     }
     content = page(answer)
-    assert content.count("<p>Nothing.</p>") == 17 + 3
+    assert content.count("<p>Nothing.</p>") == 20 + 3
     assert "R-7" in Seen(content).text
     assert content.endswith("</main>\n</body>\n</html>\n")
