@@ -158,10 +158,10 @@ OPERATIONS = (
         "sending",
         "Take in returned mail.",
         take_mail,
-        doc="The whole message as it came (`message/rfc822`): what your mail server gets for the domain of `bounces`.",
+        doc="The whole message as it came, also as `message/rfc822`: what your mail server gets for `bounces`.",
         query=MailQuery,
         scope=Scope.ADMIN,
-        request={"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}},
+        request={"required": True, "content": {"text/plain": {"schema": {}}}},
         answer=ReportTakenView,
     ),
     Operation(
