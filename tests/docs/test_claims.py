@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from courtesy.delivery.message import SKIP_DOCS
 from courtesy.event.cause import Cause
 from courtesy.http.app import OPERATIONS
 from courtesy.identity.resolve import RefusalReason
@@ -107,3 +108,10 @@ def test_every_document_is_linked_from_the_index() -> None:
     decisions = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
     pages = [path for path in text_files() if path.suffix == ".md" and ROOT / "docs" in path.parents]
     assert [place(path) for path in pages if path.name not in index + decisions + "README.md"] == []
+
+
+def test_the_page_on_sending_says_what_each_reason_means() -> None:
+    """In the words of the closed list, each of them and no other."""
+    text = (ROOT / "docs/how-to/sending.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text.partition("## Why a message is skipped")[2], re.MULTILINE))
+    assert told == {str(skip): said for skip, said in SKIP_DOCS.items()}

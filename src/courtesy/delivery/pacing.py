@@ -1,12 +1,10 @@
-"""How fast messages go to one place: evenly, with a brake where the other side is refusing, and slowly at first for a
-sender whom nobody knows yet."""
+"""How fast messages go to one place: evenly, with a brake where the other side is refusing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from courtesy.base.time import DAY_MS, SECOND_MS
+from courtesy.base.time import SECOND_MS
 
 BRAKE_MS = 10 * SECOND_MS
 """How long nothing goes to a place that asked to be spared."""
@@ -94,12 +92,3 @@ class Pacing:
     def _forget_idle(self, now_ms: int) -> None:
         kept = {place: pace for place, pace in self._paces.items() if pace.opens_at(now_ms) > now_ms}
         self._paces = kept if len(kept) < PLACES_MAX else {}
-
-
-def warm_up_room(volumes: Sequence[int], begun_ms: int, now_ms: int) -> int | None:
-    """How many messages may leave today by a plan of daily volumes that began at an instant; None when it is over, and
-    none before it begins."""
-    day = (now_ms - begun_ms) // DAY_MS
-    if day < 0:
-        return 0
-    return volumes[day] if day < len(volumes) else None
