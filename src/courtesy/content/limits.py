@@ -109,15 +109,18 @@ def payload(title: str, body: str, platform: Platform, data: Mapping[str, Any] |
     return msgspec.json.encode(message)
 
 
+def push_bytes_max(platform: Platform) -> int:
+    """How many bytes of a payload a platform takes."""
+    return WEB_PUSH_BYTES_MAX - WEB_PUSH_OVERHEAD_BYTES if platform is Platform.BROWSER else PUSH_BYTES_MAX
+
+
 def check_push(
     title: str, body: str, platform: Platform, data: Mapping[str, Any] | None = None, place: str = ""
 ) -> list[Finding]:  # fmt: skip
     """Bytes and lengths of a push message on a platform."""
     found: list[Finding] = []
     size = len(payload(title, body, platform, data))
-    limit = PUSH_BYTES_MAX
-    if platform is Platform.BROWSER:
-        limit = WEB_PUSH_BYTES_MAX - WEB_PUSH_OVERHEAD_BYTES
+    limit = push_bytes_max(platform)
     if size > limit:
         message = f"the message has {size:,} bytes on {platform}; it takes at most {limit:,}"
         found.append(Finding(Severity.ERROR, Check.SIZE, message, place, "shorten the text or what is sent along"))

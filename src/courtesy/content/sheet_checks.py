@@ -12,7 +12,7 @@ from courtesy.content.limits import Platform, check_push, check_sms
 from courtesy.content.sampling import Expectations, Tally, as_told, people_for
 from courtesy.content.scope import Scope
 from courtesy.content.templates import Language
-from courtesy.content.wording import EMAIL, Made, Wording
+from courtesy.content.wording import EMAIL, Made, Sheet, Wording
 
 PLATFORMS: Mapping[str, tuple[Platform, ...]] = {
     "push": (Platform.ANDROID, Platform.IOS),
@@ -27,28 +27,36 @@ def _link(*_: object) -> str:
     return f"https://links.invalid/l/{_TOKEN}"
 
 
+def samples_for(sheet: Sheet, own: Collection[str], wanted: Expectations) -> list[Scope]:
+    """The samples with whom a sheet is tried, as its message speaks to them."""
+    return [
+        replace(as_told(each, sheet.locale, sheet.item), functions={**each.functions, "link": _link})
+        for each in people_for(wanted.samples, sheet.locale, own)
+    ]
+
+
 def check_sheet(made: Made, own: Collection[str], wanted: Expectations) -> Iterator[Finding]:
     """Everything that is found about a sheet, told of its item. `own`: the locales for which the item has sheets."""
     sheet = made.sheet
-    people = [as_told(each, sheet.locale, sheet.item) for each in people_for(wanted.samples, sheet.locale, own)]
-    whole = replace(
-        wanted,
-        samples=[replace(each, functions={**each.functions, "link": _link}) for each in people],
-        language=Language(fragments=sheet.fragments.get),
-    )
+    language = Language(fragments=sheet.fragments.get)
+    told = replace(wanted, samples=samples_for(sheet, own, wanted), language=language)
     if made.mail is not None:
-        found = iter(check_mail(made.mail, whole))
+        found = iter(check_mail(made.mail, told))
     elif sheet.channel == EMAIL:
-        found = iter(check_plain_mail(sheet.parts, whole))
+        found = iter(check_plain_mail(sheet.parts, told))
     else:
-        found = _of_parts(made, whole)
+        found = _of_parts(made, told)
     yield from map(made.origin.told, found)
 
 
 def _of_parts(made: Made, wanted: Expectations) -> Iterator[Finding]:
     """Of a message that is made of single texts."""
     yield from check_parts(made.sheet.parts, made.sheet.html, wanted)
-    wording, samples = Wording(made.sheet), wanted.samples or (Scope(functions={"link": _link}),)
+    try:
+        wording = Wording(made.sheet)
+    except CourtesyError:
+        return  # which is told by now
+    samples = wanted.samples or (Scope(functions={"link": _link}),)
     tally = Tally(len(samples))
     for sample in samples:
         tally.add(_of_person(wording, sample, wanted))

@@ -101,7 +101,8 @@ class Made(NamedTuple):
 
 
 def make_sheets(candidate: Candidate, used: Mapping[ItemKey, Body]) -> tuple[list[Made], list[Finding]]:
-    """The sheets of an item that messages say, and why there is none of some locale or channel."""
+    """The sheets of an item that messages say, and why there is none of some locale or channel. Whether their templates
+    can be read is a question of its own."""
     made: list[Made] = []
     findings: list[Finding] = []
     for locale in _locales(candidate):
@@ -110,7 +111,6 @@ def make_sheets(candidate: Candidate, used: Mapping[ItemKey, Body]) -> tuple[lis
             try:
                 found = _sheet(origin, used)
                 if found is not None:
-                    Wording(found.sheet)
                     made.append(found)
             except CourtesyError as problem:
                 findings.append(origin.told(error(Check.TEMPLATE, problem.message, problem.place, problem.hint)))

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
-from courtesy.content.findings import Check, Finding, Severity, error
-from courtesy.content.items import Body, FieldType, ItemKey, key_of, locales, references, values
+from courtesy.content.findings import Check, Finding, Severity, error, gravest_first
+from courtesy.content.items import Body, FieldType, ItemKey, checked, key_of, locales, references, values
 from courtesy.content.kinds import kind_of
+from courtesy.content.measures import Measure, measured_item
 from courtesy.content.release import (
     Candidate,
     Change,
@@ -75,6 +76,13 @@ class Published(NamedTuple):
 
     versions: list[Version]
     troubles: list[Trouble]
+
+
+class Draft(NamedTuple):
+    """What was found about something that is being written, and its measures."""
+
+    findings: list[Finding]
+    measures: list[Measure]
 
 
 class WhereUsed(NamedTuple):
@@ -171,6 +179,23 @@ class Publications:
             state = ItemState.WITHDRAWN if item.version_count else ItemState.DRAFT
             await edit.put_item(restored := replace(item, state=state))
             return restored
+
+    async def check_draft(self, key: ItemKey, body: Body, trial: Trial = NO_TRIAL) -> Draft:
+        """What would be found, but for approvals, if an item said this and were published now, and how long its texts
+        are. It need not be there. Raises CourtesyError: INVALID for what the kind does not declare."""
+        samples = await self.look(trial)
+        candidate = Candidate(key, kind_of(key.kind, "kind"), 0, body)
+        checked(candidate.kind, body)
+        live = await _live_versions(self._engine, [candidate])
+        found = troubles(Plan([candidate], live=live.keys()), self._clock.now_ms())
+        found += await self._lacking_assets(candidate)
+        measures: list[Measure] = []
+        if _compilable([candidate], found):
+            used = {each: body_of(met.body) for each, met in (await _used(self._engine, candidate, live)).items()}
+            compiled = await self._made(candidate, used, samples)
+            found += [Trouble(key, each) for each in compiled.findings]
+            measures = measured_item(candidate, used, self._expecting.of(candidate, used, samples))
+        return Draft(gravest_first(each.finding for each in found), measures)
 
     # -- versions
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from courtesy.base.errors import CourtesyError
+from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.base.ids import Position
 from courtesy.base.time import SECOND_MS, Clock, to_iso
 from courtesy.catalogue.definition import CatalogueDefinition
 from courtesy.consent.laws import MARKETING, SERVICE
 from courtesy.content.items import Body, ItemKey
+from courtesy.content.limits import SmsTerms
 from courtesy.content.names import CATALOGUE, EACH
 from courtesy.content.offers import terms_of
 from courtesy.content.release import Candidate
 from courtesy.content.sampling import Expectations
 from courtesy.content.scope import Scope
+from courtesy.content.sheet_checks import SMS
 from courtesy.content.workflow import asked_for
 from courtesy.engine.catalogue import EntryFilter
 from courtesy.engine.contract import Engine
@@ -29,6 +32,7 @@ from courtesy.offer.terms import OfferTerms
 from courtesy.person.messages import ASKED
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.catalogue_lookup import entry_value
+from courtesy.runtime.connection import ConnectionBody
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.sample_people import COUNT, NamedPerson, SamplePeople, sample_scope
 from courtesy.runtime.settings import Settings
@@ -57,10 +61,12 @@ _OFFER_NAMES = ("name", "code", "valid_until", "value")
 
 
 class Trial(NamedTuple):
-    """What somebody wants content to be tried with beside what is picked: people, and the data of a message to them."""
+    """What somebody wants content to be tried with beside what is picked: people, the data of a message to them, and
+    the connection over which it would go (empty: the first that sends text messages), for what it costs."""
 
     people: tuple[NamedPerson, ...] = ()
     data: Mapping[str, Any] | None = None
+    connection: str = ""
 
 
 NO_TRIAL = Trial()
@@ -83,6 +89,7 @@ class Samples:
     seen: frozenset[str] = frozenset()
     entries: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     data: Mapping[str, Any] | None = None
+    connection: str = ""
 
 
 class Expecting:
@@ -117,7 +124,7 @@ class Expecting:
             self._kept = Samples(picked, happened, _paths(seen, kinds), await self._entries())
             self._kept_ms = now_ms
         own = [sample_scope(each, now_ms, MESSAGE) for each in named]
-        return replace(self._kept, people=[*own, *self._kept.people], data=trial.data)
+        return replace(self._kept, people=[*own, *self._kept.people], data=trial.data, connection=trial.connection)
 
     async def _happened(self) -> Happened:
         head = await self._engine.head()
@@ -173,7 +180,21 @@ class Expecting:
             unsampled=frozenset(unsampled),
             similar=frozenset(similar),
             locales=asked_for(now.workflow, candidate.kind.name),
+            sms=_sms_terms(now.connections, samples.connection),
         )
+
+
+def _sms_terms(connections: Mapping[str, ConnectionBody], name: str) -> SmsTerms:
+    """What a part of a text message costs over a connection. Raises CourtesyError(NOT_FOUND)."""
+    if name and name not in connections:
+        raise CourtesyError(
+            Code.NOT_FOUND, f"no connection named {name!r:.120}", hint=nearest(name, connections), place="connection"
+        )
+    sending = [body for _, body in sorted(connections.items()) if body.declared.channel == SMS]
+    body = connections[name] if name else next((each for each in sending if each.price is not None), None)
+    if body is None or body.price is None:
+        return SmsTerms()
+    return SmsTerms(Decimal(str(body.price.amount)), body.price.currency)
 
 
 def _together(
