@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-READY_S = 60.0
+READY_S = 180.0
 STOP_S = 60.0
 LEARN_S = 1.2
 """A running server learns of a key made on the command line within a second."""
