@@ -52,6 +52,7 @@ from courtesy.http import (
     segments,
     sending,
     standards,
+    suppressions,
     tracking,
 )
 from courtesy.http.auth import Doorkeeper
@@ -107,6 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
     *sending.OPERATIONS,
+    *suppressions.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,

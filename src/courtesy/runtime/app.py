@@ -66,6 +66,7 @@ from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
 
@@ -109,6 +110,7 @@ class Post:
     campaigns: Campaigns
     visitors: Visitors
     inbox: Inbox
+    suppressions: Suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ def _make_post(
         Campaigns(engine, catalog, publications, clock),
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
+        Suppressions(engine, tokens, lambda: catalog.now.rules, clock),
     )
 
 
