@@ -39,6 +39,7 @@ SERVED = (
     "docs/how-to/segments.md",
     "docs/how-to/segments-discovery.md",
     "docs/how-to/content.md",
+    "docs/how-to/templates.md",
     "docs/how-to/offers.md",
     "docs/how-to/sending.md",
     "docs/how-to/web-sdk.md",

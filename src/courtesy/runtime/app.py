@@ -33,6 +33,7 @@ from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.expecting import Expecting
 from courtesy.runtime.export import Exports
 from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
@@ -60,6 +61,7 @@ from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
+from courtesy.runtime.sample_people import SamplePeople
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.segment_preview import Previews
@@ -209,7 +211,7 @@ def _make_shelf(
 ) -> Shelf:
     """What there is to show and to give."""
     contents, assets = Contents(engine, clock), Assets(settings, signer, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    publications = make_publications(settings, engine, catalog, clock, assets)
     catalogues, offers = Catalogues(engine, catalog, clock), Offers(engine, catalog, giving.segments)
     ledger, eligibility, people = OfferLedger(engine, offers, clock), giving.eligibility, giving.people
     desk = OfferDesk(engine, catalog, offers, ledger, eligibility, people)
@@ -226,6 +228,16 @@ def _make_shelf(
         desk,
         Clienteling(offers, desk, eligibility, people, clock),
     )
+
+
+def make_publications(
+    settings: Settings, engine: Engine, catalog: CatalogCache, clock: Clock, assets: Assets
+) -> Publications:
+    """What publishes content."""
+    lookup = CatalogueLookup(engine, lambda: catalog.now.catalogues, clock)
+    people, names = SamplePeople(engine, catalog, clock), NamesSeen(engine, catalog, clock)
+    expecting = Expecting(engine, catalog, people, names, clock, settings)
+    return Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup)
 
 
 def _make_post(
