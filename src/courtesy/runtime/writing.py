@@ -15,7 +15,7 @@ from courtesy.content.scope import Scope
 from courtesy.content.templates import Missed
 from courtesy.content.wording import EMAIL, Wording, nearest_locales
 from courtesy.identity.rules import split_identifier
-from courtesy.offer.terms import OfferTerms, Value
+from courtesy.offer.terms import OfferTerms, SharedCode, Value
 from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
@@ -100,11 +100,11 @@ def _told(value: Any) -> str:
 
 
 def offer_told(name: str, terms: OfferTerms, value: Value, code: str, expires_ms: int | None) -> dict[str, Any]:
-    """An offer as templates read it: its terms, and what somebody holds of it."""
+    """An offer as templates read it: its terms, and what somebody holds of it. `code`: one of their own."""
     told = {word: given for word, given in msgspec.to_builtins(terms).items() if isinstance(given, str | int | float)}
     return told | {
         "name": name,
-        "code": code,
+        "code": terms.codes.code if isinstance(terms.codes, SharedCode) else code,
         "valid_until": None if expires_ms is None else to_iso(expires_ms),
         "value": msgspec.to_builtins(value),
     }
