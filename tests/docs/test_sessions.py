@@ -22,6 +22,7 @@ SERVED = (
     "docs/how-to/import-files.md",
     "docs/how-to/read-people.md",
     "docs/how-to/webhooks.md",
+    "docs/how-to/previews.md",
     "docs/how-to/identity.md",
     "docs/how-to/trust.md",
     "docs/how-to/schemas-and-quality.md",
