@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.time import SECOND_MS, Clock, from_iso, to_iso
+from courtesy.base.time import SECOND_MS, Clock, from_iso
 from courtesy.content.items import Body, ItemKey, key_of
 from courtesy.content.links import MessageLinks
 from courtesy.content.scope import Scope
@@ -23,13 +23,10 @@ from courtesy.delivery.message import Admitted, Skip
 from courtesy.engine.content import ItemState
 from courtesy.engine.contract import Engine
 from courtesy.identity.rules import split_identifier
-from courtesy.offer.redeeming import Refused
 from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.connections import SignedTokens
-from courtesy.runtime.offer_desk import Named, OfferDesk
-from courtesy.runtime.offers import Offers
 from courtesy.runtime.sending import Written
 
 HELD_MAX = 500
@@ -63,35 +60,23 @@ class ContentWording:
     def __init__(
         self,
         engine: Engine,
-        offers: Offers,
-        desk: OfferDesk,
         tokens: SignedTokens,
         clock: Clock,
         lookup: CatalogueLookup,
     ) -> None:
         self._engine = engine
-        self._offers = offers
-        self._desk = desk
         self._tokens = tokens
         self._clock = clock
         self._lookup = lookup
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
-        loaded = await self._load(each.message.content, now_ms)
-        if isinstance(loaded, No):
-            return loaded
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written | No:
         locale = locale_of(state)
-        found = next(
-            (one for name in nearest_locales(locale) if (one := loaded.wordings.get((name, each.channel)))), None
-        )
-        if found is None:
-            return No(
-                Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}"
-            )
-        offer = await self._offer(each, state, key) if each.message.offer else {}
-        if isinstance(offer, No):
-            return offer
+        found = await self._found(each, locale, now_ms)
+        if isinstance(found, No):
+            return found
         scope = self._scope(each, key, state, offer, found, locale, now_ms)
         try:
             parts, missed = await self._lookup.rendered(scope.locale, partial(_rendered, found, scope))
@@ -101,6 +86,20 @@ class ContentWording:
             log.info("wording_lacked", content=each.message.content, places=[str(one) for one in missed[:5]])
         shown = found.sheet.item if each.channel != "email" else {}
         return Written({**{name: _told(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        found = await self._found(each, locale_of(state), now_ms)
+        return found if isinstance(found, No) else None
+
+    async def _found(self, each: Admitted, locale: str, now_ms: int) -> Wording | No:
+        """What a message says over its channel, in the locale that is nearest."""
+        loaded = await self._load(each.message.content, now_ms)
+        if isinstance(loaded, No):
+            return loaded
+        for name in nearest_locales(locale):
+            if (found := loaded.wordings.get((name, each.channel))) is not None:
+                return found
+        return No(Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}")
 
     async def _load(self, content: str, now_ms: int) -> _Loaded | No:
         """A version that may be shown now."""
@@ -134,28 +133,6 @@ class ContentWording:
             wordings, body = known.wordings, known.body
         why_not = f"{key} is {item.state}" if item.state in GONE else not_now(body, now_ms)
         return _Loaded(wordings, body, why_not, now_ms)
-
-    async def _offer(self, each: Admitted, state: PersonState, key: bytes) -> dict[str, Any] | No:
-        """The offer of a message as its person holds it: granted now, if it was not before."""
-        try:
-            granted = await self._desk.grant(
-                each.message.offer, Named("person", str(state.person)), f"message {key.hex()}"
-            )
-            terms = self._offers.get(each.message.offer).terms
-        except CourtesyError as error:
-            return No(Skip.OFFER, error.message)
-        if isinstance(granted, Refused):
-            return No(Skip.OFFER, str(granted.cause))
-        grant = granted.grant
-        told = {
-            name: value for name, value in msgspec.to_builtins(terms).items() if isinstance(value, str | int | float)
-        }
-        return told | {
-            "name": each.message.offer,
-            "code": "" if grant.code is None else grant.code.shown,
-            "valid_until": None if grant.expires_ms is None else to_iso(grant.expires_ms),
-            "value": msgspec.to_builtins(grant.value),
-        }
 
     def _scope(
         self,

@@ -1,0 +1,64 @@
+"""The offers of messages: given to those who are about to be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from courtesy.base.errors import CourtesyError
+from courtesy.base.time import to_iso
+from courtesy.delivery.desk import No
+from courtesy.delivery.message import Admitted, Skip
+from courtesy.engine.contract import PersonReading
+from courtesy.offer.deciding import Circumstances, Offer
+from courtesy.offer.redeeming import Refused
+from courtesy.offer.rows import Grant
+from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.offer_desk import OfferDesk, Wanted
+from courtesy.runtime.offers import Offers
+from courtesy.runtime.saying import telling
+
+
+class MessageOffers:
+    """The giving side of one process that sends."""
+
+    def __init__(self, offers: Offers, desk: OfferDesk, catalog: CatalogCache) -> None:
+        self._offers = offers
+        self._desk = desk
+        self._catalog = catalog
+
+    async def give(self, due: Sequence[tuple[Admitted, bytes, PersonReading]]) -> list[Mapping[str, Any] | No]:
+        """As `Giving.give`."""
+        found: list[Mapping[str, Any] | No] = [No(Skip.OFFER, "nobody else can be told from them")] * len(due)
+        wanted: dict[int, Wanted] = {}
+        for place, (each, key, reading) in enumerate(due):
+            try:
+                identifier = telling(reading, self._catalog.rules())
+            except CourtesyError as error:
+                found[place] = No(Skip.OFFER, error.message)
+            else:
+                told = Circumstances(each.channel, message=each.message.message)
+                wanted[place] = Wanted(each.message.offer, identifier, f"message {key.hex()}", told)
+        granted = await self._desk.grant_all(list(wanted.values()))
+        for (place, asked), outcome in zip(wanted.items(), granted, strict=True):
+            match outcome:
+                case CourtesyError():
+                    found[place] = No(Skip.OFFER, outcome.message)
+                case Refused():
+                    found[place] = No(Skip.OFFER, str(outcome.cause))
+                case _:
+                    found[place] = _told(self._offers.get(asked.offer), outcome.grant)
+        return found
+
+
+def _told(offer: Offer, grant: Grant) -> dict[str, Any]:
+    """What templates are told of an offer that somebody holds."""
+    terms = msgspec.to_builtins(offer.terms)
+    return {name: value for name, value in terms.items() if isinstance(value, str | int | float)} | {
+        "name": offer.name,
+        "code": "" if grant.code is None else grant.code.shown,
+        "valid_until": None if grant.expires_ms is None else to_iso(grant.expires_ms),
+        "value": msgspec.to_builtins(grant.value),
+    }
