@@ -1,4 +1,4 @@
-"""The JavaScript SDK in a real Chromium and a real Firefox, on a page of another origin, against a whole running server."""
+"""The JavaScript SDK in a real Chromium and Firefox, on a page of another origin, against a whole running server."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*\S[^
 Instant = Annotated[str, Meta(min_length=10, max_length=40)]
 
 
-Locale = Annotated[str, Meta(pattern=f"^{_LOCALE}$")]
+Locale = Annotated[str, Meta(pattern=f"^{LOCALE_PATTERN}$")]
 
 
 class ItemKey(NamedTuple):
