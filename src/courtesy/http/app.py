@@ -53,6 +53,7 @@ from courtesy.http import (
     sending,
     standards,
     tracking,
+    warm_up,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -107,6 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
     *sending.OPERATIONS,
+    *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,
