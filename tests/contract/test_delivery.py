@@ -274,6 +274,26 @@ async def test_room_is_given_back_when_a_message_does_not_leave(engine: Engine, 
         assert await shop.ends() == {"m1": ("Message Failed", "too_large"), "m2": ("Message Sent", "")}
 
 
+async def test_two_who_become_one_hear_no_more_than_one(engine: Engine, clock: ManualClock) -> None:
+    """Each had room for a message that waits; together they have room for one, and the first that was let through
+    goes, whichever is looked at first."""
+    async with shop_of(engine, clock, ContactPolicy(windows=(Window(7, 1),))) as shop:
+        await shop.tell(*customer("ann"))
+        visitor = {"messageId": "v-1", "type": "identify", "anonymousId": "v", "traits": {"email": "v@shop.example"}}
+        choice = {"messageId": "v-2", "type": "consent", "anonymousId": "v", "choices": [
+            {"action": "grant", "purpose": "marketing"}]}  # fmt: skip
+        await shop.tell(visitor, choice)
+        await shop.ask("m2", "v@shop.example")
+        await shop.fold()
+        clock.advance(1)
+        await shop.ask("m1")
+        await shop.fold()
+        await shop.tell({"messageId": "both", "type": "identify", "anonymousId": "v", "userId": "ann"})
+        await shop.send()
+        assert [each.message for each in shop.post.left] == ["m2"]
+        assert await shop.ends() == {"m2": ("Message Sent", ""), "m1": ("Message Skipped", "budget")}
+
+
 async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) -> None:
     """Whoever's it is: the next message there is skipped."""
     async with shop_of(engine, clock) as shop:

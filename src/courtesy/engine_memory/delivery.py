@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 
 from courtesy.base.ids import PersonId
+from courtesy.delivery.warm_up import Counted, Limits, changes, granted, is_braked
 from courtesy.engine.delivery import (
     FINAL_RUNS,
     STRIKE_MS,
@@ -14,6 +15,7 @@ from courtesy.engine.delivery import (
     DeadCount,
     InboxItem,
     MessageFate,
+    Room,
     RunState,
 )
 
@@ -26,6 +28,7 @@ class Delivery:
         self.counts: Counter[MessageFate] = Counter()
         self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
         self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
+        self._days: dict[str, dict[int, Counted]] = defaultdict(dict)
 
     def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
         """As `DeliveryStore.start_run`."""
@@ -84,6 +87,34 @@ class Delivery:
     def revive(self, channel: str, address: bytes) -> bool:
         """As `DeliveryStore.revive`."""
         return self._dead.pop((channel, address), None) is not None
+
+    def take_room(self, connection: str, limits: Limits, wanted: Mapping[str, int]) -> Room:
+        """As `DeliveryStore.take_room`."""
+        counted = self._day(connection, limits.day)
+        found = granted(limits, counted, wanted)
+        self._count(connection, limits.day, changes(limits, found))
+        return Room(found, is_braked(limits, counted))
+
+    def give_room_back(self, connection: str, limits: Limits, counts: Mapping[str, int]) -> None:
+        """As `DeliveryStore.give_room_back`."""
+        self._count(connection, limits.day, {host: -n for host, n in changes(limits, counts).items()})
+
+    def count_reports(self, connection: str, day: int, bounced_count: int, complained_count: int) -> None:
+        """As `DeliveryStore.count_reports`."""
+        taken, bounced, complained = self._day(connection, day)
+        self._days[connection][day] = Counted(taken, bounced + bounced_count, complained + complained_count)
+
+    def warm_up_days(self, connection: str) -> dict[int, Counted]:
+        """As `DeliveryStore.warm_up_days`."""
+        return dict(self._days[connection])
+
+    def _day(self, connection: str, day: int) -> Counted:
+        return self._days[connection].get(day, Counted({}))
+
+    def _count(self, connection: str, day: int, more: Mapping[str, int]) -> None:
+        known = self._day(connection, day)
+        taken = {host: known.taken.get(host, 0) + more.get(host, 0) for host in {*known.taken, *more}}
+        self._days[connection][day] = known._replace(taken=taken)
 
     def put_inbox(self, items: Iterable[InboxItem]) -> None:
         """As `DeliveryStore.put_inbox`."""

@@ -56,6 +56,7 @@ from courtesy.http import (
     standards,
     suppressions,
     tracking,
+    warm_up,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -111,6 +112,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *lists.OPERATIONS,
     *sending.OPERATIONS,
     *suppressions.OPERATIONS,
+    *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,

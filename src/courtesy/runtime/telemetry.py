@@ -33,6 +33,11 @@ POISONED = Counter("courtesy_records_poisoned", "Records set aside because no st
 EFFECTS = Counter("courtesy_effects", "Attempts to carry out an effect, by kind and answer", ["kind", "answer"])
 
 SETTLED = Counter("courtesy_effects_settled", "Effects by their final outcome", ["kind", "outcome"])
+WARM_UP = Counter(
+    "courtesy_warm_up_messages",
+    "Messages of connections that warm up: that took room, were passed on, or were put off until the next day",
+    ["connection", "what"],
+)
 PROPAGATION_CALLS = Counter(
     "courtesy_propagation_calls",
     "Calls to recipients, by what was asked for and the kind of answer",
