@@ -40,6 +40,7 @@ from courtesy.http import (
     people,
     permits,
     placements,
+    previews,
     quality,
     quarantine,
     questions,
@@ -53,7 +54,9 @@ from courtesy.http import (
     segments,
     sending,
     standards,
+    suppressions,
     tracking,
+    warm_up,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -108,6 +111,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
     *sending.OPERATIONS,
+    *suppressions.OPERATIONS,
+    *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,
@@ -116,6 +121,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *content.OPERATIONS,
     *content_drafts.OPERATIONS,
     *content_releases.OPERATIONS,
+    *previews.OPERATIONS,
     *segment_discovery.OPERATIONS,
     *event_schemas.OPERATIONS,
     *quality.OPERATIONS,

@@ -28,6 +28,7 @@ from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.connections import SignedTokens
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
+from courtesy.runtime.content_drafts import Drafts
 from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases
@@ -41,10 +42,12 @@ from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.inbox import Inbox
 from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.leaving import Departures
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
 from courtesy.runtime.lists import Lists
 from courtesy.runtime.memberships import Memberships
+from courtesy.runtime.message_preview import MessagePreviews
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_desk import OfferDesk
 from courtesy.runtime.offer_ledger import OfferLedger
@@ -70,6 +73,7 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.spam_scores import SpamScores
+from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
 
@@ -104,7 +108,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What has messages sent, shows those that wait, and takes in what comes back."""
+    """What shows messages before they leave, has them sent, shows those that wait, and takes in what comes back."""
 
     tokens: SignedTokens
     feedback: Feedback
@@ -113,6 +117,8 @@ class Post:
     campaigns: Campaigns
     visitors: Visitors
     inbox: Inbox
+    suppressions: Suppressions
+    previews: MessagePreviews
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,7 @@ def make_app(
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
         shelf,
-        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf.publications),
+        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf),
     )
 
 
@@ -251,7 +257,7 @@ def _make_post(
     people: People,
     clock: Clock,
     signer: Signer,
-    publications: Publications,
+    shelf: Shelf,
 ) -> Post:
     """What has messages sent, and takes in what comes back."""
     tokens = SignedTokens(settings, signer)
@@ -260,9 +266,20 @@ def _make_post(
         Feedback(engine, catalog, ingest, tokens, clock),
         make_reporters(outside_of(settings, clock)),
         Asking(engine, clock),
-        Campaigns(engine, catalog, publications, clock),
+        Campaigns(engine, catalog, shelf.publications, clock),
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
+        Suppressions(engine, tokens, lambda: catalog.now.rules, clock),
+        MessagePreviews(
+            Drafts(engine, clock),
+            people,
+            shelf.clienteling,
+            Departures(engine, catalog, tokens, clock),
+            shelf.catalogue_lookup,
+            clock,
+            tokens.url,
+            settings.linked_hosts,
+        ),
     )
 
 

@@ -45,6 +45,7 @@ from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
 from courtesy.runtime.interest import InterestFollower
 from courtesy.runtime.links import Signer
+from courtesy.runtime.message_offers import MessageOffers
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
 from courtesy.runtime.offers import Offers
@@ -135,11 +136,11 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(
-            app.engine, app.shelf.offers, app.shelf.offer_desk, app.post.tokens, app.clock, app.shelf.catalogue_lookup
-        )
+        wording = ContentWording(app.engine, app.post.tokens, app.clock, app.shelf.catalogue_lookup)
+        giving = MessageOffers(app.shelf.offers, app.shelf.offer_desk, app.catalog)
         pacing = Pacing(PER_S, share=1 / settings.senders)
-        await Sender(app.engine, channels, connections, wording, app.post.tokens, app.clock, pacing=pacing).run(stop)
+        sender = Sender(app.engine, channels, connections, wording, giving, app.post.tokens, app.clock, pacing=pacing)
+        await sender.run(stop)
 
 
 async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, stop: asyncio.Event) -> None:

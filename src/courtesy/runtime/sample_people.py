@@ -13,9 +13,8 @@ from courtesy.engine.contract import Engine, PersonReading
 from courtesy.identity.rules import IdentityRules, normalise
 from courtesy.person.assemble import assemble
 from courtesy.person.state import PersonState
-from courtesy.person.view import nested_traits
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.wording import identifiers_view, locale_of
+from courtesy.runtime.writing import locale_of, person_told, zone_told
 
 COUNT = 20
 NAMED_MAX = 20
@@ -78,12 +77,11 @@ def _state(reading: PersonReading) -> PersonState:
 
 def sample_scope(state: PersonState, now_ms: int, message: Mapping[str, Any]) -> Scope:
     """Somebody as messages speak of them, with what `message` holds for everybody alike."""
-    traits = nested_traits(state.traits)
-    zone = traits.get("timezone")
+    person = person_told(state)
     return Scope(
-        person={"traits": traits, "identifiers": identifiers_view(state), "groups": sorted(state.groups)},
+        person=person,
         message=message,
         locale=locale_of(state) or "en",
-        zone=zone if isinstance(zone, str) else "UTC",
+        zone=zone_told(person),
         now_ms=now_ms,
     )

@@ -73,7 +73,7 @@ async def test_a_rare_trait_is_known_when_it_came_lately_or_somebody_who_has_it_
         found = (await draft(world, mail("{{ person.traits.vip_since }}")))["findings"]
         assert of(found, "unknown_name") == []
         assert of(found, "lacking_name")[0]["message"].startswith("20 of 20 samples lack")
-        named = {"people": [{"kind": "user_id", "value": "rare"}]}
+        named: dict[str, Any] = {"people": [{"kind": "user_id", "value": "rare"}]}
         found = (await draft(world, mail("{{ person.traits.vip_since }}"), **named))["findings"]
         assert of(found, "lacking_name")[0]["message"].startswith("20 of 21 samples lack")
         nobody = {"kind": "campaign", "body": {}, "people": [{"kind": "user_id", "value": "nobody"}]}
@@ -103,7 +103,7 @@ async def test_names_of_events_are_those_of_late_or_of_what_messages_were_told()
         assert [(each["severity"], each["hint"]) for each in found] == [("error", "did you mean 'name'?")]
         found = of((await draft(world, mail("{{ event.parcel }}")))["findings"], "unknown_name")
         assert [each["severity"] for each in found] == ["warning"]
-        given = {"data": {"parcel": "P1"}}
+        given: dict[str, Any] = {"data": {"parcel": "P1"}}
         assert of((await draft(world, mail("{{ event.parcel }}"), **given))["findings"], "unknown_name") == []
         found = of((await draft(world, mail("{{ event.parcl }}"), **given))["findings"], "unknown_name")
         assert [(each["severity"], each["hint"]) for each in found] == [("error", "did you mean 'parcel'?")]
