@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from courtesy.base.errors import CourtesyError
+from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.channel.in_app import InApp
 from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Outgoing, Refused, Unsure
@@ -23,13 +24,14 @@ from courtesy.consent.laws import LAWS
 from courtesy.content.items import Body, ItemKey
 from courtesy.delivery.cause import DeliveryCause
 from courtesy.delivery.contact import ContactPolicy, Window
-from courtesy.delivery.desk import Connection, Desk
-from courtesy.delivery.message import Admitted, Message, Priority
+from courtesy.delivery.desk import Connection, Desk, No
+from courtesy.delivery.message import Admitted, Message, Priority, Skip
 from courtesy.engine.contract import Engine, FoldCommit
 from courtesy.engine.delivery import RunState
 from courtesy.engine.outbox import EffectState
 from courtesy.engine.segment import MembershipChange
 from courtesy.event.accept import Draft, SourcePolicy, accept
+from courtesy.offer.terms import AmountOff, MintedCode, OfferTerms
 from courtesy.person.catalog import Catalog
 from courtesy.person.state import PersonState
 from courtesy.runtime.app import App, make_app
@@ -39,6 +41,7 @@ from courtesy.runtime.connection import Campaign, ConnectionBody
 from courtesy.runtime.connections import DefinedConnections, SignedTokens
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.links import Signer
+from courtesy.runtime.message_offers import MessageOffers
 from courtesy.runtime.sending import Sender, Written
 from courtesy.runtime.settings import Settings
 from courtesy.segment.definition import SegmentBody
@@ -85,8 +88,13 @@ class PostOffice:
 class PlainWords:
     """Everybody is told the same."""
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written:
-        return Written({"subject": each.message.content, "text": f"for {state.person}"}, "en")
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written:
+        return Written({"subject": each.message.content, "text": offer.get("code", f"for {state.person}")}, "en")
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        return No(Skip.CONTENT, "unwritten") if each.message.content == "unwritten@1" else None
 
 
 @dataclass(slots=True)
@@ -172,7 +180,8 @@ async def shop_of(engine: Engine, clock: ManualClock, policy: ContactPolicy | No
     connections = Told(engine, app.catalog, clock)
     channels: dict[str, MessageChannel] = {"post": post, "in_app": InApp(engine)}
     tokens = SignedTokens(SETTINGS, Signer(SETTINGS))
-    sender = Sender(engine, channels, connections, PlainWords(), tokens, clock)
+    giving = MessageOffers(app.shelf.offers, app.shelf.offer_desk, app.catalog)
+    sender = Sender(engine, channels, connections, PlainWords(), giving, tokens, clock)
     worker = FoldWorker(engine, catalog, clock, "folder")
     try:
         yield Shop(engine, clock, app, worker, sender, post, app.catalog.policy("shop"))
@@ -351,9 +360,7 @@ async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: Manua
             raise asyncio.CancelledError
 
         for step in ("_written", "_hand_over"):
-            broken = Sender(
-                engine, shop.sender.channels, shop.sender.connections, PlainWords(), shop.sender.tokens, clock
-            )
+            broken = replace(shop.sender)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Sender, step, dies)
                 with pytest.raises(asyncio.CancelledError):
@@ -364,6 +371,55 @@ async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: Manua
         await shop.send()
         assert {each.message for each in shop.post.left} <= {"m2"}
         assert (await shop.ends())["m1"] == ("Message Unsure", "")
+
+
+async def test_messages_with_offers_leave_in_one_round(engine: Engine, clock: ManualClock) -> None:
+    """Each carries the code that its person holds; who comes too late is skipped, and so is who would be told nothing,
+    without a piece of the stock; a permit is issued over the news that they were granted it."""
+    async with shop_of(engine, clock) as shop:
+        people = ["ann", "bob", "cid", "dot"]
+        await shop.tell(*(call for name in people for call in customer(name)))
+        terms = OfferTerms("Ten", AmountOff(10, "EUR"), stock=2, codes=MintedCode("TEN"))
+        await shop.app.shelf.offers.define("ten", terms, "test")
+        await shop.ask("m-dot", "dot@shop.example", offer="ten", content="unwritten@1")
+        for name in people[:3]:
+            await shop.ask(f"m-{name}", f"{name}@shop.example", offer="ten")
+        await shop.fold()
+        await shop.sender.send_once("post")
+        (tally,) = await engine.offer_tallies()
+        held = {
+            each.code.shown
+            for each in await engine.grants_of([PersonId(number) for number in range(1, 20)])
+            if each.code is not None
+        }
+        assert (tally.held, len(shop.post.left), {each.parts["text"] for each in shop.post.left}) == (2, 2, held)
+        ends = await shop.ends()
+    assert ends.pop("m-dot") == ("Message Skipped", "content")
+    assert sorted(ends.values()) == [("Message Sent", ""), ("Message Sent", ""), ("Message Skipped", "offer")]
+    assert {each.attempt for each in await engine.effects(None, 10)} == {1}, "none was put off"
+    assert (await engine.audit_sends(0, 2**62, 10)).faulty == []
+
+
+async def test_what_comes_in_while_offers_are_given_counts(engine: Engine, clock: ManualClock) -> None:
+    """Who withdraws in that instant is not written to."""
+    async with shop_of(engine, clock) as shop:
+        await shop.tell(*customer("ann"))
+        await shop.app.shelf.offers.define("ten", OfferTerms("Ten", AmountOff(10, "EUR")), "test")
+        await shop.ask("m1", offer="ten")
+        await shop.fold()
+        give = shop.sender.giving.give
+
+        async def withdrawn_meanwhile(due: Any) -> Any:
+            given = await give(due)
+            refusal = customer("ann", allows=False)[1] | {"messageId": "no"}
+            await shop.tell(refusal)
+            return given
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MessageOffers, "give", lambda _, due: withdrawn_meanwhile(due))
+            await shop.sender.send_once("post")
+        assert shop.post.left == []
+        assert (await shop.ends())["m1"] == ("Message Skipped", "not_allowed")
 
 
 async def test_every_message_of_a_campaign_is_accounted_for(engine: Engine, clock: ManualClock) -> None:

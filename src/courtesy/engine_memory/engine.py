@@ -386,6 +386,9 @@ class MemoryEngine(Content, Catalogues):
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
 
+    async def some_people(self, count: int) -> list[PersonId]:
+        return self._disk.identity.some_people(count)
+
     # -- permits
 
     async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:

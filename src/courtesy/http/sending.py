@@ -16,6 +16,7 @@ from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
+from courtesy.offer.terms import Money
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
@@ -38,6 +39,7 @@ class ConnectionView(msgspec.Struct, frozen=True):
     brand: str
     per_second: float | None
     paused: bool
+    price: Money | None
     changed: str
     changed_by: str
 
@@ -149,7 +151,7 @@ def _connection_view(app: App, name: str) -> ConnectionView:
     definition = app.catalog.now.revisions[CONNECTION, name]
     return ConnectionView(
         name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
-        to_iso(definition.changed_ms), definition.changed_by,
+        body.price, to_iso(definition.changed_ms), definition.changed_by,
     )  # fmt: skip
 
 
