@@ -69,6 +69,7 @@ from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
+from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
 from courtesy.runtime.suppressions import Suppressions
@@ -166,7 +167,8 @@ def make_app(
     held, repairs = HeldEvents(engine, catalog), Repairs(engine, catalog, history, clock)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
-    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog)
+    unready = Unready(engine, history, catalog, clock)
+    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog, unready)
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
