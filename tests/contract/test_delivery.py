@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from courtesy.base.errors import CourtesyError
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.channel.in_app import InApp
 from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Outgoing, Refused, Unsure
@@ -275,37 +274,6 @@ async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) 
         await shop.ask("m2")
         await shop.send()
         assert (await shop.ends())["m2"] == ("Message Skipped", "suppressed")
-
-
-async def test_the_suppression_list_is_changed_by_hand(engine: Engine, clock: ManualClock) -> None:
-    """However an address is written. One that complained gets service messages; lifted, it is written to again; and an
-    address that is none spoils the whole list, so that nobody thinks that it was taken."""
-    async with shop_of(engine, clock) as shop:
-        await shop.tell(*customer("ann"))
-        listed = shop.app.post.suppressions
-        anns = "ANN@shop.example "
-        assert await listed.add("email", [anns, "ann@shop.example", "bob@shop.example"], DeliveryCause.SUPPRESSED) == 2
-        await shop.ask("m1")
-        await shop.send()
-        assert (await shop.ends())["m1"] == ("Message Skipped", "suppressed")
-        found = await listed.look_up("email", [anns, "eve@shop.example"])
-        assert [each.found is not None for each in found] == [True, False]
-        assert await listed.lift("email", [anns, "eve@shop.example"], "eve") == 1
-        await listed.add("email", ["bob@shop.example"], DeliveryCause.COMPLAINT)
-        assert await listed.counts() == [("email", "suppressed", 1)], "what was suppressed for good is not spared"
-        await listed.add("email", [anns], DeliveryCause.UNSUBSCRIBED)
-        (ann,) = await listed.look_up("email", [anns])
-        assert ann.found is not None
-        assert ann.found.spares_service
-        assert await listed.counts() == [("email", "suppressed", 1), ("email", "unsubscribed", 1)]
-        for channel, addresses, cause in (
-            ("email", ["carl@shop.example", "no address"], DeliveryCause.SUPPRESSED),
-            ("emial", ["carl@shop.example"], DeliveryCause.SUPPRESSED),
-            ("email", ["carl@shop.example"], DeliveryCause.FULL),
-        ):
-            with pytest.raises(CourtesyError):
-                await listed.add(channel, addresses, cause)
-        assert (await listed.look_up("email", ["carl@shop.example"]))[0].found is None
 
 
 async def test_an_address_that_is_full_is_left_alone_after_a_while(engine: Engine, clock: ManualClock) -> None:

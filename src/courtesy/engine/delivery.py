@@ -67,14 +67,6 @@ class DeadAddress(NamedTuple):
     strikes: int = 1
 
 
-class DeadCount(NamedTuple):
-    """How many addresses nothing is sent to, over a channel and for a cause."""
-
-    channel: str
-    cause: str
-    address_count: int
-
-
 STRIKE_MS = 30 * DAY_MS
 """Strikes that lie further apart than this are not counted together."""
 
@@ -131,10 +123,6 @@ class DeliveryStore(Protocol):
 
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """Those of the addresses that are dead now, by their hashes."""
-        ...
-
-    async def count_dead(self, now_ms: int) -> list[DeadCount]:
-        """How many addresses are dead now, by channel and cause."""
         ...
 
     async def revive(self, channel: str, address: bytes) -> bool:

@@ -6,16 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import (
-    FINAL_RUNS,
-    STRIKE_MS,
-    CampaignRun,
-    DeadAddress,
-    DeadCount,
-    InboxItem,
-    MessageFate,
-    RunState,
-)
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 
 
 class Delivery:
@@ -74,12 +65,11 @@ class Delivery:
     def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """As `DeliveryStore.dead`."""
         found = {address: self._dead.get((channel, address)) for address in addresses}
-        return {address: told[0] for address, told in found.items() if told is not None and _is_dead(told, now_ms)}
-
-    def count_dead(self, now_ms: int) -> list[DeadCount]:
-        """As `DeliveryStore.count_dead`."""
-        dead = [(told[0].channel, told[0].cause) for told in self._dead.values() if _is_dead(told, now_ms)]
-        return [DeadCount(*each, count) for each, count in sorted(Counter(dead).items())]
+        return {
+            address: told[0]
+            for address, told in found.items()
+            if told is not None and told[1] >= told[0].strikes and (told[0].until_ms or 2**62) > now_ms
+        }
 
     def revive(self, channel: str, address: bytes) -> bool:
         """As `DeliveryStore.revive`."""
@@ -110,8 +100,3 @@ class Delivery:
         """Have nothing wait for these people any more."""
         for key in [key for key in self._inbox if key[0] in people]:
             del self._inbox[key]
-
-
-def _is_dead(told: tuple[DeadAddress, int], now_ms: int) -> bool:
-    address, strike_count = told
-    return strike_count >= address.strikes and (address.until_ms is None or address.until_ms > now_ms)

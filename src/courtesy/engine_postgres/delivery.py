@@ -7,16 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import (
-    FINAL_RUNS,
-    STRIKE_MS,
-    CampaignRun,
-    DeadAddress,
-    DeadCount,
-    InboxItem,
-    MessageFate,
-    RunState,
-)
+from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.records import put_records
 from courtesy.person.record import NewRecord
@@ -53,10 +44,6 @@ WHERE dead_address.until IS NOT NULL OR (dead_address.spares_service AND NOT exc
 _DEAD = """
 SELECT address, channel, cause, since, until, spares_service, strikes FROM dead_address
 WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s) AND strike_count >= strikes
-"""
-_COUNT_DEAD = """
-SELECT channel, cause, count(*) FROM dead_address
-WHERE (until IS NULL OR until > %s) AND strike_count >= strikes GROUP BY channel, cause ORDER BY channel, cause
 """
 _PUT_INBOX = """
 INSERT INTO inbox (person_id, message, channel, body, created, expires)
@@ -142,9 +129,6 @@ class Delivery(Connected):
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         rows = await self._rows(_DEAD, channel, list(addresses), now_ms)
         return {row[0]: DeadAddress(*row) for row in rows}
-
-    async def count_dead(self, now_ms: int) -> list[DeadCount]:
-        return [DeadCount(*row) for row in await self._rows(_COUNT_DEAD, now_ms)]
 
     async def revive(self, channel: str, address: bytes) -> bool:
         text = "DELETE FROM dead_address WHERE channel = %s AND address = %b RETURNING 1"

@@ -16,7 +16,6 @@ from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
-from courtesy.offer.terms import Money
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
@@ -39,7 +38,6 @@ class ConnectionView(msgspec.Struct, frozen=True):
     brand: str
     per_second: float | None
     paused: bool
-    price: Money | None
     changed: str
     changed_by: str
 
@@ -151,7 +149,7 @@ def _connection_view(app: App, name: str) -> ConnectionView:
     definition = app.catalog.now.revisions[CONNECTION, name]
     return ConnectionView(
         name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
-        body.price, to_iso(definition.changed_ms), definition.changed_by,
+        to_iso(definition.changed_ms), definition.changed_by,
     )  # fmt: skip
 
 

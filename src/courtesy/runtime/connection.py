@@ -18,7 +18,6 @@ from courtesy.delivery.contact import ContactPolicy
 from courtesy.delivery.desk import Connection, Desk
 from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Name, Priority
 from courtesy.event.choice import ANY, Word
-from courtesy.offer.terms import Money
 
 REDACTED = "***"
 
@@ -28,8 +27,7 @@ class ConnectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `brand`: for which brand it sends; `*` for all that have none of their own. `per_second`: how many messages go to
     one host in a second at most, from all processes together; None: as many as there are. `paused`: whether what is
-    for it waits. `price`: what a message costs that goes over it, or a part of a text message; it is told while one
-    is written.
+    for it waits.
     """
 
     component: str
@@ -37,7 +35,6 @@ class ConnectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     brand: Word = ANY
     per_second: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     paused: bool = False
-    price: Money | None = None
 
     @property
     def declared(self) -> Declared:
