@@ -292,9 +292,7 @@ async def _issue_unchanged(connection: Connection, asked: Sequence[NewPermit], n
         "expires": [each.terms.expires_ms for each in asked],
         "now": now_ms,
     }
-    places = [
-        place for (place,) in await (await connection.execute(_UNCHANGED, given, binary=True, prepare=False)).fetchall()
-    ]
+    places = [place for (place,) in await (await connection.execute(_UNCHANGED, given, binary=True)).fetchall()]
     if not places:
         return {}
     rows = [_row(asked[place]) for place in places]
