@@ -253,9 +253,14 @@ def explain_message(
     for each in _story(kind, value, id_, data, database):
         told = each["properties"]
         reason = " ".join(str(told[name]) for name in ("reason", "cause", "why", "verdict") if told.get(name))
-        skips = ", ".join(f"{channel}: {why}" for channel, why in (told.get("channels") or {}).items())
+        skips = ", ".join(f"{channel}: {why}" for channel, why in _by_channel(told.get("channels")))
         channel = str(told.get("channel") or "-")
         print("\t".join([each["at"], told["message"], each["name"], channel, reason or "-", skips or "-"]))
+
+
+def _by_channel(channels: object) -> list[tuple[str, str]]:
+    """What stood in the way of each channel. Who asks for a message names its channels by the same word, in a list."""
+    return sorted(channels.items()) if isinstance(channels, dict) else []
 
 
 def _story(kind: str, value: str, id_: str, data: str | None, database: str | None) -> list[dict[str, Any]]:
