@@ -19,6 +19,7 @@ from courtesy.http.people import past_instant
 from courtesy.http.sending import campaign_view, connection_view, messages_view, run_view
 from courtesy.runtime.app import App
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
+from courtesy.runtime.mail_proof import SentProof
 from courtesy.runtime.people import RECORDS_MAX
 
 connection = typer.Typer(name="connection", help="What sends: mail servers, providers, pages.", no_args_is_help=True)
@@ -85,6 +86,24 @@ def put_connection(
         return whole.declared.channel
 
     print(f"{name}: {with_app(settings_of(data=data, database=database), work, make=True)}")
+
+
+@connection.command("test")
+def try_connection(
+    name: NameArgument,
+    to: Annotated[str, typer.Option(help="A permitted address; `content proof-addresses` lists them")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Send a few words over a connection, and print what became of them. Ends with status 69 unless they were taken."""
+
+    async def work(app: App) -> SentProof:
+        return await app.post.proofs.try_out(name, to)
+
+    sent = with_app(settings_of(data=data, database=database), work)
+    print(f"{sent.outcome}\t{sent.words}")
+    if sent.outcome != "accepted":
+        raise typer.Exit(69)
 
 
 @connection.command("remove")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from courtesy.base.errors import Code
-from courtesy.delivery.proof import ProofAddresses
+from courtesy.delivery.proof import Address, ProofAddresses
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.runtime.catalog import Scope
-from courtesy.runtime.mail_proof import ProofAsk, SentProofs
+from courtesy.runtime.mail_proof import ProofAsk, SentProof, SentProofs
 
 
 async def send_proofs(asked: Asked[NoQuery, ProofAsk]) -> SentProofs:
     """Send a proof."""
     return await asked.app.post.proofs.send(asked.body, asked.by)
+
+
+class TryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """To which of the permitted proof addresses."""
+
+    to: Address
+
+
+async def try_connection(asked: Asked[NoQuery, TryBody]) -> SentProof:
+    """Send a few words over a connection."""
+    return await asked.app.post.proofs.try_out(asked.path["name"], asked.body.to)
 
 
 async def read_proof_addresses(asked: Asked[NoQuery, None]) -> ProofAddresses:
@@ -39,6 +52,19 @@ OPERATIONS = (
         body=ProofAsk,
         answer=SentProofs,
         codes=(Code.NOT_FOUND, Code.CONFLICT),
+    ),
+    Operation(
+        "POST",
+        "/v1/connections/{name}/test",
+        "sending",
+        "Send a few words over a connection, to see whether it works.",
+        try_connection,
+        doc="To a permitted proof address; answers what the mail server said.",
+        scope=Scope.ADMIN,
+        body=TryBody,
+        answer=SentProof,
+        codes=(Code.NOT_FOUND, Code.CONFLICT),
+        path_docs={"name": "The connection, percent-encoded."},
     ),
     Operation(
         "GET",

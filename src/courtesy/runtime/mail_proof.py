@@ -117,6 +117,25 @@ class MailProofs:
         await self.contents.settle_note(key, note.number, by)
         return SentProofs(ask.content, source, note.number, await self._sent(connection, written, addresses))
 
+    async def try_out(self, connection: str, to: str) -> SentProof:
+        """Send a few words over a connection, to see whether it works.
+
+        Raises CourtesyError: FORBIDDEN for an address that is not permitted, NOT_FOUND, and CONFLICT for a connection
+        that does not send mail.
+        """
+        await self.catalog.refresh()
+        self._check((to,))
+        body = self.catalog.now.connections.get(connection)
+        if body is None:
+            raise CourtesyError(Code.NOT_FOUND, f"no connection named {connection!r:.120}", place="name")
+        if body.declared.channel != EMAIL:
+            raise CourtesyError(
+                Code.CONFLICT, f"{connection} sends no e-mail, so there is nothing to try", place="name"
+            )
+        words = {"subject": f"{MARK}{connection}", "text": f"The connection {connection} sends.\n"}
+        (sent,) = await self._sent(connection, [_Written("", "", "en", words)], (to,))
+        return sent
+
     def _check(self, addresses: tuple[str, ...]) -> None:
         permitted = self.catalog.now.proof_addresses
         for each in addresses:
@@ -147,7 +166,7 @@ class MailProofs:
         """The mail for somebody, and of which state of the item it is."""
         locales = (ask.locale,) if ask.locale else ()
         look = PreviewAsk(
-            ask.content, ask.version, None, somebody, locales, (EMAIL,), ask.data, ask.offer, brand=ask.brand
+            ask.content, ask.version, None, somebody, locales, ("email",), ask.data, ask.offer, brand=ask.brand
         )  # fmt: skip
         case = await self.previews.case(look)
         found = [each for each in columns(case) if each.wording is not None]

@@ -88,6 +88,18 @@ async def test_a_proof_goes_only_where_it_is_permitted() -> None:
             await refused(world, 403, "POST", PROOFS, ask(), key=world.read)
 
 
+async def test_a_connection_is_tried_out() -> None:
+    """By a few words to a permitted address, and the mail server's answer."""
+    with post_office() as (office, port):
+        async with serving(MemoryEngine(ManualClock(NOW_MS), 4), allow_private_webhooks=True) as world:
+            await set_up(world, port)
+            path = "/v1/connections/letters/test"
+            assert (await good(world, "POST", path, {"to": "eve@shop.example"}))["outcome"] == "accepted"
+            assert office.letters["eve@shop.example"]["subject"] == "[Proof] letters"
+            await refused(world, 403, "POST", path, {"to": "ann@customer.example"})
+            await refused(world, 404, "POST", "/v1/connections/post/test", {"to": "eve@shop.example"})
+
+
 async def test_what_can_not_be_proofed_says_why() -> None:
     """Nothing said by mail, and nothing connected that sends it."""
     async with serving(MemoryEngine(ManualClock(NOW_MS), 4)) as world:
