@@ -67,10 +67,10 @@ async def check_ends(run: Run) -> Iterator[str]:
     run.sizes["overtaken"] += sum(each.cause == "not_allowed" for each in effects)
     found += [f"{each.key.hex()} is {each.state}" for each in effects if each.settled_ms is None]
     if not history.erasures:
-        for each in await run.system.engine.runs(None):
-            fates = (await run.system.engine.message_fates(each.campaign)).values()
-            if sum(fates) != each.asked_count:
-                found.append(f"{each.campaign} asked for {each.asked_count}, but counted {sum(fates)}")
+        for one in await run.system.engine.runs(None):
+            fates = (await run.system.engine.message_fates(one.campaign)).values()
+            if sum(fates) != one.asked_count:
+                found.append(f"{one.campaign} asked for {one.asked_count}, but counted {sum(fates)}")
     return iter(found)
 
 
@@ -178,8 +178,13 @@ def left_messages(run: Run) -> list[Leaving]:
 
 
 async def check_released(run: Run) -> Iterator[str]:
-    """Once nothing is on its way, no room is held for anything."""
-    states = {person: decode_state(state) for person, state in run.system.disk.folding.states.items()}
+    """Once nothing is on its way, no room is held for anything. Of two who were cut apart one may hold what went to the
+    other, for nobody tells them."""
+    states = {
+        person: decode_state(state)
+        for person, state in run.system.disk.folding.states.items()
+        if not run.history.was_cut_by_hand(person)
+    }
     held = {person: state.messages.held for person, state in states.items() if state.messages is not None}
     return iter([f"{person} has room held for {sorted(some)}" for person, some in held.items() if some])
 
