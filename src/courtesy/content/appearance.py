@@ -8,14 +8,12 @@ from decimal import Decimal
 
 import msgspec
 
-from courtesy.content.compiling import PLATFORMS
 from courtesy.content.findings import Check, Finding, error
 from courtesy.content.limits import SHOWN, Platform, SmsTerms, check_mail_size, check_push, check_sms, payload
+from courtesy.content.sheet_checks import PLATFORMS, SMS
 from courtesy.content.sms import Encoding
 from courtesy.content.wording import EMAIL
 from courtesy.offer.terms import Money
-
-SMS = "sms"
 
 
 class SmsLook(msgspec.Struct, frozen=True):

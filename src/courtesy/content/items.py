@@ -39,6 +39,9 @@ Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*\S[^
 Instant = Annotated[str, Meta(min_length=10, max_length=40)]
 
 
+Locale = Annotated[str, Meta(pattern=f"^{LOCALE_PATTERN}$")]
+
+
 class ItemKey(NamedTuple):
     """Which item: `offer/spring-10`."""
 
@@ -164,7 +167,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     fields: dict[str, Any] = {}
     tags: Annotated[tuple[Word, ...], Meta(max_length=50)] = ()
     owner: Annotated[str, Meta(max_length=100)] = ""
-    language: Annotated[str, Meta(pattern=f"^{LOCALE_PATTERN}$")] = "en"
+    language: Locale = "en"
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     rights: Rights | None = None

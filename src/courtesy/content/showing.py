@@ -10,7 +10,7 @@ from courtesy.content.findings import Finding
 from courtesy.content.items import DEFAULT, FRAGMENT, Body, FieldType, ItemKey, values
 from courtesy.content.kinds import TEMPLATE
 from courtesy.content.release import Candidate
-from courtesy.content.wording import Sheet, compile_sheets, fragment_texts, sheets_of
+from courtesy.content.wording import Sheet, fragment_texts, make_sheets
 
 PAGE = "web"
 """The channel of what is shown where no message goes."""
@@ -24,8 +24,8 @@ def shown_sheets(candidate: Candidate, used: Mapping[ItemKey, Body]) -> tuple[li
     A fragment is shown as the only thing in a message, anything else as the texts that it has.
     """
     if candidate.key.kind == FRAGMENT:
-        made = compile_sheets(_alone(candidate), {**used, candidate.key: candidate.body})
-        return list(sheets_of(made.artefacts).values()), list(made.findings)
+        made, findings = make_sheets(_alone(candidate), {**used, candidate.key: candidate.body})
+        return [each.sheet for each in made], findings
     return _texts(candidate, used), []
 
 

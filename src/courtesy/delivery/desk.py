@@ -104,7 +104,8 @@ class Desk:
     def way_over(
         self, state: PersonState, message: Message, channel: str, now_ms: int, held: Held | None = None
     ) -> Way | No:
-        """How a message may go over one channel, or why it may not. `held`: the room that it has already."""
+        """How a message may go over one channel, or why it may not. `held`: the room that it has already, which counts
+        unless others of this person were let through before it, by whom they are known to be now."""
         connection = self.connection(message, channel)
         if connection is None:
             return No(Skip.NO_CONNECTION)
@@ -123,7 +124,7 @@ class Desk:
         if is_disliked(standing, message.topic, message.brand, now_ms):
             return No(Skip.NOT_WANTED, message.topic)
         price = self.price(message, channel)
-        window = None if held else self._no_room(state, message, price, now_ms, zone)
+        window = self._no_room(state, message, price, now_ms, zone, held)
         if window is not None:
             return No(Skip.BUDGET, f"{window.room:g} in {window.days} days")
         opens = list(self.hours(standing, asked, message, now_ms))
@@ -166,15 +167,20 @@ class Desk:
         return 0 if message.priority is Priority.SERVICE else self.policy.price(channel)
 
     def _no_room(
-        self, state: PersonState, message: Message, price: int, now_ms: int, zone: tzinfo | None
+        self, state: PersonState, message: Message, price: int, now_ms: int, zone: tzinfo | None, own: Held | None
     ) -> Window | None:
-        if state.messages is None and price == 0:
+        if price == 0:
             return None
+        known = state.messages or Messages()
+        if own is not None:
+            # Two who became one may hold more together than there is room for: who was let through first goes.
+            before = {name: each for name, each in known.held.items() if (each.at, name) < (own.at, message.message)}
+            known = Messages(known.sent, before)
         windows = [*self.policy.windows]
         wished = wish(state.standing or Standing(), message.purpose, message.brand, FREQUENCY, now_ms)
         if isinstance(wished, str) and wished in self.policy.frequencies:
             windows.append(self.policy.frequencies[wished])
-        return overdrawn(state.messages or Messages(), windows, price, now_ms, zone or self.policy.default_zone)
+        return overdrawn(known, windows, price, now_ms, zone or self.policy.default_zone)
 
     def _in_order(self, state: PersonState, message: Message, now_ms: int) -> list[str]:
         """The channels of a message, the one that the person likes best before the others."""

@@ -23,6 +23,7 @@ from courtesy.http import (
     consent,
     consent_records,
     content,
+    content_drafts,
     content_releases,
     definitions,
     event_schemas,
@@ -54,7 +55,9 @@ from courtesy.http import (
     segments,
     sending,
     standards,
+    suppressions,
     tracking,
+    warm_up,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -109,12 +112,15 @@ OPERATIONS: tuple[Operation, ...] = (
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
     *sending.OPERATIONS,
+    *suppressions.OPERATIONS,
+    *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
     *feedback.OPERATIONS,
     *catalogues.OPERATIONS,
     *assets.OPERATIONS,
     *content.OPERATIONS,
+    *content_drafts.OPERATIONS,
     *content_releases.OPERATIONS,
     *previews.OPERATIONS,
     *proofs.OPERATIONS,

@@ -11,11 +11,13 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import DAY_MS, to_iso
 from courtesy.delivery.contact import ContactPolicy
 from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Message, Priority
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.delivery import CampaignRun, RunState
 from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
+from courtesy.offer.terms import Money
 from courtesy.person.state import PersonState
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
@@ -39,6 +41,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     brand: str
     per_second: float | None
     paused: bool
+    price: Money | None
+    warm_up: WarmUp | None
     changed: str
     changed_by: str
 
@@ -151,7 +155,7 @@ def connection_view(app: App, name: str) -> ConnectionView:
     definition = app.catalog.now.revisions[CONNECTION, name]
     return ConnectionView(
         name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
-        to_iso(definition.changed_ms), definition.changed_by,
+        body.price, body.warm_up, to_iso(definition.changed_ms), definition.changed_by,
     )  # fmt: skip
 
 
@@ -193,7 +197,7 @@ async def read_contact_policy(asked: Asked[NoQuery, None]) -> ContactPolicy:
 
 
 async def define_contact_policy(asked: Asked[NoQuery, ContactPolicy]) -> ContactPolicy:
-    """Change that; it holds for what is let through from then on."""
+    """Change that; it holds from then on, also for what has not left."""
     await asked.app.catalog.define_contact_policy(asked.body, asked.by)
     return asked.app.catalog.now.contact_policy
 

@@ -35,6 +35,7 @@ from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.expecting import Expecting
 from courtesy.runtime.export import Exports
 from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
@@ -65,12 +66,15 @@ from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
+from courtesy.runtime.sample_people import SamplePeople
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
+from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
 
@@ -114,6 +118,7 @@ class Post:
     campaigns: Campaigns
     visitors: Visitors
     inbox: Inbox
+    suppressions: Suppressions
     previews: MessagePreviews
     proofs: MailProofs
 
@@ -165,7 +170,8 @@ def make_app(
     held, repairs = HeldEvents(engine, catalog), Repairs(engine, catalog, history, clock)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
-    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog)
+    unready = Unready(engine, history, catalog, clock)
+    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog, unready)
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
@@ -214,7 +220,7 @@ def _make_shelf(
 ) -> Shelf:
     """What there is to show and to give."""
     contents, assets = Contents(engine, clock), Assets(settings, signer, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    publications = make_publications(settings, engine, catalog, clock, assets)
     catalogues, offers = Catalogues(engine, catalog, clock), Offers(engine, catalog, giving.segments)
     ledger, eligibility, people = OfferLedger(engine, offers, clock), giving.eligibility, giving.people
     desk = OfferDesk(engine, catalog, offers, ledger, eligibility, people)
@@ -231,6 +237,16 @@ def _make_shelf(
         desk,
         Clienteling(offers, desk, eligibility, people, clock),
     )
+
+
+def make_publications(
+    settings: Settings, engine: Engine, catalog: CatalogCache, clock: Clock, assets: Assets
+) -> Publications:
+    """What publishes content."""
+    lookup = CatalogueLookup(engine, lambda: catalog.now.catalogues, clock)
+    people, names = SamplePeople(engine, catalog, clock), NamesSeen(engine, catalog, clock)
+    expecting = Expecting(engine, catalog, people, names, clock, settings)
+    return Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup)
 
 
 def _make_post(
@@ -263,6 +279,7 @@ def _make_post(
         Campaigns(engine, catalog, shelf.publications, clock),
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
+        Suppressions(engine, tokens, lambda: catalog.now.rules, clock),
         previews,
         MailProofs(previews, shelf.contents, catalog, tokens, partial(make_channels, outside, engine)),
     )

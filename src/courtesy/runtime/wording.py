@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +19,11 @@ from courtesy.delivery.desk import No
 from courtesy.delivery.message import Admitted, Skip
 from courtesy.engine.content import ItemState
 from courtesy.engine.contract import Engine
-from courtesy.offer.redeeming import Refused
 from courtesy.person.state import PersonState
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.connections import SignedTokens
-from courtesy.runtime.offer_desk import Named, OfferDesk
-from courtesy.runtime.offers import Offers
 from courtesy.runtime.sending import Written
-from courtesy.runtime.writing import Addresses, Occasion, locale_of, nearest, offer_told, words_for
+from courtesy.runtime.writing import Addresses, Occasion, locale_of, nearest, words_for
 
 HELD_MAX = 500
 FRESH_MS = SECOND_MS
@@ -58,36 +56,25 @@ class ContentWording:
     def __init__(
         self,
         engine: Engine,
-        offers: Offers,
-        desk: OfferDesk,
         tokens: SignedTokens,
         clock: Clock,
         lookup: CatalogueLookup,
     ) -> None:
         self._engine = engine
-        self._offers = offers
-        self._desk = desk
         self._tokens = tokens
         self._clock = clock
         self._lookup = lookup
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
-        loaded = await self._load(each.message.content, now_ms)
-        if isinstance(loaded, No):
-            return loaded
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written | No:
         locale = locale_of(state)
-        found = nearest(loaded.wordings, locale, each.channel)
-        if found is None:
-            return No(
-                Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}"
-            )
-        offer = await self._offer(each, state, key) if each.message.offer else {}
-        if isinstance(offer, No):
-            return offer
+        found = await self._found(each, locale, now_ms)
+        if isinstance(found, No):
+            return found
         addresses = self._addresses(each, key, state, now_ms)
-        campaign, data = each.message.campaign, each.message.data
-        occasion = Occasion(state, locale, campaign, addresses, now_ms, data, offer)
+        occasion = Occasion(state, locale, each.message.campaign, addresses, now_ms, each.message.data, offer)
         try:
             words = await words_for(found, occasion, self._lookup)
         except CourtesyError as error:
@@ -95,6 +82,20 @@ class ContentWording:
         if words.missed:
             log.info("wording_lacked", content=each.message.content, places=[str(one) for one in words.missed[:5]])
         return Written(words.parts, locale)
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        found = await self._found(each, locale_of(state), now_ms)
+        return found if isinstance(found, No) else None
+
+    async def _found(self, each: Admitted, locale: str, now_ms: int) -> Wording | No:
+        """What a message says over its channel, in the locale that is nearest."""
+        loaded = await self._load(each.message.content, now_ms)
+        if isinstance(loaded, No):
+            return loaded
+        wording = nearest(loaded.wordings, locale, each.channel)
+        if wording is not None:
+            return wording
+        return No(Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}")
 
     async def _load(self, content: str, now_ms: int) -> _Loaded | No:
         """A version that may be shown now."""
@@ -128,21 +129,6 @@ class ContentWording:
             wordings, body = known.wordings, known.body
         why_not = f"{key} is {item.state}" if item.state in GONE else not_now(body, now_ms)
         return _Loaded(wordings, body, why_not, now_ms)
-
-    async def _offer(self, each: Admitted, state: PersonState, key: bytes) -> dict[str, Any] | No:
-        """The offer of a message as its person holds it: granted now, if it was not before."""
-        try:
-            granted = await self._desk.grant(
-                each.message.offer, Named("person", str(state.person)), f"message {key.hex()}"
-            )
-            terms = self._offers.get(each.message.offer).terms
-        except CourtesyError as error:
-            return No(Skip.OFFER, error.message)
-        if isinstance(granted, Refused):
-            return No(Skip.OFFER, str(granted.cause))
-        grant = granted.grant
-        code = "" if grant.code is None else grant.code.shown
-        return offer_told(each.message.offer, terms, grant.value, code, grant.expires_ms)
 
     def _addresses(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Addresses:
         """Where links lead that tell who followed them."""

@@ -66,11 +66,10 @@ async def words_for(wording: Wording, occasion: Occasion, lookup: CatalogueLooku
 
 
 def _scope(wording: Wording, occasion: Occasion) -> Scope:
-    state, addresses = occasion.state, occasion.addresses
-    traits = nested_traits(state.traits)
-    zone = traits.get("timezone")
+    addresses = occasion.addresses
+    person = person_told(occasion.state)
     return Scope(
-        person={"traits": traits, "identifiers": identifiers_view(state), "groups": sorted(state.groups)},
+        person=person,
         event=occasion.event,
         offer=occasion.offer,
         message={
@@ -82,7 +81,7 @@ def _scope(wording: Wording, occasion: Occasion) -> Scope:
         },
         content=wording.sheet.item,
         locale=wording.sheet.locale or occasion.locale or "en",
-        zone=zone if isinstance(zone, str) else "UTC",
+        zone=zone_told(person),
         now_ms=occasion.now_ms,
         functions={"link": addresses.link},
     )
@@ -97,6 +96,18 @@ def _rendered(
 def _told(value: Any) -> str:
     """What an item says of itself, as the part of a message."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def person_told(state: PersonState) -> dict[str, Any]:
+    """A person as templates read them."""
+    traits, identifiers = nested_traits(state.traits), identifiers_view(state)
+    return {"traits": traits, "identifiers": identifiers, "groups": sorted(state.groups)}
+
+
+def zone_told(person: Mapping[str, Any]) -> str:
+    """The time zone in which dates are written for a person as `person_told` has them."""
+    zone = person["traits"].get("timezone")
+    return zone if isinstance(zone, str) else "UTC"
 
 
 def offer_told(name: str, terms: OfferTerms, value: Value, code: str, expires_ms: int | None) -> dict[str, Any]:
