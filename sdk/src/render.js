@@ -10,6 +10,7 @@ dialog::backdrop{background:#0008}
 .banner,.toast{position:fixed;z-index:2147483647;box-shadow:0 4px 24px #0004}
 .banner{inset-inline:0;bottom:0;max-width:none;border-radius:0}
 .toast{inset-inline-end:16px;bottom:16px}
+img{display:block;max-width:100%;max-height:40vh;margin:0 auto 16px;border-radius:4px}
 h2{font-size:1.2em;margin:0 0 8px}p{margin:0 0 16px;white-space:pre-line;overflow-wrap:anywhere}
 .row{display:flex;flex-wrap:wrap;gap:8px;justify-content:flex-end}
 button,a{font:inherit;min-height:44px;padding:8px 16px;border-radius:6px;border:1px solid #1a1a1a;background:#fff;
@@ -49,7 +50,9 @@ function body(message, answers, texts) {
     go.addEventListener('click', answers.click)
     row.append(go)
   }
-  const parts = [message.title && make('h2', message.title, { id: 'title' }), message.text && make('p', message.text)]
+  const picture = message.image?.url && safe(message.image.url)
+  const image = picture && make('img', '', { src: picture, alt: message.image.alt || '' })
+  const parts = [image, message.title && make('h2', message.title, { id: 'title' }), message.text && make('p', message.text)]
   return [...parts.filter(Boolean), row]
 }
 
