@@ -240,7 +240,7 @@ def list_messages(
     """When it left (- for what is on its way), channel, price of the contact budget and id of a person's messages."""
 
     async def work(app: App) -> list[list[str]]:
-        view = messages_view(await app.people.state(kind, value))
+        view = await messages_view(app, kind, value)
         waiting = [["-", "-", "-", each] for each in view.on_their_way]
         return waiting + [[each.at, each.channel, f"{each.price:g}", each.message] for each in view.left]
 

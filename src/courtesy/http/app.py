@@ -65,6 +65,7 @@ from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation, read_json, read_query, unquoted
+from courtesy.http.sdk import operations as sdk
 from courtesy.http.wire import BadBody, read
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -116,6 +117,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
+    *sdk.OPERATIONS,
     *feedback.OPERATIONS,
     *catalogues.OPERATIONS,
     *assets.OPERATIONS,

@@ -13,18 +13,22 @@ from courtesy.delivery.contact import ContactPolicy
 from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Message, Priority
 from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.delivery import CampaignRun, RunState
+from courtesy.engine.permit import PermitFilter
 from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
+from courtesy.http.permits import ZoneView
 from courtesy.offer.terms import Money
-from courtesy.person.state import PersonState
+from courtesy.person.messages import PRICE_UNIT, Sent
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
+from courtesy.runtime.permit_view import permit_view
 
 WORTH_MS = 2 * DAY_MS
 LEFT_MAX = 200
+PERMITS_MAX = 1_000
 
 Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 MessageName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00/]*$")]
@@ -132,12 +136,18 @@ class AskedView(msgspec.Struct, frozen=True):
 
 
 class LeftView(msgspec.Struct, frozen=True):
-    """A message that left, or may have: when, over which channel, and what it cost of the contact budget."""
+    """A message that left, or may have: when, over which channel, and what it cost of the contact budget.
+
+    `local_time` and `zones` are those of its permit: what time it was there, and in which zones they may have been, by
+    what is known; null and none when nobody knew.
+    """
 
     message: str
     at: str
     channel: str
     price: float
+    local_time: str | None
+    zones: list[ZoneView]
 
 
 class MessagesView(msgspec.Struct, frozen=True):
@@ -300,16 +310,26 @@ async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
 
 async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
     """What was sent to a person lately."""
-    return messages_view(await asked.app.people.state(asked.path["kind"], asked.path["value"]))
+    return await messages_view(asked.app, asked.path["kind"], asked.path["value"])
 
 
-def messages_view(state: PersonState) -> MessagesView:
+async def messages_view(app: App, kind: str, value: str) -> MessagesView:
     """What left to a person, and what is on its way."""
-    found = state.messages
+    found = (await app.people.state(kind, value)).messages
     if found is None:
         return MessagesView([], [])
-    left = [LeftView(each.message, to_iso(each.at), each.channel, each.price / 1_000) for each in found.sent]
-    return MessagesView(left[:LEFT_MAX], sorted(found.held))
+    sent = found.sent[:LEFT_MAX]
+    since_ms = min((each.at for each in sent), default=0) - DAY_MS
+    people = frozenset(await app.people.everyone(kind, value))
+    permits = await app.engine.permits(PermitFilter(from_ms=since_ms, people=people), None, PERMITS_MAX)
+    told = {each.terms.message: permit_view(each) for each in permits}
+    return MessagesView([_left_view(each, told.get(each.message, {})) for each in sent], sorted(found.held))
+
+
+def _left_view(sent: Sent, permit: dict[str, Any]) -> LeftView:
+    zones = [ZoneView(each["zone"], each["by"]) for each in permit.get("zones", ())]
+    at = to_iso(sent.at)
+    return LeftView(sent.message, at, sent.channel, sent.price / PRICE_UNIT, permit.get("local_time"), zones)
 
 
 _NAME = {"name": "Its name, percent-encoded."}

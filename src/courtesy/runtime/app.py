@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from courtesy.base.time import Clock, SystemClock
 from courtesy.channel.carriers import make_channels, make_reporters
 from courtesy.channel.email.provider import Reporter
+from courtesy.channel.email.spam_filter import SpamFilter
 from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
@@ -74,6 +75,7 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.spam_scores import SpamScores
 from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
@@ -246,7 +248,10 @@ def make_publications(
     lookup = CatalogueLookup(engine, lambda: catalog.now.catalogues, clock)
     people, names = SamplePeople(engine, catalog, clock), NamesSeen(engine, catalog, clock)
     expecting = Expecting(engine, catalog, people, names, clock, settings)
-    return Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup)
+    spam = SpamScores(SpamFilter(settings.spam_filter), lambda: catalog.now.connections, clock)
+    return Publications(
+        engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup, spam
+    )  # fmt: skip
 
 
 def _make_post(

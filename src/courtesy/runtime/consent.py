@@ -12,14 +12,14 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.consent.controller import Controller
 from courtesy.consent.gpc import gpc_of
-from courtesy.consent.law import Answer, Laws, Policy, allowed
+from courtesy.consent.law import Answer, Laws, Policy, allowed_at
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
 from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view
-from courtesy.person.whereabouts import local_minute_of, place_of
+from courtesy.person.whereabouts import minutes_of, place_of, zones_of
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People, unknown_then
@@ -77,10 +77,11 @@ class Consents:
         if read is not None:
             standing = standing_of(read, at_ms)
         place = question.jurisdiction or place_of(state)
-        minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
+        known = minutes_of(zones_of(state, at_ms), at_ms)
+        minutes = known if question.local_minute is None else (question.local_minute,)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
-        answer = allowed(standing, asked, at_ms, self._laws, minute)
-        return _answer_view(person, standing, asked, answer, at_ms, question.known_ms, minute)
+        answer = allowed_at(standing, asked, at_ms, self._laws, minutes)
+        return _answer_view(person, standing, asked, answer, at_ms, question.known_ms, minutes[0])
 
     async def _read(
         self, kind: str, value: str, question: Question, after: Position | None
