@@ -17,6 +17,7 @@ from tests.unit.channel.mailbox import mailbox
 
 FOLDER = ROOT / "docs" / "pictures"
 TALL, SHORT = 1_180, 620
+LINKS_URL = "https://mail.shop.example"
 CONTROLLER = {
     "name": "Shoes & More",
     "contact": "Nino Beridze, data protection",
@@ -78,7 +79,10 @@ def take_answer(server: Server, node_modules: Path, folder: Path) -> None:
 def take_preview(server: Server, node_modules: Path, folder: Path) -> None:
     """A message in two locales on three channels, as somebody would get it."""
     customer(server, "ann")
-    tell(server, [{"type": "identify", "userId": "ann", "traits": {"first_name": "Ann", "locale": "de-AT"}}])
+    choice = {"action": "grant", "purpose": "marketing"}
+    traits = {"first_name": "Ann", "locale": "de-AT", "email": "ann@customer.example"}
+    tell(server, [{"type": "identify", "userId": "ann", "traits": traits}])
+    tell(server, [{"type": "consent", "userId": "ann", "choices": [choice]}])
     sky = pyvips.Image.xyz(1_200, 500)
     colours = [200 - sky[1] * 0.15, 120 + sky[0] * 0.08, 90 + sky[1] * 0.25]
     picture = bytes(colours[0].bandjoin(colours[1:]).cast("uchar").copy(interpretation="srgb").jpegsave_buffer())
@@ -100,12 +104,15 @@ def take_preview(server: Server, node_modules: Path, folder: Path) -> None:
     time.sleep(LEARN_S)
     answer = ask(server.port, "POST", "/v1/previews?format=html", key=server.admin_key, body=look)
     page = folder / "preview.html"
-    page.write_bytes(answer.body)
+    # The world would reach the server under another address than this browser does.
+    page.write_bytes(answer.body.replace(LINKS_URL.encode(), f"http://127.0.0.1:{server.port}".encode()))
     walk(
         node_modules,
         ("open", page.as_uri()),
-        ("picture", str(FOLDER / "preview.png"), 1_900),
-        viewport={"width": 1_400, "height": 1_900},
+        # What stands in frames is painted after the page is.
+        ("axe",),
+        ("picture", str(FOLDER / "preview.png"), 1_700, 0),
+        viewport={"width": 1_400, "height": 1_700},
     )
 
 
@@ -122,7 +129,8 @@ def spring(picture: str) -> dict[str, Any]:
         "text": {name: text for name, (_, text, _) in words.items()}
         | {"@sms": sms.format(words["default"][1]), "de@sms": sms.format(words["de"][1])},
         "image": "image/morning",
-        "link": {"default": "https://shop.example/boots"},
+        "preheader": {"default": "Until Sunday", "de": "Bis Sonntag"},
+        "link": dict.fromkeys(words, "https://shop.example/boots"),
         "display": {"style": "dialog", "button": "OK"},
         "blocks": {
             name: [
@@ -143,6 +151,7 @@ def main() -> None:
         mail = {
             "COURTESY_MAIL_URL": f"smtp://127.0.0.1:{box.port}?tls=none",
             "COURTESY_MAIL_FROM": "hello@shop.example",
+            "COURTESY_LINKS_URL": LINKS_URL,
         }
         with serving(data=Path(folder) / "data", environment=mail) as server:
             take(server, ROOT / "node_modules")
