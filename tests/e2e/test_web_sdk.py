@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 
 from sim.server import Server, serving
 from tests.e2e.asking import Answer, ask, events_of, tell, until
@@ -189,6 +190,23 @@ def test_a_message_comes_to_the_screen_and_is_dismissed(world: World, browser: B
     assert told >= {"Message Delivered", "Message Seen", "Message Dismissed"}
     left = world.server.get("/v1/people/user_id/" + user + "/messages")["left"]
     assert message in [each["message"] for each in left]
+
+
+def test_a_message_shows_its_picture(world: World, browser: Browser, user: str) -> None:
+    """Above the text, with what it shows in words for those who don't see it."""
+    picture = bytes(pyvips.Image.black(300, 200, bands=3).copy(interpretation="srgb").jpegsave_buffer())
+    asset = ask(world.server.port, "POST", "/v1/assets", key=world.server.admin_key, body=picture).json()
+    fields = {"file": {"default": asset["sha256"]}, "alt": {"default": "A boot"}}
+    world.server.send("PUT", "/v1/content/items/image/boot", {"fields": fields})
+    world.server.send("POST", "/v1/content/items/image/boot/publish", {})
+    told = {"fields": {"text": {"default": "Look"}, "image": "image/boot"}}
+    world.server.send("PUT", "/v1/content/items/campaign/boot", told)
+    world.server.send("POST", "/v1/content/items/campaign/boot/publish", {})
+    world.send(user, "boot")
+    until(lambda: bool(browser.run("!!window.box()?.querySelector('img')?.naturalWidth")), "the picture")
+    assert browser.run("box().querySelector('img').alt") == "A boot"
+    assert browser.run("box().querySelector('img').nextElementSibling.textContent") == "Look"
+    browser.run("box().querySelector('button').click()")
 
 
 def test_rules_decide_when_it_is_shown(world: World, browser: Browser, user: str) -> None:

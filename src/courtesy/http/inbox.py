@@ -48,7 +48,7 @@ class LiveQuery(VisitorQuery, frozen=True, rename="camel"):
 
 class InboxView(msgspec.Struct, frozen=True):
     """What waits to be shown, the oldest first. Each has `message`, its id, `title`, `text`, `link`, `display`, as its
-    content says, `offer`, `asked` and `expires`."""
+    content says, `image` with its `url` and in words (`alt`), `offer`, `asked` and `expires`."""
 
     messages: list[dict[str, Any]]
 

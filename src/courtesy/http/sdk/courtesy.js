@@ -182,6 +182,8 @@ box-shadow:0 1px 2px #0000000f,0 12px 40px #00000029;animation:come .24s cubic-b
 .box:focus{outline:0}
 .in{padding:24px;display:flex;flex-direction:column;gap:20px}
 .say{display:flex;flex-direction:column;gap:6px;padding-inline-end:32px}
+img{display:block;max-width:100%;max-height:40vh;margin:24px auto 0;border-radius:calc(var(--courtesy-radius,16px)*.5)}
+.banner img{margin:0;max-height:72px}
 h2{font-size:1.25em;line-height:1.3;font-weight:650;letter-spacing:-.01em;text-wrap:balance;overflow-wrap:anywhere}
 p{white-space:pre-line;overflow-wrap:anywhere;text-wrap:pretty}
 h2+p{color:var(--courtesy-text,var(--m))}
@@ -251,6 +253,8 @@ const said = make('div', '', { class: 'say' })
 if (message.title) said.append(make('h2', message.title, { id: 'title' }))
 if (message.text) said.append(make('p', message.text, { id: 'text' }))
 const inner = make('div', '', { class: 'in' })
+const picture = message.image?.url && safe(message.image.url)
+if (picture) inner.append(make('img', '', { src: picture, alt: message.image.alt || '' }))
 inner.append(said)
 if (link) {
 const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
