@@ -16,6 +16,8 @@ from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
+from courtesy.person import conversion
+from courtesy.person.state import PersonState
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
@@ -126,13 +128,25 @@ class AskedView(msgspec.Struct, frozen=True):
     asked: bool
 
 
+class ConvertedView(msgspec.Struct, frozen=True):
+    """That somebody did what a message was to bring about, when, and what it was worth (`currency` empty: not told).
+    `attribution` says by which rule it was found to belong to this message; for information only."""
+
+    at: str
+    value: float
+    currency: str
+    attribution: str
+
+
 class LeftView(msgspec.Struct, frozen=True):
-    """A message that left, or may have: when, over which channel, and what it cost of the contact budget."""
+    """A message that left, or may have: when, over which channel, what it cost of the contact budget, and the
+    conversion that followed."""
 
     message: str
     at: str
     channel: str
     price: float
+    converted: ConvertedView | None = None
 
 
 class MessagesView(msgspec.Struct, frozen=True):
@@ -290,13 +304,23 @@ async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
     return AskedView(message.message, content, await app.post.asking.ask(key, message))
 
 
+def _converted(state: PersonState, message: str) -> ConvertedView | None:
+    found = None if state.conversions is None else conversion.holding(state.conversions, message)
+    if found is None:
+        return None
+    return ConvertedView(to_iso(found.at), found.micros / conversion.MICROS, found.currency, conversion.ATTRIBUTION)
+
+
 async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
     """What was sent to a person lately."""
     state = await asked.app.people.state(asked.path["kind"], asked.path["value"])
     found = state.messages
     if found is None:
         return MessagesView([], [])
-    left = [LeftView(each.message, to_iso(each.at), each.channel, each.price / 1_000) for each in found.sent]
+    left = [
+        LeftView(each.message, to_iso(each.at), each.channel, each.price / 1_000, _converted(state, each.message))
+        for each in found.sent
+    ]
     return MessagesView(left[:LEFT_MAX], sorted(found.held))
 
 
