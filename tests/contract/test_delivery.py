@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
+from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.channel.in_app import InApp
@@ -274,6 +275,26 @@ async def test_room_is_given_back_when_a_message_does_not_leave(engine: Engine, 
         assert await shop.ends() == {"m1": ("Message Failed", "too_large"), "m2": ("Message Sent", "")}
 
 
+async def test_two_who_become_one_hear_no_more_than_one(engine: Engine, clock: ManualClock) -> None:
+    """Each had room for a message that waits; together they have room for one, and the first that was let through
+    goes, whichever is looked at first."""
+    async with shop_of(engine, clock, ContactPolicy(windows=(Window(7, 1),))) as shop:
+        await shop.tell(*customer("ann"))
+        visitor = {"messageId": "v-1", "type": "identify", "anonymousId": "v", "traits": {"email": "v@shop.example"}}
+        choice = {"messageId": "v-2", "type": "consent", "anonymousId": "v", "choices": [
+            {"action": "grant", "purpose": "marketing"}]}  # fmt: skip
+        await shop.tell(visitor, choice)
+        await shop.ask("m2", "v@shop.example")
+        await shop.fold()
+        clock.advance(1)
+        await shop.ask("m1")
+        await shop.fold()
+        await shop.tell({"messageId": "both", "type": "identify", "anonymousId": "v", "userId": "ann"})
+        await shop.send()
+        assert [each.message for each in shop.post.left] == ["m2"]
+        assert await shop.ends() == {"m2": ("Message Sent", ""), "m1": ("Message Skipped", "budget")}
+
+
 async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) -> None:
     """Whoever's it is: the next message there is skipped."""
     async with shop_of(engine, clock) as shop:
@@ -284,6 +305,37 @@ async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) 
         await shop.ask("m2")
         await shop.send()
         assert (await shop.ends())["m2"] == ("Message Skipped", "suppressed")
+
+
+async def test_the_suppression_list_is_changed_by_hand(engine: Engine, clock: ManualClock) -> None:
+    """However an address is written. One that complained gets service messages; lifted, it is written to again; and an
+    address that is none spoils the whole list, so that nobody thinks that it was taken."""
+    async with shop_of(engine, clock) as shop:
+        await shop.tell(*customer("ann"))
+        listed = shop.app.post.suppressions
+        anns = "ANN@shop.example "
+        assert await listed.add("email", [anns, "ann@shop.example", "bob@shop.example"], DeliveryCause.SUPPRESSED) == 2
+        await shop.ask("m1")
+        await shop.send()
+        assert (await shop.ends())["m1"] == ("Message Skipped", "suppressed")
+        found = await listed.look_up("email", [anns, "eve@shop.example"])
+        assert [each.found is not None for each in found] == [True, False]
+        assert await listed.lift("email", [anns, "eve@shop.example"], "eve") == 1
+        await listed.add("email", ["bob@shop.example"], DeliveryCause.COMPLAINT)
+        assert await listed.counts() == [("email", "suppressed", 1)], "what was suppressed for good is not spared"
+        await listed.add("email", [anns], DeliveryCause.UNSUBSCRIBED)
+        (ann,) = await listed.look_up("email", [anns])
+        assert ann.found is not None
+        assert ann.found.spares_service
+        assert await listed.counts() == [("email", "suppressed", 1), ("email", "unsubscribed", 1)]
+        for channel, addresses, cause in (
+            ("email", ["carl@shop.example", "no address"], DeliveryCause.SUPPRESSED),
+            ("emial", ["carl@shop.example"], DeliveryCause.SUPPRESSED),
+            ("email", ["carl@shop.example"], DeliveryCause.FULL),
+        ):
+            with pytest.raises(CourtesyError):
+                await listed.add(channel, addresses, cause)
+        assert (await listed.look_up("email", ["carl@shop.example"]))[0].found is None
 
 
 async def test_an_address_that_is_full_is_left_alone_after_a_while(engine: Engine, clock: ManualClock) -> None:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from courtesy.base.errors import CourtesyError
-from courtesy.base.time import to_iso
 from courtesy.delivery.desk import No
 from courtesy.delivery.message import Admitted, Skip
 from courtesy.engine.contract import PersonReading
-from courtesy.offer.deciding import Circumstances, Offer
+from courtesy.offer.deciding import Circumstances
 from courtesy.offer.redeeming import Refused
-from courtesy.offer.rows import Grant
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.offer_desk import OfferDesk, Wanted
 from courtesy.runtime.offers import Offers
 from courtesy.runtime.saying import telling
+from courtesy.runtime.writing import offer_told
 
 
 class MessageOffers:
@@ -49,16 +46,7 @@ class MessageOffers:
                 case Refused():
                     found[place] = No(Skip.OFFER, str(outcome.cause))
                 case _:
-                    found[place] = _told(self._offers.get(asked.offer), outcome.grant)
+                    terms, grant = self._offers.get(asked.offer).terms, outcome.grant
+                    code = "" if grant.code is None else grant.code.shown
+                    found[place] = offer_told(asked.offer, terms, grant.value, code, grant.expires_ms)
         return found
-
-
-def _told(offer: Offer, grant: Grant) -> dict[str, Any]:
-    """What templates are told of an offer that somebody holds."""
-    terms = msgspec.to_builtins(offer.terms)
-    return {name: value for name, value in terms.items() if isinstance(value, str | int | float)} | {
-        "name": offer.name,
-        "code": "" if grant.code is None else grant.code.shown,
-        "valid_until": None if grant.expires_ms is None else to_iso(grant.expires_ms),
-        "value": msgspec.to_builtins(grant.value),
-    }

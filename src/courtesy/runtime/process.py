@@ -29,18 +29,16 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.content.compiling import compile_item
 from courtesy.delivery.pacing import Pacing
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
-from courtesy.runtime.app import running_app
+from courtesy.runtime.app import make_publications, running_app
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.asked import Campaigner
 from courtesy.runtime.assets import Assets
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.connections import DefinedConnections
-from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
@@ -272,7 +270,7 @@ def make_releaser(engine: Engine, catalog: CatalogCache, settings: Settings) -> 
     """What publishes the releases that are scheduled."""
     clock = SystemClock()
     assets = Assets(settings, Signer(settings), clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    publications = make_publications(settings, engine, catalog, clock, assets)
     return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 

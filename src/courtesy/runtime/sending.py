@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import structlog
 
 from courtesy.base.ids import PersonId
@@ -28,9 +29,10 @@ from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Ou
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
-from courtesy.delivery.desk import Desk, No, Way, skipped
+from courtesy.delivery.desk import Desk, No, Way, host_of, skipped
 from courtesy.delivery.message import Admitted, Skip, admitted
 from courtesy.delivery.pacing import Pacing
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.contract import Engine, PersonReading, StorageFull, Unavailable
 from courtesy.engine.delivery import DeadAddress, MessageFate
 from courtesy.engine.outbox import ClaimedEffect, EffectState, Settlement
@@ -40,6 +42,7 @@ from courtesy.person.crossing import Told, system_record
 from courtesy.person.messages import FAILED, SENT, SKIPPED, UNSURE, Held, Messages
 from courtesy.person.state import PersonState
 from courtesy.runtime.permits import Ask, Refusal, decide
+from courtesy.runtime.warming import Wanted, WarmUps, tomorrow_ms
 
 CLAIM_MS = 300 * SECOND_MS
 BATCH = 200
@@ -115,6 +118,18 @@ class Connections(Protocol):
         """How many messages it may send to one host in a second; None: as many as there are."""
         ...
 
+    def component(self, connection: str) -> str | None:
+        """The kind of its component; None when it is gone."""
+        ...
+
+    def warm_up(self, connection: str) -> WarmUp | None:
+        """Its plan of warming up; None without one."""
+        ...
+
+    def stands_in(self, connection: str, for_: str) -> bool:
+        """Whether it can send what is meant for another."""
+        ...
+
     def is_stopped(self, campaign: str) -> bool:
         """Whether nothing of a campaign is to be sent any more."""
         ...
@@ -154,6 +169,12 @@ class _Letter:
     expires_ms: int = 0
     left_ms: int = 0
     content_hash: bytes = b""
+    has_left: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """The connection over which it is to leave, and the host to which."""
+        return Wanted(self.each.connection, host_of(self.way.address))
 
 
 @dataclass(slots=True)
@@ -169,6 +190,10 @@ class Sender:
     clock: Clock
     laws: Laws = field(default_factory=lambda: Laws(LAWS))
     pacing: Pacing = field(default_factory=lambda: Pacing(PER_S))
+    warm_ups: WarmUps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.warm_ups = WarmUps(self.engine, self.connections)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; what is under way comes to its end."""
@@ -193,10 +218,13 @@ class Sender:
         effects = await self.engine.claim_effects(kind, now, CLAIM_MS, BATCH, except_targets=list(closed))
         if not effects:
             return 0
-        ready = await self._ready(kind, effects)
+        ready = await self._with_room(await self._ready(kind, effects))
         written = await self._written(await self._with_offers(ready))
         permitted = await self._permitted(written)
         await self._hand_over(kind, permitted)
+        left = {each.effect.key for each in permitted if each.has_left}
+        stayed = [each.wanted for each in ready if each.effect.key not in left]
+        await self.warm_ups.give_back(stayed, self.clock.now_ms())
         return len(effects)
 
     # -- deciding once more
@@ -244,6 +272,8 @@ class Sender:
             return self._skip(effect, each, No(Skip.EXPIRED), now)
         if self.connections.waits(each):
             return self._put_off(effect, "paused", "", now, now + PAUSED_MS)
+        if self.warm_ups.is_full(Wanted(each.connection, effect.target.partition("/")[2]), now):
+            return self._put_off(effect, "warm_up", "", now, tomorrow_ms(now))
         letter = self._decide_of(effect, each, reading, now)
         if isinstance(letter, Settlement):
             return letter
@@ -284,6 +314,20 @@ class Sender:
                 else:
                     ended.append(self._skip(letter.effect, letter.each, No(Skip.SUPPRESSED, found.cause), now))
         return alive, ended
+
+    async def _with_room(self, ready: Sequence[_Letter]) -> list[_Letter]:
+        """Those for which the plan of their connection, or of one that sends what is over, has room today."""
+        now = self.clock.now_ms()
+        ways = await self.warm_ups.take([letter.wanted for letter in ready], now)
+        late = [letter for letter, way in zip(ready, ways, strict=True) if way is None]
+        await self.engine.settle_all(
+            [self._put_off(letter.effect, "warm_up", "", now, tomorrow_ms(now)) for letter in late]
+        )
+        found = [(letter, way) for letter, way in zip(ready, ways, strict=True) if way is not None]
+        for letter, way in found:
+            if way != letter.each.connection:
+                letter.each = msgspec.structs.replace(letter.each, connection=way)
+        return [letter for letter, _ in found]
 
     # -- giving, writing and permitting
 
@@ -405,13 +449,17 @@ class Sender:
         room = asyncio.Semaphore(IN_FLIGHT_MAX)
         answers = await asyncio.gather(*(self._carry(kind, letter, room) for letter in permitted))
         now = self.clock.now_ms()
+        for letter, answer in zip(permitted, answers, strict=True):
+            letter.has_left = not isinstance(answer, Later)
         settled = [self._settlement(letter, answer, now) for letter, answer in zip(permitted, answers, strict=True)]
-        dead = [
-            found
+        refused = [
+            (letter, answer.cause)
             for letter, answer in zip(permitted, answers, strict=True)
-            if isinstance(answer, Refused) and (found := self._dead(letter, answer.cause, now)) is not None
+            if isinstance(answer, Refused)
         ]
-        await self.engine.set_dead(dead)
+        dead = [(letter, found) for letter, cause in refused if (found := self._dead(letter, cause, now)) is not None]
+        await self.engine.set_dead([found for _, found in dead])
+        await self.warm_ups.came_back([letter.each.connection for letter, _ in dead], (), now)
         await self._settle(settled)
 
     async def _carry(self, kind: str, letter: _Letter, room: asyncio.Semaphore) -> Answer:
@@ -424,7 +472,10 @@ class Sender:
             if letter.left_ms >= letter.expires_ms:
                 return Later(DeliveryCause.TEMPORARY, "its permit ended before its turn came", after_ms=0)
             try:
-                return await self.channels[kind].carry(letter.outgoing, config)
+                # Of another kind when another connection sends what is over.
+                own = self.connections.component(letter.each.connection) or kind
+                channel = self.channels.get(own, self.channels[kind])
+                return await channel.carry(letter.outgoing, config)
             except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its messages from ever ending
                 log.error("channel_broke", kind=kind, key=letter.effect.key.hex(), cause=type(error).__name__)
                 return Unsure(f"the channel broke off: {type(error).__name__}")
