@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from courtesy.offer.deciding import Granted, Redeemed
 from courtesy.offer.redeeming import OfferCause, Refused
 from courtesy.offer.terms import AmountOff, Codes, MintedCode, NoCode, OfferTerms, PoolCode
 from courtesy.runtime.app import App, make_app
-from courtesy.runtime.offer_desk import Named, Shown
+from courtesy.runtime.offer_desk import Named, Shown, Wanted
 from courtesy.runtime.offer_ledger import OfferLedger
 from courtesy.runtime.settings import Settings
 from tests.contract.builders import NOW_MS, Message, Store, batch, fold_all, receive
@@ -61,14 +61,14 @@ async def tally(engine: Engine) -> OfferTally:
     return found
 
 
-def code_of(found: Granted | Refused) -> str:
+def code_of(found: Granted | Refused | CourtesyError) -> str:
     """The code of a grant."""
     assert isinstance(found, Granted)
     assert found.grant.code is not None
     return found.grant.code.shown
 
 
-def fates(outcomes: list[Any]) -> Counter[str]:
+def fates(outcomes: Sequence[Any]) -> Counter[str]:
     """How many went which way."""
     return Counter(str(each.cause) if isinstance(each, Refused) else type(each).__name__ for each in outcomes)
 
@@ -102,6 +102,26 @@ async def test_a_code_is_redeemed_once(engine: Engine, store: Store) -> None:
     assert {each.redemption.number for each in found if isinstance(each, Redeemed)} == {2}
     assert sorted(each.is_new for each in found if isinstance(each, Redeemed)) == [False] * 7 + [True]
     assert await tally(engine) == OfferTally("ten", 1, 0, 1, 0, 0, 1, 0, 10_000_000)
+
+
+async def test_many_grants_are_one_act_each(engine: Engine, store: Store) -> None:
+    """Asked together, in two processes at once: in order, no more than there is, each answered alone, alike again."""
+    users = [f"u{number}" for number in range(30)]
+    await known(engine, *users)
+    async with store.another() as other, working(engine) as one, working(other) as two:
+        await engine.add_codes("p", sorted_out(f"CODE-{number:03}" for number in range(20)))
+        await one.shelf.offers.define("ten", terms(stock=18, codes=PoolCode("p")), "test")
+        wanted = [Wanted("ten", f"user_id:{user}", f"wanted {user}") for user in users]
+        wanted += [Wanted("ten", "user_id:nobody", "n"), Wanted("what", "user_id:u1", "w"), wanted[0]]
+        told = await asyncio.gather(*(app.shelf.offer_desk.grant_all(wanted) for app in (one, two)))
+        again = await two.shelf.offer_desk.grant_all(wanted)
+    for found in (*told, again):
+        assert fates(found) == {"Granted": 19, "used_up": 12, "CourtesyError": 2}
+        assert [code_of(each) for each in found[:18]] == [f"CODE-{number:03}" for number in range(18)]
+        assert [str(getattr(each, "code", "")) for each in found[30:32]] == ["not_found", "not_found"]
+        assert code_of(found[32]) == "CODE-000", "the same request is granted once"
+    assert (await tally(engine)).held == 18
+    assert await engine.code_pools() == [CodePool("p", 20, 2)]
 
 
 async def test_stock_without_grants_is_not_oversold(engine: Engine) -> None:

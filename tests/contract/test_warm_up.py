@@ -48,7 +48,13 @@ async def send_by_two(shop: Shop) -> None:
     for _ in range(4):
         two = [
             Sender(
-                shop.engine, shop.sender.channels, shop.sender.connections, PlainWords(), shop.sender.tokens, shop.clock
+                shop.engine,
+                shop.sender.channels,
+                shop.sender.connections,
+                PlainWords(),
+                shop.sender.giving,
+                shop.sender.tokens,
+                shop.clock,
             )
             for _ in range(2)
         ]

@@ -38,7 +38,7 @@ async def shop_with(box: Mailbox) -> AsyncIterator[Shop]:
         told.config = lambda connection: config  # type: ignore[method-assign]
         smtp = Smtp(loopback())
         channels = {**shop.sender.channels, "post": Email(smtp, clock)}
-        shop.sender = Sender(engine, channels, told, PlainWords(), shop.sender.tokens, clock)
+        shop.sender = Sender(engine, channels, told, PlainWords(), shop.sender.giving, shop.sender.tokens, clock)
         for number in range(EACH):
             for place in ("slow", "fast"):
                 name = f"{place}{number}"

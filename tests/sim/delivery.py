@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.channel.in_app import InApp
 from courtesy.channel.message import MessageChannel
 from courtesy.delivery.contact import ContactPolicy, QuietHours, Window
+from courtesy.delivery.desk import No
 from courtesy.delivery.message import Admitted, Message
 from courtesy.engine.contract import StorageFull, Unavailable
 from courtesy.engine.delivery import RunState
@@ -87,9 +88,23 @@ class Friend(Chooser):
 class PlainWords:
     """Everybody is told the same."""
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written:
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written:
         """What it says."""
         return Written({"subject": each.message.content, "text": "Hello"}, "en")
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> None:
+        """There are words for everybody."""
+
+
+class NoOffers:
+    """No message of these campaigns has an offer: those are simulated by themselves."""
+
+    async def give(self, due: Sequence[Any]) -> list[Mapping[str, Any] | No]:
+        """Nothing to anybody."""
+        assert not due
+        return []
 
 
 class Mailer(Process):
@@ -110,7 +125,7 @@ class Mailer(Process):
         channels: dict[str, MessageChannel] = {"smtp": Post(self.carrier, self.crash), "in_app": InApp(engine)}
         connections = self.connections_type(engine, self._catalog, clock)
         tokens = SignedTokens(SETTINGS, Signer(SETTINGS))
-        return self.sender_type(engine, channels, connections, PlainWords(), tokens, clock)
+        return self.sender_type(engine, channels, connections, PlainWords(), NoOffers(), tokens, clock)
 
     async def run(self) -> None:
         # Who is in the audience is not what is simulated here: everybody whom the log knows is.

@@ -67,10 +67,10 @@ async def check_ends(run: Run) -> Iterator[str]:
     run.sizes["overtaken"] += sum(each.cause == "not_allowed" for each in effects)
     found += [f"{each.key.hex()} is {each.state}" for each in effects if each.settled_ms is None]
     if not history.erasures:
-        for one in await run.system.engine.runs(None):
-            fates = (await run.system.engine.message_fates(one.campaign)).values()
-            if sum(fates) != one.asked_count:
-                found.append(f"{one.campaign} asked for {one.asked_count}, but counted {sum(fates)}")
+        for start in await run.system.engine.runs(None):
+            fates = (await run.system.engine.message_fates(start.campaign)).values()
+            if sum(fates) != start.asked_count:
+                found.append(f"{start.campaign} asked for {start.asked_count}, but counted {sum(fates)}")
     return iter(found)
 
 

@@ -31,6 +31,7 @@ from courtesy.cli.schemas import schema
 from courtesy.cli.segment_discovery import discover_segments, find_lookalikes
 from courtesy.cli.segments import segment
 from courtesy.cli.standards import show_standard
+from courtesy.cli.suppression import suppression
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.codes import mailer_of
@@ -61,6 +62,7 @@ cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
 cli.add_typer(segment)
+cli.add_typer(suppression)
 segment.command("discover")(discover_segments)
 segment.command("lookalikes")(find_lookalikes)
 cli.command("backup")(back_up)

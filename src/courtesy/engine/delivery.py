@@ -68,6 +68,14 @@ class DeadAddress(NamedTuple):
     strikes: int = 1
 
 
+class DeadCount(NamedTuple):
+    """How many addresses nothing is sent to, over a channel and for a cause."""
+
+    channel: str
+    cause: str
+    address_count: int
+
+
 class Room(NamedTuple):
     """How many messages may leave of those that were wanted, by host; `is_braked`: none, since too much came back."""
 
@@ -131,6 +139,10 @@ class DeliveryStore(Protocol):
 
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """Those of the addresses that are dead now, by their hashes."""
+        ...
+
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        """How many addresses are dead now, by channel and cause."""
         ...
 
     async def revive(self, channel: str, address: bytes) -> bool:

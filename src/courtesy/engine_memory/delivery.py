@@ -12,6 +12,7 @@ from courtesy.engine.delivery import (
     STRIKE_MS,
     CampaignRun,
     DeadAddress,
+    DeadCount,
     InboxItem,
     MessageFate,
     Room,
@@ -76,11 +77,12 @@ class Delivery:
     def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """As `DeliveryStore.dead`."""
         found = {address: self._dead.get((channel, address)) for address in addresses}
-        return {
-            address: told[0]
-            for address, told in found.items()
-            if told is not None and told[1] >= told[0].strikes and (told[0].until_ms or 2**62) > now_ms
-        }
+        return {address: told[0] for address, told in found.items() if told is not None and _is_dead(told, now_ms)}
+
+    def count_dead(self, now_ms: int) -> list[DeadCount]:
+        """As `DeliveryStore.count_dead`."""
+        dead = [(told[0].channel, told[0].cause) for told in self._dead.values() if _is_dead(told, now_ms)]
+        return [DeadCount(*each, count) for each, count in sorted(Counter(dead).items())]
 
     def revive(self, channel: str, address: bytes) -> bool:
         """As `DeliveryStore.revive`."""
@@ -139,3 +141,8 @@ class Delivery:
         """Have nothing wait for these people any more."""
         for key in [key for key in self._inbox if key[0] in people]:
             del self._inbox[key]
+
+
+def _is_dead(told: tuple[DeadAddress, int], now_ms: int) -> bool:
+    address, strike_count = told
+    return strike_count >= address.strikes and (address.until_ms is None or address.until_ms > now_ms)

@@ -32,7 +32,7 @@ from courtesy.engine.contract import (
     Revision,
     Unavailable,
 )
-from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, MessageFate, Room, RunState
+from courtesy.engine.delivery import CampaignRun, DeadAddress, DeadCount, InboxItem, MessageFate, Room, RunState
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
@@ -387,6 +387,9 @@ class MemoryEngine(Content, Catalogues):
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
 
+    async def some_people(self, count: int) -> list[PersonId]:
+        return self._disk.identity.some_people(count)
+
     # -- permits
 
     async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
@@ -573,6 +576,9 @@ class MemoryEngine(Content, Catalogues):
 
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         return self._disk.delivery.dead(channel, addresses, now_ms)
+
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        return self._disk.delivery.count_dead(now_ms)
 
     async def revive(self, channel: str, address: bytes) -> bool:
         return self._disk.delivery.revive(channel, address)

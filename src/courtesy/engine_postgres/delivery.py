@@ -13,6 +13,7 @@ from courtesy.engine.delivery import (
     STRIKE_MS,
     CampaignRun,
     DeadAddress,
+    DeadCount,
     InboxItem,
     MessageFate,
     Room,
@@ -54,6 +55,10 @@ WHERE dead_address.until IS NOT NULL OR (dead_address.spares_service AND NOT exc
 _DEAD = """
 SELECT address, channel, cause, since, until, spares_service, strikes FROM dead_address
 WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s) AND strike_count >= strikes
+"""
+_COUNT_DEAD = """
+SELECT channel, cause, count(*) FROM dead_address
+WHERE (until IS NULL OR until > %s) AND strike_count >= strikes GROUP BY channel, cause ORDER BY channel, cause
 """
 _PUT_INBOX = """
 INSERT INTO inbox (person_id, message, channel, body, created, expires)
@@ -170,6 +175,9 @@ class Delivery(Connected):
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         rows = await self._rows(_DEAD, channel, list(addresses), now_ms)
         return {row[0]: DeadAddress(*row) for row in rows}
+
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        return [DeadCount(*row) for row in await self._rows(_COUNT_DEAD, now_ms)]
 
     async def revive(self, channel: str, address: bytes) -> bool:
         text = "DELETE FROM dead_address WHERE channel = %s AND address = %b RETURNING 1"

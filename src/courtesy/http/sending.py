@@ -19,6 +19,7 @@ from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
 from courtesy.http.permits import ZoneView
+from courtesy.offer.terms import Money
 from courtesy.person.messages import PRICE_UNIT, Sent
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
@@ -44,6 +45,7 @@ class ConnectionView(msgspec.Struct, frozen=True):
     brand: str
     per_second: float | None
     paused: bool
+    price: Money | None
     warm_up: WarmUp | None
     changed: str
     changed_by: str
@@ -162,7 +164,7 @@ def _connection_view(app: App, name: str) -> ConnectionView:
     definition = app.catalog.now.revisions[CONNECTION, name]
     return ConnectionView(
         name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
-        body.warm_up, to_iso(definition.changed_ms), definition.changed_by,
+        body.price, body.warm_up, to_iso(definition.changed_ms), definition.changed_by,
     )  # fmt: skip
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.engine.contract import Engine
+from courtesy.engine.contract import Engine, Unavailable
 from courtesy.engine.offer import CODES_AT_ONCE_MAX, CodePool, OfferTally
-from courtesy.identity.rules import SOURCE_KIND
+from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.offer.codes import normalised, sorted_out
 from courtesy.offer.deciding import (
     NO_CIRCUMSTANCES,
@@ -39,6 +40,16 @@ class Named:
 
     kind: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A grant that is wanted: of which offer, for whom by which identifier, on which request, and how it came about."""
+
+    offer: str
+    identifier: str
+    request: str
+    circumstances: Circumstances = NO_CIRCUMSTANCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,27 @@ class OfferDesk:
         is_eligible = await self._eligibility.is_for(offer, who.kind, who.value)
         ask = GrantAsk(offer, one, request or _made(), is_eligible, again=again, circumstances=circumstances)
         return await self._ledger.grant(ask)
+
+    async def grant_all(self, wanted: Sequence[Wanted]) -> list[Granted | Refused | CourtesyError]:
+        """As `grant` for many, in a few questions to the store; each is answered alone, be it by the error that `grant`
+        would raise. Raises Unavailable."""
+        await self._offers.latest()
+        asks = await asyncio.gather(*(self._asked(each) for each in wanted))
+        granted = iter(await self._ledger.grant_all([each for each in asks if isinstance(each, GrantAsk)]))
+        return [next(granted) if isinstance(each, GrantAsk) else each for each in asks]
+
+    async def _asked(self, wanted: Wanted) -> GrantAsk | CourtesyError:
+        try:
+            offer = self._offers.get(wanted.offer)
+            is_eligible = not offer.terms.eligibility or await self._eligibility.is_for(
+                offer, *split_identifier(wanted.identifier)
+            )
+        except Unavailable:
+            raise
+        except CourtesyError as error:
+            return error
+        who = Who(wanted.identifier, ())
+        return GrantAsk(offer, who, wanted.request, is_eligible, circumstances=wanted.circumstances)
 
     async def redeem(
         self, shown: Shown, request: str = "", circumstances: Circumstances = NO_CIRCUMSTANCES

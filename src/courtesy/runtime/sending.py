@@ -4,7 +4,7 @@ each with one end.
 In batches, so that a thousand messages cost a few questions to the store. Each message goes the same way:
 
 1. claimed; one whose attempt before was broken off is *unsure* if it may have left, for nobody is to get it twice;
-2. decided once more by what is known of its person now: skipped, put off, or written;
+2. decided once more by what is known of its person now: skipped, put off, or given its offer and written;
 3. permitted, under the lock that choices are appended under;
 4. handed over, and settled with the event that tells what became of it.
 
@@ -77,8 +77,24 @@ class Written(NamedTuple):
 class Wording(Protocol):
     """What writes messages."""
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
-        """The words of a message, named by its key, for a person as they are known now; or why there are none."""
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written | No:
+        """The words of a message, named by its key, for a person as they are known now, with its offer as they hold it
+        (empty for none); or why there are none."""
+        ...
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        """Why there will be no words for a message, as far as that can be said before it has its offer."""
+        ...
+
+
+class Giving(Protocol):
+    """What gives people the offers of their messages."""
+
+    async def give(self, due: Sequence[tuple[Admitted, bytes, PersonReading]]) -> list[Mapping[str, Any] | No]:
+        """Grant the offers of messages, each named by its key, to whom they are for; each once, however often it is
+        asked. What templates are told of each, or why it can't be given."""
         ...
 
 
@@ -149,6 +165,7 @@ class _Letter:
     state: PersonState
     way: Way
     outgoing: Outgoing | None = None
+    offer: Mapping[str, Any] = field(default_factory=dict)
     expires_ms: int = 0
     left_ms: int = 0
     content_hash: bytes = b""
@@ -168,6 +185,7 @@ class Sender:
     channels: Mapping[str, MessageChannel]
     connections: Connections
     wording: Wording
+    giving: Giving
     tokens: Tokens
     clock: Clock
     laws: Laws = field(default_factory=lambda: Laws(LAWS))
@@ -201,10 +219,12 @@ class Sender:
         if not effects:
             return 0
         ready = await self._with_room(await self._ready(kind, effects))
-        written = await self._written(ready)
+        written = await self._written(await self._with_offers(ready))
         permitted = await self._permitted(written)
         await self._hand_over(kind, permitted)
-        await self.warm_ups.give_back([each.wanted for each in ready if not each.has_left], self.clock.now_ms())
+        left = {each.effect.key for each in permitted if each.has_left}
+        stayed = [each.wanted for each in ready if each.effect.key not in left]
+        await self.warm_ups.give_back(stayed, self.clock.now_ms())
         return len(effects)
 
     # -- deciding once more
@@ -245,7 +265,7 @@ class Sender:
         self, effect: ClaimedEffect, each: Admitted, reading: PersonReading | None, now: int
     ) -> _Letter | Settlement:
         """A message as it is to leave now, or what became of it."""
-        message, desk = each.message, self.connections.desk
+        message = each.message
         if self.connections.is_stopped(message.campaign):
             return self._skip(effect, each, No(Skip.STOPPED), now)
         if message.expires <= now:
@@ -254,18 +274,27 @@ class Sender:
             return self._put_off(effect, "paused", "", now, now + PAUSED_MS)
         if self.warm_ups.is_full(Wanted(each.connection, effect.target.partition("/")[2]), now):
             return self._put_off(effect, "warm_up", "", now, tomorrow_ms(now))
+        letter = self._decide_of(effect, each, reading, now)
+        if isinstance(letter, Settlement):
+            return letter
+        pace = self.pacing.of(effect.target, now, self.connections.per_second(each.connection))
+        if not pace.take(now):
+            return self._put_off(effect, "pacing", "", now, pace.opens_at(now))
+        return letter
+
+    def _decide_of(
+        self, effect: ClaimedEffect, each: Admitted, reading: PersonReading | None, now: int
+    ) -> _Letter | Settlement:
+        """What is decided by what is known of the person."""
         if reading is None or not reading.identifiers:
             return self._skip(effect, each, No(Skip.NOBODY), now)
-        state = assemble(reading.person, reading.merged, reading.states, reading.tail)
+        message, state = each.message, assemble(reading.person, reading.merged, reading.states, reading.tail)
         held = (state.messages or Messages()).held.get(message.message) or Held(each.asked, each.channel, each.price)
-        way = desk.way_over(state, message, each.channel, now, held)
+        way = self.connections.desk.way_over(state, message, each.channel, now, held)
         if isinstance(way, No):
             return self._skip(effect, each, way, now)
         if way.not_before_ms > now:
             return self._put_off(effect, "quiet_hours", "", now, way.not_before_ms)
-        pace = self.pacing.of(effect.target, now, self.connections.per_second(each.connection))
-        if not pace.take(now):
-            return self._put_off(effect, "pacing", "", now, pace.opens_at(now))
         return _Letter(effect, each, reading, state, way)
 
     async def _without_dead(self, ready: list[_Letter], now: int) -> tuple[list[_Letter], list[Settlement]]:
@@ -300,7 +329,51 @@ class Sender:
                 letter.each = msgspec.structs.replace(letter.each, connection=way)
         return [letter for letter, _ in found]
 
-    # -- writing and permitting
+    # -- giving, writing and permitting
+
+    async def _with_offers(self, ready: Sequence[_Letter]) -> list[_Letter]:
+        """The messages with their offers, granted to all of their people in one append; without those whose offer can't
+        be given. That somebody was granted something is news of them, and permits are not issued over news: so who was
+        is read and decided about once more."""
+        offered = [letter for letter in ready if letter.each.message.offer]
+        if not offered:
+            return list(ready)
+        ended: dict[bytes, Settlement] = {}
+        given = await self._given(offered, ended)
+        readings = await self.engine.read_people({letter.effect.person for letter in given})
+        now, found = self.clock.now_ms(), [letter for letter in ready if not letter.each.message.offer]
+        for before in given:
+            letter = self._decide_of(before.effect, before.each, readings.get(before.effect.person), now)
+            if isinstance(letter, Settlement):
+                ended[before.effect.key] = letter
+            elif letter.way.address != before.way.address:
+                # Whether the new one is alive was not asked.
+                ended[before.effect.key] = self._put_off(before.effect, "unsettled", "", now, now)
+            else:
+                letter.offer = before.offer
+                found.append(letter)
+        await self.engine.settle_all(list(ended.values()))
+        return found
+
+    async def _given(self, offered: Sequence[_Letter], ended: dict[bytes, Settlement]) -> list[_Letter]:
+        """Those who hold the offer now; how the others ended is noted. Nobody is granted what a message would have told
+        them for which there are no words."""
+        now, due = self.clock.now_ms(), list[_Letter]()
+        for letter in offered:
+            why = await self.wording.why_not(letter.each, letter.state, now)
+            if why is None:
+                due.append(letter)
+            else:
+                ended[letter.effect.key] = self._skip(letter.effect, letter.each, why, now)
+        given = await self.giving.give([(letter.each, letter.effect.key, letter.reading) for letter in due])
+        held = list[_Letter]()
+        for letter, offer in zip(due, given, strict=True):
+            if isinstance(offer, No):
+                ended[letter.effect.key] = self._skip(letter.effect, letter.each, offer, now)
+            else:
+                letter.offer = offer
+                held.append(letter)
+        return held
 
     async def _written(self, ready: Sequence[_Letter]) -> list[_Letter]:
         """The messages with their words; without those for which there are none."""
@@ -309,7 +382,7 @@ class Sender:
         now = self.clock.now_ms()
         # Together, so that what their templates look up is asked in a few questions.
         found = await asyncio.gather(
-            *(self.wording.write(letter.each, letter.effect.key, letter.state, now) for letter in ready)
+            *(self.wording.write(letter.each, letter.effect.key, letter.state, now, letter.offer) for letter in ready)
         )
         for letter, words in zip(ready, found, strict=True):
             if isinstance(words, No):
