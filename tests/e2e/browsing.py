@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 CLIENTS = Path(__file__).parent / "clients"
 PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
-SDK = Path(__file__).parents[2] / "sdk"
+SDK = Path(__file__).parents[2] / "src/courtesy/http/sdk"
 PAGES = {
     "courtesy.js": SDK / "courtesy.js",
     "courtesy.mjs": SDK / "courtesy.mjs",

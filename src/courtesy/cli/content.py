@@ -13,7 +13,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
 from courtesy.cli.content_originals import TRANSLATED_SUFFIX, read_names, read_original
-from courtesy.cli.content_preview import preview_item
+from courtesy.cli.content_preview import permit_proofs, preview_item, send_proof
 from courtesy.cli.content_release import release
 from courtesy.cli.content_words import (
     ByOption,
@@ -41,6 +41,8 @@ from courtesy.runtime.content_publishing import Draft, Published, WhereUsed
 content = typer.Typer(name="content", help="What people are shown, from draft to release.", no_args_is_help=True)
 content.add_typer(release)
 content.command("preview")(preview_item)
+content.command("proof")(send_proof)
+content.command("proof-addresses")(permit_proofs)
 
 ItemArgument = Annotated[str, typer.Argument(help="The item, as kind/name")]
 PlaceArgument = Annotated[str, typer.Argument(help="A folder, or an archive that ends in .zip")]

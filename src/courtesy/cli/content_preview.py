@@ -1,24 +1,29 @@
-"""`courtesy content preview`: what would leave for somebody, before anything does."""
+"""`courtesy content preview` and `proof`: what would leave for somebody, looked at before anything does."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
-from courtesy.cli.content_words import item_key, said
+from courtesy.cli.content_words import ByOption, item_key, said
+from courtesy.cli.person import COMMAND_LINE
 from courtesy.content.findings import Check, Finding, warning
+from courtesy.delivery.proof import ProofAddresses
 from courtesy.identity.rules import split_identifier
 from courtesy.runtime.app import App
+from courtesy.runtime.mail_proof import ProofAsk, SentProofs
 from courtesy.runtime.preview_page import page
 from courtesy.runtime.previewed import Preview, PreviewAsk, Shown, Somebody
 
 SUBJECT_CHARS = 60
+
+T = TypeVar("T")
 
 ItemArgument = Annotated[str, typer.Argument(help="The item, as kind/name")]
 PersonOption = Annotated[
@@ -47,7 +52,8 @@ def preview_item(
 
     Nothing is changed by it: nobody is granted anything, and no link tells who followed it.
     """
-    ask = preview_ask(
+    ask = _asked(
+        PreviewAsk,
         content=str(item_key(item)),
         version=int(version) if version.isdecimal() else version,
         person=msgspec.to_builtins(somebody(person, trait or [])),
@@ -66,10 +72,69 @@ def preview_item(
     _tell(found)
 
 
-def preview_ask(**told: Any) -> PreviewAsk:
+def send_proof(
+    item: ItemArgument,
+    to: Annotated[list[str], typer.Option(help="A permitted address; repeat it")],
+    person: Annotated[
+        list[str] | None, typer.Option(help="As whom, by an identifier such as user_id:ann; repeat it")
+    ] = None,
+    trait: TraitOption = None,
+    version: VersionOption = "draft",
+    locale: Annotated[str, typer.Option(help="In this locale instead of their own")] = "",
+    offer: OfferOption = "",
+    event: DataJson = "{}",
+    connection: Annotated[str, typer.Option(help="Send it by this connection")] = "",
+    by: ByOption = COMMAND_LINE,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Send a mail to people of your own, marked as a proof, as somebody would get it.
+
+    Prints address, person, locale, outcome and the mail server's words of each.
+    """
+    ask = _asked(
+        ProofAsk,
+        content=str(item_key(item)),
+        to=to,
+        people=[msgspec.to_builtins(somebody(each, [])) for each in person or []]
+        or [msgspec.to_builtins(somebody(None, trait or []))],
+        version=int(version) if version.isdecimal() else version,
+        locale=locale,
+        offer=offer,
+        data=event_data(event),
+        connection=connection,
+    )
+
+    async def work(app: App) -> SentProofs:
+        return await app.post.proofs.send(ask, by)
+
+    for each in with_app(settings_of(data=data, database=database), work).sent:
+        print("\t".join([each.to, each.person, each.locale or "default", each.outcome, each.words]))
+
+
+def permit_proofs(
+    add: Annotated[list[str] | None, typer.Option(help="Permit this address; repeat it")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Permit this address no more; repeat it")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Print the addresses to which proofs may be sent, after changing them if asked to."""
+
+    async def work(app: App) -> ProofAddresses:
+        if add or remove:
+            known = {*app.catalog.now.proof_addresses.addresses, *(each.lower() for each in add or ())}
+            left = tuple(known - {each.lower() for each in remove or ()})
+            await app.catalog.define_proof_addresses(ProofAddresses(left), COMMAND_LINE)
+        return app.catalog.now.proof_addresses
+
+    for each in with_app(settings_of(data=data, database=database), work, make=True).addresses:
+        print(each)
+
+
+def _asked(type_: type[T], **told: Any) -> T:
     """What is asked for. Raises CourtesyError(INVALID)."""
     try:
-        return msgspec.convert(told, PreviewAsk)
+        return msgspec.convert(told, type_)
     except msgspec.ValidationError as error:
         raise CourtesyError(Code.INVALID, str(error)) from None
 

@@ -82,6 +82,10 @@ CROSS JOIN LATERAL (
     wanted.count
 ) AS free ORDER BY wanted.pool, free.number
 """
+# Locked, as codes are added by others than appends: how few are left is told once.
+_POOLS = """
+SELECT pool, code_count, free_count FROM offer_pool WHERE pool = ANY(%b::text[]) ORDER BY pool FOR UPDATE
+"""
 _IN_POOLS = "SELECT code FROM offer_code WHERE code = ANY(%b::text[])"
 _LAST = "SELECT (SELECT max(number) FROM offer_grant), (SELECT max(number) FROM offer_redemption)"
 _GRANT_COLUMNS = """number, offer, version, person_id, position, identifier, code, code_shown, request, value, granted,
@@ -192,6 +196,8 @@ async def _add_one_with(connection: Connection, people: Collection[PersonId], fa
 
 async def _add_codes(connection: Connection, asked: OfferQuestion, facts: Facts) -> None:
     if asked.wanted:
+        pools = await (await connection.execute(_POOLS, (list(asked.wanted),), binary=True)).fetchall()
+        facts.pools = {row[0]: CodePool(*row) for row in pools}
         wanted = (list(asked.wanted), list(asked.wanted.values()))
         for pool, *code in await (await connection.execute(_FREE, wanted, binary=True)).fetchall():
             facts.free.setdefault(pool, []).append(OwnCode(*code))

@@ -265,9 +265,9 @@ async def put_sends(connection: Connection, sends: Sequence[Send]) -> list[Judge
     if not sends:
         return []
     one_each = _one_each((place, person, each) for place, each in enumerate(sends) for person in each.people)
-    cursor = await connection.execute(_FIND, one_each, binary=True)
+    cursor = await connection.execute(_FIND, one_each, binary=True, prepare=False)
     found = {place: (number, person) for place, number, person in await cursor.fetchall()}
-    cursor = await connection.execute(_TOLD, one_each, binary=True)
+    cursor = await connection.execute(_TOLD, one_each, binary=True, prepare=False)
     known = {place: kept for place, *kept in await cursor.fetchall()}
     rows = [
         _sent_row(each, *found.get(place, (None, None))) if place not in known else _kept_row(each, *known[place])
@@ -275,7 +275,7 @@ async def put_sends(connection: Connection, sends: Sequence[Send]) -> list[Judge
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
     await connection.execute(_PUT_SENDS, columns)
-    faults = await (await connection.execute(_JUDGED, columns, binary=True)).fetchall()
+    faults = await (await connection.execute(_JUDGED, columns, binary=True, prepare=False)).fetchall()
     return [
         _judged(message, person, channel, at_ms, permit, fault)
         for (message, person, channel, at_ms, _, permit), (fault,) in zip(rows, faults, strict=True)

@@ -208,7 +208,7 @@ class Reading(Connected):
         return _person_reading(rows)
 
     async def read_people(self, people: Collection[PersonId]) -> dict[PersonId, PersonReading]:
-        rows = await self._rows(_PEOPLE_BY_NUMBER, list(people), self.partition_count) if people else []
+        rows = await self._rows_planned(_PEOPLE_BY_NUMBER, list(people), self.partition_count) if people else []
         of_root: dict[int, list[tuple[Any, ...]]] = {}
         for part, root, *rest in rows:
             if part:

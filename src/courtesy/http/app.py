@@ -41,6 +41,7 @@ from courtesy.http import (
     permits,
     placements,
     previews,
+    proofs,
     quality,
     quarantine,
     questions,
@@ -64,6 +65,7 @@ from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation, read_json, read_query, unquoted
+from courtesy.http.sdk import operations as sdk
 from courtesy.http.wire import BadBody, read
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -115,6 +117,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
+    *sdk.OPERATIONS,
     *feedback.OPERATIONS,
     *catalogues.OPERATIONS,
     *assets.OPERATIONS,
@@ -122,6 +125,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *content_drafts.OPERATIONS,
     *content_releases.OPERATIONS,
     *previews.OPERATIONS,
+    *proofs.OPERATIONS,
     *segment_discovery.OPERATIONS,
     *event_schemas.OPERATIONS,
     *quality.OPERATIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -272,13 +272,13 @@ class ContentNoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wanted."""
 
     text: Said
-    kind: NoteKind = NoteKind.COMMENT
+    kind: Literal["comment", "request"] = "comment"
     place: Short = ""
     due: str | None = None
 
 
 class NoteView(msgspec.Struct, frozen=True):
-    """A comment or a request. `settled` is null while it is open."""
+    """A comment, a request, or a proof that was sent. `settled` is null while it is open."""
 
     number: int
     item: str
@@ -486,7 +486,9 @@ async def add_note(asked: Asked[NoQuery, ContentNoteBody]) -> NoteView:
     """Say something of an item, or ask for something."""
     body = asked.body
     due_ms = None if body.due is None else past_instant(body.due, "due")
-    made = await asked.app.shelf.contents.note(body.kind, _key(asked), body.text, asked.by, body.place, due_ms)
+    made = await asked.app.shelf.contents.note(
+        NoteKind(body.kind), _key(asked), body.text, asked.by, body.place, due_ms
+    )
     return _note(made)
 
 

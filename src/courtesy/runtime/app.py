@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from courtesy.base.time import Clock, SystemClock
-from courtesy.channel.carriers import make_reporters
+from courtesy.channel.carriers import make_channels, make_reporters
 from courtesy.channel.email.provider import Reporter
+from courtesy.channel.email.spam_filter import SpamFilter
 from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
@@ -45,6 +47,7 @@ from courtesy.runtime.leaving import Departures
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
 from courtesy.runtime.lists import Lists
+from courtesy.runtime.mail_proof import MailProofs
 from courtesy.runtime.memberships import Memberships
 from courtesy.runtime.message_preview import MessagePreviews
 from courtesy.runtime.names_seen import NamesSeen
@@ -72,6 +75,7 @@ from courtesy.runtime.segment_reason import Reasons
 from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.spam_scores import SpamScores
 from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
@@ -118,6 +122,7 @@ class Post:
     inbox: Inbox
     suppressions: Suppressions
     previews: MessagePreviews
+    proofs: MailProofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,10 @@ def make_publications(
     lookup = CatalogueLookup(engine, lambda: catalog.now.catalogues, clock)
     people, names = SamplePeople(engine, catalog, clock), NamesSeen(engine, catalog, clock)
     expecting = Expecting(engine, catalog, people, names, clock, settings)
-    return Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup)
+    spam = SpamScores(SpamFilter(settings.spam_filter), lambda: catalog.now.connections, clock)
+    return Publications(
+        engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup, spam
+    )  # fmt: skip
 
 
 def _make_post(
@@ -257,26 +265,28 @@ def _make_post(
     shelf: Shelf,
 ) -> Post:
     """What has messages sent, and takes in what comes back."""
-    tokens = SignedTokens(settings, signer)
+    tokens, outside = SignedTokens(settings, signer), outside_of(settings, clock)
+    previews = MessagePreviews(
+        Drafts(engine, clock),
+        people,
+        shelf.clienteling,
+        Departures(engine, catalog, tokens, clock),
+        shelf.catalogue_lookup,
+        clock,
+        tokens.url,
+        settings.linked_hosts,
+    )
     return Post(
         tokens,
         Feedback(engine, catalog, ingest, tokens, clock),
-        make_reporters(outside_of(settings, clock)),
+        make_reporters(outside),
         Asking(engine, clock),
         Campaigns(engine, catalog, shelf.publications, clock),
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
         Suppressions(engine, tokens, lambda: catalog.now.rules, clock),
-        MessagePreviews(
-            Drafts(engine, clock),
-            people,
-            shelf.clienteling,
-            Departures(engine, catalog, tokens, clock),
-            shelf.catalogue_lookup,
-            clock,
-            tokens.url,
-            settings.linked_hosts,
-        ),
+        previews,
+        MailProofs(previews, shelf.contents, catalog, tokens, partial(make_channels, outside, engine)),
     )
 
 

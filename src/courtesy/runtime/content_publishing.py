@@ -49,6 +49,7 @@ from courtesy.engine.contract import Engine
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.content import authors_of, body_of, encode_body, item_in
 from courtesy.runtime.expecting import NO_TRIAL, Expecting, Samples, Trial
+from courtesy.runtime.spam_scores import SpamScores
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 PUBLISHED = ItemFilter(states=frozenset({ItemState.PUBLISHED}))
@@ -111,6 +112,7 @@ class Publications:
         has_asset: Callable[[str], Awaitable[bool]],
         expecting: Expecting,
         lookup: CatalogueLookup,
+        spam: SpamScores,
     ) -> None:
         """`has_asset`: whether there is an asset of a SHA-256."""
         self._engine = engine
@@ -120,6 +122,7 @@ class Publications:
         self._has_asset = has_asset
         self._expecting = expecting
         self._lookup = lookup
+        self._spam = spam
 
     # -- one item
 
@@ -133,7 +136,8 @@ class Publications:
         samples = await self.look(trial)
         item = await item_in(self._engine, key)
         attempt = await self._attempt(self._engine, [Member(*key, revision=item.revision)], samples)
-        return [each.finding for each in attempt.troubles]
+        found = attempt.troubles + await self._spam.of(attempt.made, samples.people)
+        return [each.finding for each in found]
 
     async def publish(self, key: ItemKey, revision: int | None, by: str, trial: Trial = NO_TRIAL) -> Published:
         """Publish the present revision, which must be `revision` if given. What is live already stays as it is.
@@ -150,7 +154,13 @@ class Publications:
                     hint="read it again",
                     place="revision",
                 )
-            return await self.carry_out(edit, [Member(*key)], by, samples)
+            done = await self.carry_out(edit, [Member(*key)], by, samples)
+        return await self.scored(done, samples)
+
+    async def scored(self, done: Published, samples: Samples) -> Published:
+        """What was published, with what a spam filter makes of it. To be asked for after the edit, as it takes a
+        while."""
+        return done._replace(troubles=done.troubles + await self._spam.of(done.versions, samples.people))
 
     async def withdraw(self, key: ItemKey, by: str) -> Published:
         """Show an item no more. Versions stay, and what is pinned to one keeps it: who that is, is warned of. Raises

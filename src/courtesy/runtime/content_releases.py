@@ -138,7 +138,8 @@ class Releases:
         async with self._engine.editing_content() as edit:
             known = await _release_in(edit, name)
             _refuse(known, {ReleaseState.PUBLISHED}, "published again")
-            return await self._publish(edit, known, by, samples)
+            done = await self._publish(edit, known, by, samples)
+        return await self._publications.scored(done, samples)
 
     async def _publish(self, edit: ContentEdit, release: Release, by: str, samples: Samples) -> Published:
         published = await self._publications.carry_out(edit, release.members, by, samples, release.name)

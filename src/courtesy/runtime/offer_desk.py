@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import NamedTuple
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.engine.contract import Engine, Unavailable
@@ -23,6 +24,7 @@ from courtesy.offer.deciding import (
     Redeemed,
     Who,
 )
+from courtesy.offer.low_water import is_low, is_pool_low, pieces
 from courtesy.offer.redeeming import Refused
 from courtesy.offer.rows import Grant, Redemption
 from courtesy.offer.terms import Money
@@ -50,6 +52,14 @@ class Wanted:
     identifier: str
     request: str
     circumstances: Circumstances = NO_CIRCUMSTANCES
+
+
+class Low(NamedTuple):
+    """That an offer, or the codes of a pool (`what`), run low, and how many are left."""
+
+    what: str
+    name: str
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,20 @@ class OfferDesk:
     async def tallies(self) -> dict[str, OfferTally]:
         """How many there are of each offer of which there is anything."""
         return {each.offer: each for each in await self._engine.offer_tallies()}
+
+    async def low(self) -> list[Low]:
+        """What runs low: offers first, each by name."""
+        offers, tallies = await self._offers.latest(), await self.tallies()
+        found = [
+            Low("offer", name, pieces(offers[name].terms, tally) or 0)
+            for name, tally in sorted(tallies.items())
+            if name in offers and not offers[name].terms.withdrawn and is_low(offers[name].terms, tally)
+        ]
+        pools = await self.pools()
+        marks = self._offers.marks
+        return found + [
+            Low("codes", each.name, each.free_count) for each in pools if is_pool_low(each, marks.get(each.name))
+        ]
 
     async def add_codes(self, pool: str, lines: Collection[str]) -> int:
         """Add codes to a pool, to be given out in this order; how many are new."""

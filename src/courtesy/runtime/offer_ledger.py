@@ -39,6 +39,7 @@ from courtesy.offer.deciding import (
     Told,
     Who,
 )
+from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.redeeming import Refused
 from courtesy.offer.terms import MintedCode, PoolCode
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
@@ -170,8 +171,10 @@ class OfferLedger:
             seen = await append.seen([_note_key(each) for each in asks if isinstance(each, NoteAsk)])
             acts = _Acts(Book(facts, offers, self._clock.now_ms()), facts, owners, offers, seen)
             outcomes = [acts.decide(ask) for ask in asks]
+            acts.book.tell_low(self._offers.marks)
             if acts.book.told:
                 await append.write(self._written(acts.book, acts.noted, owners))
+        _warn_of_low(acts.book.told)
         return outcomes
 
     def _written(self, book: Book, noted: Sequence[bytes], owners: Mapping[str, Owner]) -> AppendBatch:
@@ -252,6 +255,12 @@ class _Acts:
         if owner is None:
             raise CourtesyError(Code.NOT_FOUND, f"nobody has the identifier {meant.identifier!r:.120}")
         return Who(meant.identifier, self._facts.one_with[owner.person])
+
+
+def _warn_of_low(told: Sequence[Told]) -> None:
+    for each in told:
+        if each.name in (OFFER_LOW, CODES_LOW):
+            log.warning("running_low", **each.properties)
 
 
 def _told(outcome: Outcome) -> Outcome:

@@ -36,6 +36,11 @@ class Offers:
             self._gather()
         return self._known
 
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """How few codes may be left of a pool before somebody is told, where its item says so."""
+        return self._items.marks
+
     async def latest(self) -> Mapping[str, Offer]:
         """All offers by name, by all that was defined or published before the call. Those who call while the store is
         asked for others are answered together by the next question, which is asked after they called."""

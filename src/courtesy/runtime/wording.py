@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class ContentWording:
         self._clock = clock
         self._lookup = lookup
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        # A batch asks for one version hundreds of times at once; it is read, and its templates compiled, once.
+        self._loading: dict[str, asyncio.Task[_Loaded | No]] = {}
 
     async def write(
         self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
@@ -101,14 +104,22 @@ class ContentWording:
         """A version that may be shown now."""
         known = self._loaded.get(content)
         if known is None or not known.read_ms <= now_ms < known.read_ms + FRESH_MS:
-            found = await self._read(content, known, now_ms)
+            task = self._loading.get(content)
+            if task is None:
+                task = self._loading[content] = asyncio.create_task(self._read(content, known, now_ms), name="wording")
+                task.add_done_callback(lambda _: self._loading.pop(content))
+            found = await asyncio.shield(task)
             if isinstance(found, No):
                 return found
-            known = self._loaded[content] = found
-            self._loaded.move_to_end(content)
-            while len(self._loaded) > HELD_MAX:
-                self._loaded.popitem(last=False)
+            known = found
         return No(Skip.CONTENT, known.why_not) if known.why_not else known
+
+    def _hold(self, content: str, loaded: _Loaded) -> _Loaded:
+        self._loaded[content] = loaded
+        self._loaded.move_to_end(content)
+        while len(self._loaded) > HELD_MAX:
+            self._loaded.popitem(last=False)
+        return loaded
 
     async def _read(self, content: str, known: _Loaded | None, now_ms: int) -> _Loaded | No:
         try:
@@ -128,7 +139,7 @@ class ContentWording:
         else:
             wordings, body = known.wordings, known.body
         why_not = f"{key} is {item.state}" if item.state in GONE else not_now(body, now_ms)
-        return _Loaded(wordings, body, why_not, now_ms)
+        return self._hold(content, _Loaded(wordings, body, why_not, now_ms))
 
     def _addresses(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Addresses:
         """Where links lead that tell who followed them."""

@@ -31,6 +31,7 @@ const PREFERENCES = {
   'toolkit.telemetry.reportingpolicy.firstRun': false,
 }
 const KEYS = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', Shift: '\uE008', Backspace: '\uE003' }
+const THROWN = /^(uncaught exception|\w*(Error|Exception)): /
 const START_MS = 60_000
 
 // The other end of the wire: `send` a command, hear what is told with `on`.
@@ -71,8 +72,8 @@ class Page {
   on(name, hear) {
     if (name !== 'pageerror') throw new Error(`nothing is told of ${name}`)
     this.session.on('log.entryAdded', ({ type, level, text, source }) => {
-      // That a request found nobody is told alike, and is none.
-      const isThrown = type === 'javascript' && level === 'error' && !text.startsWith('Cross-Origin Request Blocked')
+      // That a request found nobody is told alike, and was not thrown.
+      const isThrown = type === 'javascript' && level === 'error' && THROWN.test(text)
       if (isThrown && source.context === this.context) hear(text)
     })
   }
