@@ -29,12 +29,14 @@ from courtesy.delivery.message import Admitted, Message, Priority, Skip
 from courtesy.engine.contract import Engine, FoldCommit
 from courtesy.engine.delivery import RunState
 from courtesy.engine.outbox import EffectState
+from courtesy.engine.permit import PermitFilter
 from courtesy.engine.segment import MembershipChange
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.offer.terms import AmountOff, MintedCode, OfferTerms
 from courtesy.person.catalog import Catalog
 from courtesy.person.conversion import Goal, holding
 from courtesy.person.state import PersonState
+from courtesy.person.whereabouts import KnownZone, ZoneBy
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.asked import Asking, Campaigner
 from courtesy.runtime.catalog import Source
@@ -357,7 +359,7 @@ async def test_an_address_that_is_full_is_left_alone_after_a_while(engine: Engin
 
 
 async def test_quiet_hours_are_waited_for(engine: Engine, clock: ManualClock) -> None:
-    """What is asked for at night leaves in the morning, where the person is."""
+    """What is asked for at night leaves in the morning, where the person is; by what that is known the permit keeps."""
     policy = ContactPolicy(quiet_exempt=())
     async with shop_of(engine, clock, policy) as shop:
         await shop.tell(*customer("ann", timezone="America/New_York"))
@@ -367,6 +369,9 @@ async def test_quiet_hours_are_waited_for(engine: Engine, clock: ManualClock) ->
         clock.set(MORNING_MS // DAY_MS * DAY_MS + 13 * HOUR_MS + 5 * MINUTE_MS)
         await shop.send()
         assert [each.message for each in shop.post.left] == ["m1"]
+        (permit,) = await engine.permits(PermitFilter(message="m1"), None, 5)
+        assert permit.terms.zones == (KnownZone("America/New_York", ZoneBy.DECLARED),)
+        assert permit.terms.local_minute == 8 * 60 + 5
 
 
 async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: ManualClock) -> None:
