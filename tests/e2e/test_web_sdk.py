@@ -146,6 +146,17 @@ def test_rules_decide_when_it_is_shown(world: World, browser: Browser, user: str
     browser.run("box().querySelector('button').click()")
 
 
+def test_without_a_stream_it_is_asked_for(world: World, browser: Browser, user: str) -> None:
+    """The same messages, by plain requests; nothing listens."""
+    browser.do(goto=f"{world.shop}/?html=nothing")
+    message = world.send(user, "plain")
+    until(lambda: world.waiting(user) == [message], "the message to wait")
+    browser.do(goto=world.page(live=False))
+    until(lambda: bool(browser.run("!!window.box()")), "the message to be shown")
+    assert browser.run("site.inbox.stream") is None
+    browser.do(key="Escape")
+
+
 def test_two_tabs_show_it_once(world: World, browser: Browser, user: str) -> None:
     """Whichever is first shows it; the other leaves it, also when it comes to the front."""
     browser.do("two", goto=world.page())
