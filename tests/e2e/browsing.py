@@ -16,7 +16,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 CLIENTS = Path(__file__).parent / "clients"
 PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
 SDK = Path(__file__).parents[2] / "src/courtesy/http/sdk"
-PAGES = {"courtesy.js": SDK / "courtesy.js", "courtesy.mjs": SDK / "courtesy.mjs"}
+PAGES = {
+    "courtesy.js": SDK / "courtesy.js",
+    "courtesy.mjs": SDK / "courtesy.mjs",
+    "voucher.html": CLIENTS / "voucher.html",
+}
 
 
 class Browser:
