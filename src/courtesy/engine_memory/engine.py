@@ -603,7 +603,12 @@ class MemoryEngine(Content, Catalogues):
         return self._disk.delivery.inbox(people, channel, now_ms)
 
     async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
-        return self._disk.delivery.take(people, messages)
+        count = self._disk.delivery.take(people, messages)
+        self._disk.tell_of_inbox()
+        return count
+
+    async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        return self._disk.delivery.mark_seen(people, messages)
 
     async def wait_for_inbox(self, timeout_ms: int) -> None:
         await _wait(self._heard().inbox, timeout_ms)

@@ -356,6 +356,21 @@ def _left_view(state: PersonState, sent: Sent, permit: dict[str, Any]) -> LeftVi
     return LeftView(sent.message, at, sent.channel, price, local_time, zones, converted)
 
 
+class Withdrawn(msgspec.Struct, frozen=True):
+    """A message that waits no more."""
+
+    message: str
+
+
+async def withdraw_message(asked: Asked[NoQuery, None]) -> Withdrawn:
+    """Have a message that waits on pages and in applications wait no more."""
+    message = asked.path["message"]
+    reading = await asked.app.people.reading(asked.path["kind"], asked.path["value"])
+    if not await asked.app.post.inbox.withdraw((reading.person, *reading.merged), message):
+        raise CourtesyError(Code.NOT_FOUND, f"no message {message!r:.120} waits for them", place="message")
+    return Withdrawn(message)
+
+
 _NAME = {"name": "Its name, percent-encoded."}
 _GONE = (Code.NOT_FOUND,)
 _NOT_SO = (Code.NOT_FOUND, Code.CONFLICT)
@@ -438,5 +453,17 @@ OPERATIONS = (
         answer=MessagesView,
         codes=_GONE,
         path_docs=PERSON_PATH,
+    ),
+    Operation(
+        "DELETE",
+        "/v1/people/{kind}/{value}/messages/{message}",
+        "sending",
+        "Withdraw a message that waits to be shown.",
+        withdraw_message,
+        doc="Where it is on a screen, it goes within a second.",
+        scope=Scope.ADMIN,
+        answer=Withdrawn,
+        codes=_GONE,
+        path_docs=PERSON_PATH | {"message": "Its id."},
     ),
 )
