@@ -69,9 +69,9 @@ class _Run:
 
 def mail(count: int) -> list[Figure]:
     """Send `count` letters, and sign and render alone for comparison."""
-    pem = _pem()
+    pem = new_pem()
     context = multiprocessing.get_context("spawn")
-    with context.Pool(PROCESSES) as pool, _sink() as port:
+    with context.Pool(PROCESSES) as pool, sink() as port:
         pool.map(_prepared, [pem] * PROCESSES, chunksize=1)
         signatures = _runs(count // SIGNATURES_SHARE, port, pem)
         before_per_s = _rate(pool, _signed, signatures[:1])
@@ -90,14 +90,15 @@ def mail(count: int) -> list[Figure]:
     ]
 
 
-def _pem() -> str:
+def new_pem() -> str:
+    """A key of RSA-2048 that letters are signed with."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     key = rsa.generate_private_key(65537, 2048)
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 @contextmanager
-def _sink() -> Iterator[int]:
+def sink() -> Iterator[int]:
     """smtp-sink on a port of its own."""
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []

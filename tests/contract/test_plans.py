@@ -10,6 +10,7 @@ from psycopg import sql
 
 from courtesy.base.ids import PARTITION_COUNT
 from courtesy.engine_postgres.catalogues import _INTERESTED, _SAVE_SEEN, FORGET_IN_CATALOGUES
+from courtesy.engine_postgres.outbox import _CLAIM
 from courtesy.engine_postgres.permits import _UNCHANGED
 from courtesy.engine_postgres.reading import _PERSON_BY_IDENTIFIER, _PERSON_BY_NUMBER
 from courtesy.engine_postgres.repairing import _UNFOLDED_KINDS
@@ -65,7 +66,15 @@ INTEREST = """
 INSERT INTO catalogue_interest (catalogue, item, person_id, until, position)
 SELECT 'products', 'p' || n % 1000, n, 0, n FROM generate_series(1, 20000) AS n
 """
-SEEN = {"catalogue": "products", "items": ["p1"], "people": [7], "untils": [1], "positions": [7], "partitions": [7]}
+SEEN = {
+    "catalogue": "products",
+    "items": ["p1"],
+    "people": [7],
+    "shown_as": [b"ids"],
+    "untils": [1],
+    "positions": [7],
+    "partitions": [7],
+}
 GONE = {"people": [7, 8], "kept": [9], "others": [7], "appended_for": [7]}
 
 
@@ -87,3 +96,22 @@ def test_interest_is_not_looked_for_in_all_of_it(
     text = "\n".join(line for (line,) in plan)
     assert "Seq Scan on catalogue_interest" not in text, text
     assert "Seq Scan on log " not in text, text
+
+
+EFFECTS = """
+INSERT INTO effect (key, kind, person_id, target, body, created)
+SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'smtp', n, 'letters/shop.example', repeat('x', 350)::bytea, 0
+FROM generate_series(1, %s) AS n
+"""
+
+
+def test_what_is_due_is_found_once_for_a_claim(burst: psycopg.Connection[tuple[str]]) -> None:
+    """Joined as a subquery it was found anew for each row of a table that was empty when it was planned."""
+    burst.execute("ALTER TABLE effect SET (autovacuum_enabled = off)")
+    burst.execute(EFFECTS, (ROWS,))
+    plan = burst.execute(sql.SQL("EXPLAIN ") + sql.SQL(_CLAIM), ("smtp", 1, [], 200, 2)).fetchall()
+    text = "\n".join(line for (line,) in plan)
+    assert "CTE due" in text
+    assert "effect_open" in text
+    assert "Seq Scan on effect" not in text
+    assert "Sort" not in text

@@ -12,14 +12,15 @@ from courtesy.engine_postgres.delivery import count_messages
 from courtesy.engine_postgres.permits import put_sends
 from courtesy.engine_postgres.records import put_records
 
+# What is due is found once: joined as it stands, a planner that takes the table for empty finds it anew for each row.
 _CLAIM = """
-UPDATE effect SET state = 'claimed', attempt = attempt + 1, next_at = %s
-FROM (
-    SELECT key, state FROM effect WHERE kind = %s AND settled IS NULL AND next_at <= %s
+WITH due AS MATERIALIZED (
+    SELECT ctid AS place, state FROM effect WHERE kind = %s AND settled IS NULL AND next_at <= %s
       AND NOT target = ANY(%b::text[])
-    ORDER BY next_at, key LIMIT %s FOR UPDATE SKIP LOCKED
-) AS due
-WHERE effect.key = due.key
+    ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
+UPDATE effect SET state = 'claimed', attempt = attempt + 1, next_at = %s
+FROM due WHERE effect.ctid = due.place
 RETURNING effect.key, kind, person_id, target, body, created, attempt, due.state = 'claimed'
 """
 _SETTLE = """
@@ -43,7 +44,7 @@ class Outbox(Connected):
     async def claim_effects(
         self, kind: str, now_ms: int, ttl_ms: int, limit: int, except_targets: Collection[str] = ()
     ) -> list[ClaimedEffect]:
-        rows = await self._rows(_CLAIM, now_ms + ttl_ms, kind, now_ms, list(except_targets), limit)
+        rows = await self._rows_planned(_CLAIM, kind, now_ms, list(except_targets), limit, now_ms + ttl_ms)
         claimed = [ClaimedEffect(key, kind_, PersonId(person), *rest) for key, kind_, person, *rest in rows]
         return sorted(claimed, key=lambda effect: (effect.created_ms, effect.key))
 
@@ -55,7 +56,7 @@ class Outbox(Connected):
             return []
         async with self._transaction() as connection:
             columns = [list(column) for column in zip(*map(_settled_row, settlements), strict=True)]
-            cursor = await connection.execute(_SETTLE, columns, binary=True)
+            cursor = await connection.execute(_SETTLE, columns, binary=True, prepare=False)
             settled = {key for (key,) in await cursor.fetchall()}
             final = [each for each in settlements if each.key in settled and each.state in FINAL]
             await put_sends(connection, [each.send for each in final if each.send is not None])

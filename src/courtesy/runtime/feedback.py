@@ -18,7 +18,7 @@ from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import SECOND_MS, Clock
 from courtesy.content.links import Ticket
 from courtesy.delivery.bot_verdict import Judged, Seen, Verdict, judged
-from courtesy.delivery.cause import DeliveryCause
+from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.message import Admitted, admitted
 from courtesy.delivery.outcome import Outcome, OutcomeKind
 from courtesy.delivery.return_path import message_of
@@ -29,10 +29,11 @@ from courtesy.identity.resolve import Changes
 from courtesy.person.crossing import Told, system_record
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.connections import SignedTokens
+from courtesy.runtime.connections import DefinedConnections, SignedTokens
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.saying import Sayings
 from courtesy.runtime.sending import dead_address, told_of
+from courtesy.runtime.warming import WarmUps
 
 NAMES = {
     OutcomeKind.DELIVERED: "Message Delivered",
@@ -78,6 +79,7 @@ class Feedback:
         self._tokens = tokens
         self._clock = clock
         self._sayings = Sayings(catalog, ingest, clock, SOURCE)
+        self._warm_ups = WarmUps(engine, DefinedConnections(engine, catalog, clock))
         self._turn = asyncio.Lock()
 
     async def report(self, outcomes: Sequence[Outcome]) -> int:
@@ -145,10 +147,15 @@ class Feedback:
             if key in effects and outcome.kind in NAMES
         ]
         now = self._clock.now_ms()
-        fresh = await self._append([self._record(each, now) for each in known], now)
+        records = [self._record(each, now) for each in known]
+        fresh = await self._append(records, now)
         for each in known:
             await self._react(each, now)
-        return fresh
+        news = [each for each, (key, _, _) in zip(known, records, strict=True) if key in fresh]
+        bounced = [each.each.connection for each in news if _is_bounce(each)]
+        complained = [each.each.connection for each in news if each.outcome.kind is OutcomeKind.COMPLAINED]
+        await self._warm_ups.came_back(bounced, complained, now)
+        return len(fresh)
 
     def _record(self, known: _Known, now_ms: int) -> tuple[bytes, NewRecord, MessageFate]:
         outcome, name = known.outcome, NAMES[known.outcome.kind]
@@ -171,10 +178,10 @@ class Feedback:
         fate = MessageFate(known.each.message.campaign, known.each.channel, str(outcome.kind), reason)
         return key, record, fate
 
-    async def _append(self, records: Sequence[tuple[bytes, NewRecord, MessageFate | None]], now_ms: int) -> int:
-        """Append what is new, of people who are still there; how many."""
+    async def _append(self, records: Sequence[tuple[bytes, NewRecord, MessageFate | None]], now_ms: int) -> set[bytes]:
+        """Append what is new, of people who are still there; the keys of that."""
         if not records:
-            return 0
+            return set()
         one_each = {key: (record, fate) for key, record, fate in records}
         async with self._engine.appending() as append:
             seen = await append.seen(list(one_each))
@@ -189,7 +196,7 @@ class Feedback:
                 batch = AppendBatch([record for record, _ in fresh.values()], list(fresh), Changes(), (), (), now_ms)
                 await append.write(batch)
         await self._engine.count_fates([fate for _, fate in fresh.values() if fate is not None])
-        return len(fresh)
+        return set(fresh)
 
     async def _roots(self, people: set[PersonId]) -> set[PersonId]:
         """Those of the people who are part of somebody who is there."""
@@ -233,6 +240,13 @@ def _by_reporter(outcome: Outcome) -> Judged:
             reporter_says=outcome.is_machine,
         )
     )
+
+
+def _is_bounce(known: _Known) -> bool:
+    """Whether a report says that an address is dead."""
+    cause = known.outcome.cause
+    is_back = known.outcome.kind in (OutcomeKind.BOUNCED, OutcomeKind.REJECTED)
+    return is_back and cause is not None and REACTION[cause] is Reaction.SUPPRESS
 
 
 def _words(verdict: Judged) -> list[str]:
