@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 SEEDS ?= 1000
+# Each process of a server, and each command, would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint fmt sim spark bench pictures lock venv venv-test clean
 

@@ -16,12 +16,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-READY_S = 60.0
+READY_S = 180.0
 STOP_S = 60.0
 LEARN_S = 1.2
 """A running server learns of a key made on the command line within a second."""
+
+
+class Keys(NamedTuple):
+    """Keys of one store: to write to a source, to read, and to do anything."""
+
+    write: str
+    read: str
+    admin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +135,12 @@ def serving(
     port: int | None = None,
     source: str = "shop",
     environment: Mapping[str, str] | None = None,
+    keys: Keys | None = None,
 ) -> Iterator[Server]:
     """A server that is ready, with a write key for `source`; stopped, and its folder removed unless it was given.
 
-    `arguments` go to `courtesy serve`. What the server says is in the file `<folder>.log` beside its folder.
+    `arguments` go to `courtesy serve`. `keys`: those of the store in `data`, which then gets no others. What the server
+    says is in the file `<folder>.log` beside its folder.
     """
     folder = data or Path(tempfile.mkdtemp(prefix="courtesy-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,9 +154,10 @@ def serving(
         )
     try:
         wait_ready(port, process)
-        write, admin = create_key(folder, "write", source), create_key(folder, "admin", "sim")
-        time.sleep(LEARN_S)
-        yield Server(port, folder, process, write, admin)
+        if keys is None:
+            keys = Keys(create_key(folder, "write", source), "", create_key(folder, "admin", "sim"))
+            time.sleep(LEARN_S)
+        yield Server(port, folder, process, keys.write, keys.admin)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(STOP_S)

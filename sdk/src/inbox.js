@@ -4,10 +4,20 @@ import { show } from './render.js'
 
 const POLL_MS = 30_000
 const AGAIN_MS = 1000
+const FIELDS = 'input,textarea,select,[contenteditable]'
+const VISIT_BREAK_MS = 30 * 60_000
+const OVER = '-1'
 
 const matches = (pattern, path) => {
   const parts = pattern.split('*').map((each) => each.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${parts.join('.*')}$`).test(path)
+}
+
+// Where focus is, also within parts that a page keeps to itself.
+function focused() {
+  let found = document.activeElement
+  while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement
+  return found
 }
 
 export class Inbox {
@@ -23,6 +33,8 @@ export class Inbox {
     document.addEventListener('visibilitychange', () => this.wake())
     // Another tab has shown or ended something.
     addEventListener('storage', (event) => event.key?.startsWith('courtesy.shown') && this.reconsider())
+    // Only typing has a type of input; a box that is ticked has none.
+    addEventListener('input', (event) => (this.isWriting ||= Boolean(event.inputType)), true)
   }
 
   start() {
@@ -96,7 +108,7 @@ export class Inbox {
 
   take(message) {
     const name = message.message
-    if (this.messages.has(name) || this.times(name) < 0) return
+    if (this.messages.has(name) || !this.shownAt(name)) return
     this.messages.set(name, message)
     if (this.device.get(`had.${name}`) === null) {
       this.device.set(`had.${name}`, '1')
@@ -126,54 +138,67 @@ export class Inbox {
     }
   }
 
-  // How often a message was shown; -1 when it is over.
-  times(name) {
-    return Number(this.device.get(`shown.${name}`) ?? 0)
+  // The instants at which a message was shown; null when it is over.
+  shownAt(name) {
+    const kept = this.device.get(`shown.${name}`)
+    return kept === OVER ? null : (kept ?? '').split(',').filter(Boolean).map(Number)
   }
 
-  // Show the one that matters most, if one may be shown now. Of several tabs one does.
+  // Since when the visitor is here, without a break of half an hour.
+  visitStart() {
+    const now = Date.now()
+    const [start, last] = (this.device.get('visit') ?? '0,0').split(',').map(Number)
+    const begun = now - last > VISIT_BREAK_MS ? now : start
+    this.device.set('visit', `${begun},${now}`)
+    return begun
+  }
+
+  // Whether the page has all of the visitor's attention: they fill in a form, answer a dialog, or watch a film.
+  isBusy() {
+    if (!focused()?.closest(FIELDS)) this.isWriting = false
+    return this.isWriting || document.querySelector(':modal') !== null
+  }
+
+  // Show the one that matters most, if one may be shown now. Of several tabs one does; the others wait until what it
+  // has stored has come to them, which can be later than its lock.
   reconsider() {
     const locks = navigator.locks
-    if (locks) locks.request('courtesy.show', () => this.next())
+    const turn = () => this.next() && new Promise((then) => setTimeout(then, AGAIN_MS))
+    if (locks) locks.request('courtesy.show', turn)
     else this.next()
   }
 
+  // Whether it showed one.
   next() {
-    if (!this.isOn || this.open || document.visibilityState === 'hidden') return
+    if (!this.isOn || this.open || document.visibilityState === 'hidden') return false
     const wait_ms = Number(this.device.get('shown_last') ?? 0) + this.options.minGapMs - Date.now()
     const rank = (each) => each.display?.priority ?? 0
     const [message] = [...this.ready]
       .map((name) => this.messages.get(name))
       .filter((each) => each && this.may(each))
       .sort((a, b) => rank(b) - rank(a) || (a.asked < b.asked ? -1 : 1))
-    if (!message) return
-    if (wait_ms > 0) {
-      clearTimeout(this.gap)
-      this.gap = setTimeout(() => this.reconsider(), Math.min(wait_ms, this.options.minGapMs))
-    } else this.show(message)
+    if (!message) return false
+    const pause_ms = wait_ms > 0 ? Math.min(wait_ms, this.options.minGapMs) : this.isBusy() ? AGAIN_MS : 0
+    clearTimeout(this.gap)
+    if (pause_ms) this.gap = setTimeout(() => this.reconsider(), pause_ms)
+    else this.show(message)
+    return !pause_ms
   }
 
   may({ message, display, expires }) {
-    const times = this.times(message)
-    return times >= 0 && times < (display?.cap ?? 1) && Date.parse(expires) > Date.now()
+    const shown = this.shownAt(message)
+    if (!shown || Date.parse(expires) <= Date.now()) return false
+    const { cap = 1, cap_per_visit = cap, cap_per_day = cap } = display ?? {}
+    const since = (instant) => shown.filter((each) => each >= instant).length
+    return since(0) < cap && since(this.visitStart()) < cap_per_visit && since(new Date().setHours(0, 0, 0, 0)) < cap_per_day
   }
 
   show(message) {
     const name = message.message
     this.ready.delete(name)
-    this.device.set(`shown.${name}`, String(this.times(name) + 1))
+    this.device.set(`shown.${name}`, [...this.shownAt(name), Date.now()].join(','))
     this.device.set('shown_last', String(Date.now()))
-    const end = (event) => {
-      this.device.set(`shown.${name}`, '-1')
-      this.tell(event, message)
-      this.messages.delete(name)
-      this.open?.close()
-    }
-    const answers = {
-      seen: () => this.tell('Message Seen', message),
-      click: () => end('Message Clicked'),
-      dismiss: () => end('Message Dismissed'),
-    }
+    const answers = this.answers(name, message)
     const own = this.options.onMessage?.(message, answers)
     const remove = own || show(message, answers, this.options)
     const close = () => {
@@ -183,5 +208,25 @@ export class Inbox {
       this.reconsider()
     }
     this.open = { name, close }
+  }
+
+  // What may be said of a message, each once. Whoever answers it has seen it.
+  answers(name, message) {
+    let isSeen = false
+    let isOver = false
+    const seen = () => {
+      if (!isSeen) this.tell('Message Seen', message)
+      isSeen = true
+    }
+    const end = (event) => {
+      if (isOver) return
+      isOver = true
+      this.device.set(`shown.${name}`, OVER)
+      seen()
+      this.tell(event, message)
+      this.messages.delete(name)
+      this.open?.close()
+    }
+    return { seen, click: () => end('Message Clicked'), dismiss: () => end('Message Dismissed') }
   }
 }

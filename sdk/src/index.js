@@ -206,7 +206,6 @@ class Courtesy {
   // Fill places that came later, as pages do that are drawn by scripts.
   place(...names) {
     if (!this.isAllowed) return undefined
-    this.placements.hold()
     return this.placements.fill(names)
   }
 

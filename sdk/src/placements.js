@@ -1,57 +1,81 @@
 // Places of a page for offers: <div data-courtesy-placement="hero">what stands there otherwise</div>.
 //
-// A place keeps its room, unseen, until the answer is there; when that takes too long, what was there stays.
+// A place keeps its room, unseen, until its offer is there with its picture; when that takes too long, what was there
+// stays.
 
-import { make, safe } from './render.js'
+import { make, safe, sheetOf, whenSeen } from './render.js'
 
 const ATTRIBUTE = 'data-courtesy-placement'
 const STATE = 'data-courtesy-state'
 const NAMES_MAX = 10
+const UNSEEN = `[${ATTRIBUTE}]:not([${STATE}]){visibility:hidden}`
+
+// Keeps the room of places, also of those that are yet to come, until it is released or the time is over.
+function hold(limit_ms) {
+  const sheet = sheetOf(UNSEEN)
+  const room = { isOver: false }
+  room.over = new Promise((then) => {
+    room.release = () => {
+      room.isOver = true
+      clearTimeout(timer)
+      document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== sheet)
+      then()
+    }
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
+    const timer = setTimeout(room.release, limit_ms)
+  })
+  return room
+}
+
+// The offer once its picture can be drawn at once; without a picture when there is none to be had.
+async function drawable(offer) {
+  const address = offer?.look.image && safe(offer.look.image)
+  if (!address) return offer
+  const image = make('img', '', { src: address })
+  try {
+    await image.decode()
+    return { ...offer, size: { width: image.naturalWidth, height: image.naturalHeight } }
+  } catch {
+    return { ...offer, look: { ...offer.look, image: undefined } }
+  }
+}
 
 export class Placements {
   constructor(ask, track, options) {
     Object.assign(this, { ask, track, options })
   }
 
-  // Keep the room of places that are yet to come; to be called before the page is drawn.
-  hold() {
-    const sheet = new CSSStyleSheet()
-    sheet.replaceSync(`[${ATTRIBUTE}]:not([${STATE}]){visibility:hidden}`)
-    this.sheet = sheet
-    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
-    this.timer = setTimeout(() => this.release(), this.options.placementTimeoutMs)
-  }
-
-  // Show what stands there, whatever becomes of the answer.
-  release() {
-    clearTimeout(this.timer)
-    this.isLate = true
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== this.sheet)
-  }
-
+  // To be called before the page is drawn.
   async fill(names) {
+    const room = hold(this.options.placementTimeoutMs)
     // Which places there are is not known before the page is read, unless they were named.
     if (!names.length) await this.read()
     const places = () => [...document.querySelectorAll(`[${ATTRIBUTE}]:not([${STATE}])`)]
-    const wanted = [...new Set([...names, ...places().map((each) => each.getAttribute(ATTRIBUTE))])].slice(0, NAMES_MAX)
-    if (!wanted.length) return this.release()
-    let found = {}
-    try {
-      const url = this.ask('/v1/placements') + '&names=' + encodeURIComponent(wanted.join(','))
-      const answer = await fetch(url, { signal: AbortSignal.timeout(this.options.placementTimeoutMs) })
-      if (answer.ok) found = (await answer.json()).placements
-    } catch {
-      // Too late, or offline: what was there stays.
-    }
+    const nameOf = (place) => place.getAttribute(ATTRIBUTE)
+    const wanted = [...new Set([...names, ...places().map(nameOf)])].slice(0, NAMES_MAX)
+    const found = wanted.length ? await Promise.race([this.offers(wanted), room.over]) : {}
     await this.read()
     for (const place of places()) {
-      const offer = found[place.getAttribute(ATTRIBUTE)]
+      const offer = found?.[nameOf(place)]
       // What a visitor sees already is not taken from under their eyes.
-      if (offer && !this.isLate) this.put(place, offer)
-      place.setAttribute(STATE, offer && !this.isLate ? 'filled' : 'default')
+      const isInTime = offer && !room.isOver
+      if (isInTime) this.put(place, offer)
+      place.setAttribute(STATE, isInTime ? 'filled' : 'default')
     }
-    this.release()
-    this.isLate = false
+    room.release()
+  }
+
+  // What stands where; nothing when nobody can say.
+  async offers(names) {
+    try {
+      const url = this.ask('/v1/placements') + '&names=' + encodeURIComponent(names.join(','))
+      const answer = await fetch(url, { signal: AbortSignal.timeout(this.options.placementTimeoutMs) })
+      if (!answer.ok) return {}
+      const entries = Object.entries((await answer.json()).placements)
+      return Object.fromEntries(await Promise.all(entries.map(async ([name, offer]) => [name, await drawable(offer)])))
+    } catch {
+      return {}
+    }
   }
 
   async read() {
@@ -63,20 +87,15 @@ export class Placements {
     const fields = [...place.querySelectorAll('[data-courtesy-field]')]
     if (!this.options.onPlacement?.(place, offer)) {
       if (fields.length) for (const field of fields) set(field, look[field.dataset.courtesyField])
-      else place.replaceChildren(...plain(look))
+      else place.replaceChildren(...plain(look, offer.size))
     }
     this.watch(place, offer)
   }
 
-  // Seen is what was half in view; both are told once.
+  // Both are told once.
   watch(place, offer) {
     const told = { offer: offer.offer, placement: place.getAttribute(ATTRIBUTE), channel: 'web' }
-    const watcher = new IntersectionObserver((entries) => {
-      if (!entries.some((each) => each.isIntersecting)) return
-      watcher.disconnect()
-      this.track('Offer Seen', told)
-    }, { threshold: 0.5 })
-    watcher.observe(place)
+    whenSeen(place, () => this.track('Offer Seen', told))
     const click = (event) => {
       if (!event.target.closest('a,button')) return
       place.removeEventListener('click', click)
@@ -95,9 +114,9 @@ function set(field, value) {
   else field.textContent = value
 }
 
-function plain({ title, text, image, link, button }) {
+function plain({ title, text, image, link, button }, size) {
   const parts = []
-  if (image && safe(image)) parts.push(make('img', '', { src: safe(image), alt: '' }))
+  if (image && safe(image)) parts.push(make('img', '', { src: safe(image), alt: '', ...size }))
   if (title) parts.push(make('strong', title))
   if (text) parts.push(make('p', text))
   if (link && safe(link)) parts.push(make('a', button || title, { href: safe(link) }))

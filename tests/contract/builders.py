@@ -231,6 +231,7 @@ async def everything(engine: Engine, *people: PersonId) -> list[object]:
         await engine.effects(None, 100),
         await engine.status(),
         await engine.person_count(),
+        await engine.some_people(20),
     ]
 
 

@@ -307,6 +307,30 @@ async def test_interest_goes_with_its_event(engine: Engine) -> None:
         assert await names(engine, "user_id:ann") == []
 
 
+async def test_each_part_keeps_the_interest_that_it_showed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the other part showed the same later, when both were one; together they hear once, also where a page of
+    the index ends between them."""
+    monkeypatch.setattr("courtesy.runtime.interest.PAGE_PEOPLE", 1)
+    await known(engine, "ann")
+    await receive(engine, Message("known-x1", ("anonymous_id:x1",)))
+    async with working(engine) as app:
+        await app.shelf.catalogues.define("products", PRODUCTS, "test")
+        await put(app, "p1", price=20)
+        await receive(engine, Message("same", ("user_id:ann", "anonymous_id:x1")))
+        await view(engine, "user_id:ann", "p1")
+        await view(engine, "anonymous_id:x1", "p1")
+        await put(app, "p1", price=15)
+        await follow(engine)
+        assert await names(engine, "user_id:ann") == [PRICE_DROPPED]
+        await fold_all(engine)
+        await app.repairs.unmerge("user_id:ann", "anonymous_id:x1", "test", "", dry=False)
+        before = {who: await names(engine, who) for who in ("user_id:ann", "anonymous_id:x1")}
+        await put(app, "p1", price=10)
+        await follow(engine)
+        for who, had in before.items():
+            assert await names(engine, who) == [*had, PRICE_DROPPED]
+
+
 async def test_nobody_hears_who_is_erased(engine: Engine, tmp_path: Path) -> None:
     """Neither by what the index had of them, nor by what was read of the log before and comes to it after."""
     ann = await known(engine, "ann")

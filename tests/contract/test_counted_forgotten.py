@@ -21,16 +21,21 @@ from courtesy.segment.definition import SegmentBody
 from courtesy.segment.parsing import parse
 from tests.contract.builders import NOW_MS
 from tests.contract.conftest import Databases
-from tests.contract.test_engine_repair import ANN, World, by_ann, world_of
+from tests.contract.test_engine_repair import ANN, World, by_ann, login, world_of
 from tests.contract.test_erased_again import opened
 
 OFTEN = 'did "Product Viewed" at least 2 times'
-BOB = "user_id:bob"
+BOB, CID = "user_id:bob", "user_id:cid"
 
 
 async def define(world: World, name: str, text: str) -> None:
     """A segment, made ready by the real builder while the worker folds."""
     await world.catalog.define_segment(name, SegmentBody(parse(text).segment, text), "tests")
+    await build(world)
+
+
+async def build(world: World) -> None:
+    """Have the one segment made ready that is not."""
     builder = SegmentBuilder(world.engine, History(world.engine), world.catalog, world.clock, wait_s=0)
     building = asyncio.create_task(builder.build_all())
     while not building.done():
@@ -57,7 +62,7 @@ async def test_an_erasure_forgets_what_was_counted(engine: Engine, clock: Manual
     async with world_of(engine, clock) as world:
         await world.store({"messageId": "b1", "userId": "bob"}, by_ann("a1"), {"messageId": "c1", "userId": "cid"})
         bob, ann = (await world.state(BOB)).person, (await world.state(ANN)).person
-        cid = (await world.state("user_id:cid")).person
+        cid = (await world.state(CID)).person
         await world.repairs.merge(BOB, ANN, "eve", "by mistake", dry=False)
         await world.fold()
         await world.store(by_ann("a2"))  # appended for Bob
@@ -74,6 +79,27 @@ async def test_an_erasure_forgets_what_was_counted(engine: Engine, clock: Manual
         left = (await world.state(BOB)).marks
         assert left is not None
         assert [each.count for each in left.marks.values()] == [1]
+
+
+async def test_an_erasure_before_a_segment_is_ready_leaves_others_counted(engine: Engine, clock: ManualClock) -> None:
+    """Who was one with the erased one is told anew, and has what they did before and after the segment was defined."""
+    async with world_of(engine, clock) as world:
+        await world.store({"messageId": "b1", "userId": "bob"}, login("a1"), {"messageId": "c1", "userId": "cid"})
+        for other in (BOB, CID):
+            await world.repairs.merge(other, ANN, "eve", "by mistake", dry=False)
+            await world.fold()
+        # Bob is found anew with what is Ann's, and again without it.
+        for other in (CID, BOB):
+            await world.repairs.unmerge(ANN, other, "eve", "", dry=False)
+            await world.fold()
+        await world.catalog.define_segment("often", SegmentBody(parse(OFTEN).segment, OFTEN), "tests")
+        await world.store({"messageId": "b2", "userId": "bob"})
+        before = await world.engine.head()
+        await world.eraser.erase(ANN, "eve", "asked to", suppress=False)
+        bob = (await world.state(BOB)).person
+        assert (await world.engine.latest_since(before, RecordKind.RESTORE))[bob] > before
+        await build(world)
+        assert await members(world, "often") == {bob}
 
 
 async def test_taking_a_file_back_forgets_what_was_counted(engine: Engine, clock: ManualClock) -> None:
@@ -111,7 +137,7 @@ async def part_and_erase(world: World) -> None:
 async def check_restored(world: World) -> None:
     """Bob has what he did, and nothing of hers, and is looked at; the segments go on from there."""
     await world.eraser.erase_again("eve", world.fold)
-    bob, cid = await world.state(BOB), await world.state("user_id:cid")
+    bob, cid = await world.state(BOB), await world.state(CID)
     for each in (bob, cid):
         assert each.marks is not None
         assert {mark.count for mark in each.marks.marks.values()} == {1}

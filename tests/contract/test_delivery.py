@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from courtesy.base.errors import CourtesyError
+from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS, MINUTE_MS, ManualClock
 from courtesy.channel.in_app import InApp
 from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Outgoing, Refused, Unsure
@@ -22,13 +24,14 @@ from courtesy.consent.laws import LAWS
 from courtesy.content.items import Body, ItemKey
 from courtesy.delivery.cause import DeliveryCause
 from courtesy.delivery.contact import ContactPolicy, Window
-from courtesy.delivery.desk import Connection, Desk
-from courtesy.delivery.message import Admitted, Message, Priority
+from courtesy.delivery.desk import Connection, Desk, No
+from courtesy.delivery.message import Admitted, Message, Priority, Skip
 from courtesy.engine.contract import Engine, FoldCommit
 from courtesy.engine.delivery import RunState
 from courtesy.engine.outbox import EffectState
 from courtesy.engine.segment import MembershipChange
 from courtesy.event.accept import Draft, SourcePolicy, accept
+from courtesy.offer.terms import AmountOff, MintedCode, OfferTerms
 from courtesy.person.catalog import Catalog
 from courtesy.person.state import PersonState
 from courtesy.runtime.app import App, make_app
@@ -38,6 +41,7 @@ from courtesy.runtime.connection import Campaign, ConnectionBody
 from courtesy.runtime.connections import DefinedConnections, SignedTokens
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.links import Signer
+from courtesy.runtime.message_offers import MessageOffers
 from courtesy.runtime.sending import Sender, Written
 from courtesy.runtime.settings import Settings
 from courtesy.segment.definition import SegmentBody
@@ -84,8 +88,13 @@ class PostOffice:
 class PlainWords:
     """Everybody is told the same."""
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written:
-        return Written({"subject": each.message.content, "text": f"for {state.person}"}, "en")
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written:
+        return Written({"subject": each.message.content, "text": offer.get("code", f"for {state.person}")}, "en")
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        return No(Skip.CONTENT, "unwritten") if each.message.content == "unwritten@1" else None
 
 
 @dataclass(slots=True)
@@ -171,7 +180,8 @@ async def shop_of(engine: Engine, clock: ManualClock, policy: ContactPolicy | No
     connections = Told(engine, app.catalog, clock)
     channels: dict[str, MessageChannel] = {"post": post, "in_app": InApp(engine)}
     tokens = SignedTokens(SETTINGS, Signer(SETTINGS))
-    sender = Sender(engine, channels, connections, PlainWords(), tokens, clock)
+    giving = MessageOffers(app.shelf.offers, app.shelf.offer_desk, app.catalog)
+    sender = Sender(engine, channels, connections, PlainWords(), giving, tokens, clock)
     worker = FoldWorker(engine, catalog, clock, "folder")
     try:
         yield Shop(engine, clock, app, worker, sender, post, app.catalog.policy("shop"))
@@ -264,6 +274,26 @@ async def test_room_is_given_back_when_a_message_does_not_leave(engine: Engine, 
         assert await shop.ends() == {"m1": ("Message Failed", "too_large"), "m2": ("Message Sent", "")}
 
 
+async def test_two_who_become_one_hear_no_more_than_one(engine: Engine, clock: ManualClock) -> None:
+    """Each had room for a message that waits; together they have room for one, and the first that was let through
+    goes, whichever is looked at first."""
+    async with shop_of(engine, clock, ContactPolicy(windows=(Window(7, 1),))) as shop:
+        await shop.tell(*customer("ann"))
+        visitor = {"messageId": "v-1", "type": "identify", "anonymousId": "v", "traits": {"email": "v@shop.example"}}
+        choice = {"messageId": "v-2", "type": "consent", "anonymousId": "v", "choices": [
+            {"action": "grant", "purpose": "marketing"}]}  # fmt: skip
+        await shop.tell(visitor, choice)
+        await shop.ask("m2", "v@shop.example")
+        await shop.fold()
+        clock.advance(1)
+        await shop.ask("m1")
+        await shop.fold()
+        await shop.tell({"messageId": "both", "type": "identify", "anonymousId": "v", "userId": "ann"})
+        await shop.send()
+        assert [each.message for each in shop.post.left] == ["m2"]
+        assert await shop.ends() == {"m2": ("Message Sent", ""), "m1": ("Message Skipped", "budget")}
+
+
 async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) -> None:
     """Whoever's it is: the next message there is skipped."""
     async with shop_of(engine, clock) as shop:
@@ -274,6 +304,37 @@ async def test_a_dead_address_is_left_alone(engine: Engine, clock: ManualClock) 
         await shop.ask("m2")
         await shop.send()
         assert (await shop.ends())["m2"] == ("Message Skipped", "suppressed")
+
+
+async def test_the_suppression_list_is_changed_by_hand(engine: Engine, clock: ManualClock) -> None:
+    """However an address is written. One that complained gets service messages; lifted, it is written to again; and an
+    address that is none spoils the whole list, so that nobody thinks that it was taken."""
+    async with shop_of(engine, clock) as shop:
+        await shop.tell(*customer("ann"))
+        listed = shop.app.post.suppressions
+        anns = "ANN@shop.example "
+        assert await listed.add("email", [anns, "ann@shop.example", "bob@shop.example"], DeliveryCause.SUPPRESSED) == 2
+        await shop.ask("m1")
+        await shop.send()
+        assert (await shop.ends())["m1"] == ("Message Skipped", "suppressed")
+        found = await listed.look_up("email", [anns, "eve@shop.example"])
+        assert [each.found is not None for each in found] == [True, False]
+        assert await listed.lift("email", [anns, "eve@shop.example"], "eve") == 1
+        await listed.add("email", ["bob@shop.example"], DeliveryCause.COMPLAINT)
+        assert await listed.counts() == [("email", "suppressed", 1)], "what was suppressed for good is not spared"
+        await listed.add("email", [anns], DeliveryCause.UNSUBSCRIBED)
+        (ann,) = await listed.look_up("email", [anns])
+        assert ann.found is not None
+        assert ann.found.spares_service
+        assert await listed.counts() == [("email", "suppressed", 1), ("email", "unsubscribed", 1)]
+        for channel, addresses, cause in (
+            ("email", ["carl@shop.example", "no address"], DeliveryCause.SUPPRESSED),
+            ("emial", ["carl@shop.example"], DeliveryCause.SUPPRESSED),
+            ("email", ["carl@shop.example"], DeliveryCause.FULL),
+        ):
+            with pytest.raises(CourtesyError):
+                await listed.add(channel, addresses, cause)
+        assert (await listed.look_up("email", ["carl@shop.example"]))[0].found is None
 
 
 async def test_an_address_that_is_full_is_left_alone_after_a_while(engine: Engine, clock: ManualClock) -> None:
@@ -319,9 +380,7 @@ async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: Manua
             raise asyncio.CancelledError
 
         for step in ("_written", "_hand_over"):
-            broken = Sender(
-                engine, shop.sender.channels, shop.sender.connections, PlainWords(), shop.sender.tokens, clock
-            )
+            broken = replace(shop.sender)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Sender, step, dies)
                 with pytest.raises(asyncio.CancelledError):
@@ -332,6 +391,55 @@ async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: Manua
         await shop.send()
         assert {each.message for each in shop.post.left} <= {"m2"}
         assert (await shop.ends())["m1"] == ("Message Unsure", "")
+
+
+async def test_messages_with_offers_leave_in_one_round(engine: Engine, clock: ManualClock) -> None:
+    """Each carries the code that its person holds; who comes too late is skipped, and so is who would be told nothing,
+    without a piece of the stock; a permit is issued over the news that they were granted it."""
+    async with shop_of(engine, clock) as shop:
+        people = ["ann", "bob", "cid", "dot"]
+        await shop.tell(*(call for name in people for call in customer(name)))
+        terms = OfferTerms("Ten", AmountOff(10, "EUR"), stock=2, codes=MintedCode("TEN"))
+        await shop.app.shelf.offers.define("ten", terms, "test")
+        await shop.ask("m-dot", "dot@shop.example", offer="ten", content="unwritten@1")
+        for name in people[:3]:
+            await shop.ask(f"m-{name}", f"{name}@shop.example", offer="ten")
+        await shop.fold()
+        await shop.sender.send_once("post")
+        (tally,) = await engine.offer_tallies()
+        held = {
+            each.code.shown
+            for each in await engine.grants_of([PersonId(number) for number in range(1, 20)])
+            if each.code is not None
+        }
+        assert (tally.held, len(shop.post.left), {each.parts["text"] for each in shop.post.left}) == (2, 2, held)
+        ends = await shop.ends()
+    assert ends.pop("m-dot") == ("Message Skipped", "content")
+    assert sorted(ends.values()) == [("Message Sent", ""), ("Message Sent", ""), ("Message Skipped", "offer")]
+    assert {each.attempt for each in await engine.effects(None, 10)} == {1}, "none was put off"
+    assert (await engine.audit_sends(0, 2**62, 10)).faulty == []
+
+
+async def test_what_comes_in_while_offers_are_given_counts(engine: Engine, clock: ManualClock) -> None:
+    """Who withdraws in that instant is not written to."""
+    async with shop_of(engine, clock) as shop:
+        await shop.tell(*customer("ann"))
+        await shop.app.shelf.offers.define("ten", OfferTerms("Ten", AmountOff(10, "EUR")), "test")
+        await shop.ask("m1", offer="ten")
+        await shop.fold()
+        give = shop.sender.giving.give
+
+        async def withdrawn_meanwhile(due: Any) -> Any:
+            given = await give(due)
+            refusal = customer("ann", allows=False)[1] | {"messageId": "no"}
+            await shop.tell(refusal)
+            return given
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MessageOffers, "give", lambda _, due: withdrawn_meanwhile(due))
+            await shop.sender.send_once("post")
+        assert shop.post.left == []
+        assert (await shop.ends())["m1"] == ("Message Skipped", "not_allowed")
 
 
 async def test_every_message_of_a_campaign_is_accounted_for(engine: Engine, clock: ManualClock) -> None:

@@ -325,3 +325,20 @@ async def test_groups_are_not_counted_as_people(engine: Engine) -> None:
     await write(engine, changes=owned(ANN, DEVICE))
     await write(engine, changes=owned(BOB, "group:initech"))
     assert await engine.person_count() == 1
+    assert await engine.some_people(20) == [ANN]
+
+
+async def test_some_people_are_spread_over_all_of_them_and_the_same_each_time(engine: Engine) -> None:
+    """The oldest is among them; where ids lie far apart there are as many all the same."""
+    assert await engine.some_people(20) == []
+    ids = [PersonId(each) for each in (*range(1_000, 1_400), 900_000)]
+    owners = {f"anonymous_id:{each}": (Owner(each), evidence()) for each in ids}
+    await write(engine, changes=Changes(owners=owners | {"group:x": (Owner(PersonId(5)), evidence())}))
+    some = await engine.some_people(20)
+    assert len(set(some)) == 20
+    assert some == sorted(some)
+    assert some[0] == 1_000
+    assert set(some) <= set(ids)
+    assert await engine.some_people(20) == some
+    assert await engine.some_people(1_000) == ids
+    assert len(await engine.some_people(1)) == 1

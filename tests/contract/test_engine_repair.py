@@ -30,6 +30,7 @@ from courtesy.runtime.ingest import Ingest, Receipt
 from courtesy.runtime.people import People
 from courtesy.runtime.register import Register
 from courtesy.runtime.repair import Repairs
+from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.trimming import trim
 from tests.contract.builders import NOW_MS, SHOP
 from tests.sim.store import Archive
@@ -95,7 +96,16 @@ async def world_of(
             ingest,
             worker,
             Repairs(engine, catalog, history, clock),
-            Eraser(engine, history, archive, HeldEvents(engine, catalog), clock, register, catalog=catalog.catalog),
+            Eraser(
+                engine,
+                history,
+                archive,
+                HeldEvents(engine, catalog),
+                clock,
+                register,
+                catalog=catalog.catalog,
+                unready=Unready(engine, history, catalog, clock),
+            ),
             People(engine, catalog, history),
         )
     finally:

@@ -136,9 +136,9 @@ async def test_as_known_then(engine: Engine, clock: ManualClock) -> None:
         assert [len(then), len(now)] == [1, 2]
         assert len(await ledger.of(then, before)) == 1
         assert len(await ledger.of(now, clock.now_ms())) == 3
-        assert await ledger.known_at(ANNS, before) == await ledger.of(then, before)
-        assert await ledger.known_at(ANNS, clock.now_ms()) == await ledger.of(now)
-        assert await ledger.known_at(f"person:{now[1]}", before) == await ledger.of([now[1]], before)
+        assert await ledger.known_at(ANNS, before) == (then[0], await ledger.of(then, before))
+        assert await ledger.known_at(ANNS, clock.now_ms()) == (now[0], await ledger.of(now))
+        assert await ledger.known_at(f"person:{now[1]}", before) == (now[1], await ledger.of([now[1]], before))
         assert await ledger.known_at(ANNS, before - HOUR_MS) is None
         assert standing_of(await ledger.of(now)) == (await world.state(ANNS)).standing
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from courtesy.base.errors import CourtesyError
-from courtesy.base.ids import PersonId
+from courtesy.base.ids import PersonId, Position
 from courtesy.base.time import DAY_MS, ManualClock
 from courtesy.engine.contract import Engine
 from courtesy.engine.offer import CodePool, OfferQuestion, OfferTally, OfferWrite
 from courtesy.offer.codes import OwnCode, sorted_out
 from courtesy.offer.deciding import Granted, Redeemed
 from courtesy.offer.redeeming import OfferCause, Refused
-from courtesy.offer.terms import AmountOff, Codes, MintedCode, NoCode, OfferTerms, PoolCode
+from courtesy.offer.terms import AmountOff, Codes, MintedCode, Money, NoCode, OfferTerms, PoolCode
 from courtesy.runtime.app import App, make_app
-from courtesy.runtime.offer_desk import Named, Shown
+from courtesy.runtime.offer_desk import Low, Named, Shown, Wanted
 from courtesy.runtime.offer_ledger import OfferLedger
 from courtesy.runtime.settings import Settings
 from tests.contract.builders import NOW_MS, Message, Store, batch, fold_all, receive
@@ -61,14 +62,14 @@ async def tally(engine: Engine) -> OfferTally:
     return found
 
 
-def code_of(found: Granted | Refused) -> str:
+def code_of(found: Granted | Refused | CourtesyError) -> str:
     """The code of a grant."""
     assert isinstance(found, Granted)
     assert found.grant.code is not None
     return found.grant.code.shown
 
 
-def fates(outcomes: list[Any]) -> Counter[str]:
+def fates(outcomes: Sequence[Any]) -> Counter[str]:
     """How many went which way."""
     return Counter(str(each.cause) if isinstance(each, Refused) else type(each).__name__ for each in outcomes)
 
@@ -102,6 +103,65 @@ async def test_a_code_is_redeemed_once(engine: Engine, store: Store) -> None:
     assert {each.redemption.number for each in found if isinstance(each, Redeemed)} == {2}
     assert sorted(each.is_new for each in found if isinstance(each, Redeemed)) == [False] * 7 + [True]
     assert await tally(engine) == OfferTally("ten", 1, 0, 1, 0, 0, 1, 0, 10_000_000)
+
+
+async def test_many_grants_are_one_act_each(engine: Engine, store: Store) -> None:
+    """Asked together, in two processes at once: in order, no more than there is, each answered alone, alike again."""
+    users = [f"u{number}" for number in range(30)]
+    await known(engine, *users)
+    async with store.another() as other, working(engine) as one, working(other) as two:
+        await engine.add_codes("p", sorted_out(f"CODE-{number:03}" for number in range(20)))
+        await one.shelf.offers.define("ten", terms(stock=18, codes=PoolCode("p")), "test")
+        wanted = [Wanted("ten", f"user_id:{user}", f"wanted {user}") for user in users]
+        wanted += [Wanted("ten", "user_id:nobody", "n"), Wanted("what", "user_id:u1", "w"), wanted[0]]
+        told = await asyncio.gather(*(app.shelf.offer_desk.grant_all(wanted) for app in (one, two)))
+        again = await two.shelf.offer_desk.grant_all(wanted)
+    for found in (*told, again):
+        assert fates(found) == {"Granted": 19, "used_up": 12, "CourtesyError": 2}
+        assert [code_of(each) for each in found[:18]] == [f"CODE-{number:03}" for number in range(18)]
+        assert [str(getattr(each, "code", "")) for each in found[30:32]] == ["not_found", "not_found"]
+        assert code_of(found[32]) == "CODE-000", "the same request is granted once"
+    assert (await tally(engine)).held == 18
+    assert await engine.code_pools() == [CodePool("p", 20, 2)]
+
+
+async def low_events(engine: Engine) -> list[tuple[str, str, int]]:
+    """What was told of running low: the event, of what, how many are left."""
+    told = []
+    for record in await engine.log_after(Position(0), 10_000):
+        event = msgspec.json.decode(record.payload)
+        if event.get("name", "").endswith("Running Low"):
+            properties = event["properties"]
+            told.append((event["name"], properties.get("offer") or properties["pool"], properties["left"]))
+    return told
+
+
+async def test_what_runs_low_is_told_once_each_time(engine: Engine, store: Store) -> None:
+    """Of offers by stock and budget, of pools by what their item says or a twentieth; whoever crosses it, in whatever
+    process; and again after there was more in between."""
+    users = [f"u{number}" for number in range(30)]
+    await known(engine, *users)
+    async with store.another() as other, working(engine) as one, working(other) as two:
+        await engine.add_codes("p", sorted_out(f"CODE-{number:03}" for number in range(20)))
+        budget = Money(205, "EUR")
+        await one.shelf.offers.define("ten", terms(stock=30, codes=PoolCode("p"), budget=budget, low_water=5), "test")
+        await one.shelf.offer_desk.grant("ten", Named("user_id", users[0]))
+        assert await low_events(engine) == []
+        desks = [app.shelf.offer_desk for app in (one, two)]
+        await asyncio.gather(*(desks[n % 2].grant("ten", Named("user_id", users[n])) for n in range(1, 16)))
+        first = await low_events(engine)
+        assert [each[:2] for each in first] == [("Offer Running Low", "ten")]
+        assert await one.shelf.offer_desk.low() == [Low("offer", "ten", 4)]
+        for n in range(16, 20):
+            await one.shelf.offer_desk.grant("ten", Named("user_id", users[n]))
+        assert (await low_events(engine))[1:] == [("Codes Running Low", "p", 1)], "20 codes: one is a twentieth"
+        await engine.add_codes("p", sorted_out(f"MORE-{number:03}" for number in range(20)))
+        for n in range(3, 12):
+            await one.shelf.offer_desk.note("Offer Declined", "ten", Named("user_id", users[n]), "")
+        assert await two.shelf.offer_desk.low() == []
+        for n in range(20, 24):
+            await two.shelf.offer_desk.grant("ten", Named("user_id", users[n]))
+        assert (await low_events(engine))[2:] == [("Offer Running Low", "ten", 5)]
 
 
 async def test_stock_without_grants_is_not_oversold(engine: Engine) -> None:

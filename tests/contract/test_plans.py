@@ -66,7 +66,15 @@ INTEREST = """
 INSERT INTO catalogue_interest (catalogue, item, person_id, until, position)
 SELECT 'products', 'p' || n % 1000, n, 0, n FROM generate_series(1, 20000) AS n
 """
-SEEN = {"catalogue": "products", "items": ["p1"], "people": [7], "untils": [1], "positions": [7], "partitions": [7]}
+SEEN = {
+    "catalogue": "products",
+    "items": ["p1"],
+    "people": [7],
+    "shown_as": [b"ids"],
+    "untils": [1],
+    "positions": [7],
+    "partitions": [7],
+}
 GONE = {"people": [7, 8], "kept": [9], "others": [7], "appended_for": [7]}
 
 

@@ -43,6 +43,7 @@ from courtesy.identity.rules import EXTERNAL, VALUE_CHARS_MAX, IdentityRules
 from courtesy.offer import terms
 from courtesy.person.standards import TRAITS
 from courtesy.runtime import telemetry
+from courtesy.runtime.offer_desk import Low
 from courtesy.runtime.settings import Settings
 from courtesy.segment import tree
 from courtesy.standard.value import FORMS, MARKS, REASONS, Mark, Reason
@@ -230,7 +231,9 @@ def _exposed_name(metric: Counter | Histogram | Gauge) -> str:
 def _lags() -> Iterable[tuple[str, str, tuple[str, ...], str]]:
     """The gauges that are made when the page is asked for, read off such a page."""
     status = PartitionStatus(Partition(0), Position(0), 1, 0, None)
-    for family in text_string_to_metric_families(http_metrics.page([status], 0).decode()):
+    for family in text_string_to_metric_families(
+        http_metrics.page([status], 0, low=[Low("offer", "welcome", 3)]).decode()
+    ):
         # Beside each counter there is a gauge that tells when it was made.
         if family.type == "gauge" and family.name.startswith("courtesy_") and not family.name.endswith("_created"):
             yield family.name, family.type, tuple(family.samples[0].labels), family.documentation

@@ -22,7 +22,7 @@ _BLOCK = re.compile(r"^(?:<!-- (run|shows|save \S+) -->\n)?```(\w*)\n(.*?)^```$"
 _MARK = "\x1e"
 _PROGRAMS = {"python": ("py", "python"), "js": ("mjs", "node")}
 _END = "trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT"
-LIMIT_S = 240.0
+LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sim.server import Server, create_key, free_port, serving
+from sim.server import Keys, Server, free_port, serving
 from tests.docs.session import agrees, disagreements, run, settle, steps
+from tests.fresh import fresh_store
 from tests.tidy.checkout import ROOT
 
 BY_ITSELF = "docs/tutorial.md"
@@ -21,6 +22,7 @@ SERVED = (
     "docs/how-to/import-files.md",
     "docs/how-to/read-people.md",
     "docs/how-to/webhooks.md",
+    "docs/how-to/previews.md",
     "docs/how-to/identity.md",
     "docs/how-to/trust.md",
     "docs/how-to/schemas-and-quality.md",
@@ -38,6 +40,7 @@ SERVED = (
     "docs/how-to/segments.md",
     "docs/how-to/segments-discovery.md",
     "docs/how-to/content.md",
+    "docs/how-to/templates.md",
     "docs/how-to/offers.md",
     "docs/how-to/sending.md",
     "docs/how-to/web-sdk.md",
@@ -48,9 +51,15 @@ SERVED = (
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def keys(tmp_path: Path) -> Keys:
+    """The keys of a new store in the folder `data` of the page's own folder."""
+    return fresh_store(tmp_path / "data")
+
+
+@pytest.fixture
+def server(tmp_path: Path, keys: Keys) -> Iterator[Server]:
     """A server as an operator has it, with webhooks to this machine allowed; each page has its own."""
-    with serving("--allow-private-webhooks", data=tmp_path_factory.mktemp("docs") / "data") as running:
+    with serving("--allow-private-webhooks", data=tmp_path / "data", keys=keys) as running:
         yield running
 
 
@@ -63,18 +72,13 @@ def _text(document: str, *ports: tuple[str, int]) -> str:
 
 
 @pytest.mark.parametrize("document", SERVED)
-def test_the_examples_of_a_page_run_against_a_server(document: str, server: Server, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_against_a_server(document: str, server: Server, keys: Keys, tmp_path: Path) -> None:
     """Whoever pastes the examples, in their order, gets the answers that are shown."""
     settle(tmp_path)
-    (tmp_path / "data").symlink_to(server.data)
-    keys = {
-        "WRITE_KEY": server.write_key,
-        "READ_KEY": create_key(server.data, "read", "docs"),
-        "ADMIN_KEY": server.admin_key,
-    }
+    named = {"WRITE_KEY": keys.write, "READ_KEY": keys.read, "ADMIN_KEY": keys.admin}
     some = steps(_text(document, ("8080", server.port), ("9090", free_port())))
     assert some
-    assert disagreements(some, run(some, tmp_path, keys)) == []
+    assert disagreements(some, run(some, tmp_path, named)) == []
 
 
 def test_the_tutorial_runs_from_nothing(tmp_path: Path) -> None:

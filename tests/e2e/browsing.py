@@ -1,4 +1,4 @@
-"""A Chromium whose tabs a test drives step by step, and a shop whose pages use the SDK."""
+"""A browser whose tabs a test drives step by step, and a shop whose pages use the SDK."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 CLIENTS = Path(__file__).parent / "clients"
-SDK = Path(__file__).parents[2] / "sdk"
-PAGES = {"courtesy.js": SDK / "courtesy.js", "courtesy.mjs": SDK / "courtesy.mjs"}
+PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
+SDK = Path(__file__).parents[2] / "src/courtesy/http/sdk"
+PAGES = {
+    "courtesy.js": SDK / "courtesy.js",
+    "courtesy.mjs": SDK / "courtesy.mjs",
+    "voucher.html": CLIENTS / "voucher.html",
+}
 
 
 class Browser:
-    """A running browser."""
+    """A running browser. `name`: that of its kind."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], name: str) -> None:
         self._process = process
+        self.name = name
         self.failures: list[str] = []
 
     def _send(self, told: dict[str, Any]) -> None:
@@ -50,13 +56,17 @@ class Browser:
 
 
 @contextmanager
-def browsing(profile: Path) -> Iterator[Browser]:
+def browsing(profile: Path, name: str = "chromium") -> Iterator[Browser]:
     """A browser with a profile of its own; it has ended on leaving."""
     process = subprocess.Popen(
-        ["node", CLIENTS / "tabs.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        ["node", "--experimental-websocket", CLIENTS / "tabs.mjs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
-    browser = Browser(process)
-    browser._send({"executable": shutil.which("chromium"), "profile": str(profile)})
+    browser = Browser(process, name)
+    browser._send({"name": name, "executable": shutil.which(PROGRAMS[name]), "profile": str(profile)})
     try:
         yield browser
     finally:

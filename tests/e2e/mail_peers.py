@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ relay_domains = home.example
 transport_maps = texthash:{folder}/transport
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
-smtpd_recipient_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/recipients, permit_mynetworks, reject
 alias_maps =
 local_recipient_maps =
 """
@@ -62,10 +62,11 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 @contextmanager
-def postfix(ways: dict[str, int]) -> Iterator[int]:
+def postfix(ways: dict[str, int], dead: Iterable[str] = ()) -> Iterator[int]:
     """A Postfix with its own settings and queue, which hands mail for each domain to a port; the port it listens on.
 
-    It bounces as Postfix does. Its master must be root, which the tests of a container are.
+    It bounces as Postfix does, and refuses at once what is for the addresses `dead`. Its master must be root, which the
+    tests of a container are.
     """
     folder = Path(tempfile.mkdtemp(prefix="courtesy-postfix-"))
     port = free_port()
@@ -75,6 +76,8 @@ def postfix(ways: dict[str, int]) -> Iterator[int]:
     shutil.chown(folder / "data", "postfix")
     lines = [f"{domain} smtp:[127.0.0.1]:{way}" for domain, way in ways.items()]
     (folder / "transport").write_text("\n".join(lines) + "\n")
+    refused = [f"{address} 550 5.1.1 User unknown" for address in dead]
+    (folder / "recipients").write_text("\n".join(refused) + "\n")
     (folder / "config" / "main.cf").write_text(_MAIN.format(folder=folder))
     (folder / "config" / "master.cf").write_text(_MASTER.format(port=port))
     command = [str(SBIN / "postfix"), "-c", str(folder / "config")]

@@ -28,7 +28,7 @@ def test_a_scheduled_release_is_published_by_the_server_once(tmp_path_factory: p
     with running(tmp_path_factory.mktemp("content") / "data") as made:
         server = made.with_keys("content")
         call(server, "PUT", FOOTER, {"fields": {"text": {"default": "Bye", "de": "Tschüs"}}})
-        blocks = [{"type": "text", "text": "Hi"}, {"type": "fragment", "name": "footer"}]
+        blocks = [{"type": "text", "text": "Hi"}, {"type": "fragment", "name": "footer"}, {"type": "footer"}]
         call(server, "PUT", MAIL, {"fields": {"subject": {"default": "Spring"}, "blocks": {"default": blocks}}})
         items = [{"item": "campaign/spring"}, {"item": "fragment/footer"}]
         call(server, "PUT", "releases/spring", {"items": items})

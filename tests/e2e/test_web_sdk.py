@@ -1,4 +1,4 @@
-"""The JavaScript SDK in a real Chromium, on a page of another origin, against a whole running server."""
+"""The JavaScript SDK in a real Chromium and a real Firefox, on a page of another origin, against a running server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import pytest
 
 from sim.server import Server, serving
 from tests.e2e.asking import Answer, ask, events_of, tell, until
-from tests.e2e.browsing import SDK, Browser, browsing, page_at, sdk_shop
+from tests.e2e.browsing import PROGRAMS, SDK, Browser, browsing, page_at, sdk_shop
+from tests.tidy.checkout import ROOT
 
 GZIP_BYTES_MAX = 15 * 1024
 NO_GAP = {"minGapMs": 0}
@@ -92,11 +93,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory, node_modules: Path) -> Iterator[Browser]:
-    """One browser for all; tests use visitors of their own."""
+@pytest.fixture(scope="module", params=PROGRAMS)
+def browser(tmp_path_factory: pytest.TempPathFactory, node_modules: Path, request: Any) -> Iterator[Browser]:
+    """One browser of each kind for all; tests use visitors of their own."""
     assert node_modules.exists()
-    with browsing(tmp_path_factory.mktemp("profile")) as browser:
+    with browsing(tmp_path_factory.mktemp("profile"), request.param) as browser:
         yield browser
 
 
@@ -118,7 +119,7 @@ def test_it_is_small_and_what_is_kept_is_what_its_source_makes() -> None:
     for name in ("courtesy.js", "courtesy.mjs"):
         assert len(gzip.compress((SDK / name).read_bytes(), 9)) < GZIP_BYTES_MAX
         subprocess.run(["node", "--check", SDK / name], check=True)
-    subprocess.run(["node", SDK / "build.mjs", "--check"], check=True)
+    subprocess.run(["node", ROOT / "sdk" / "build.mjs", "--check"], check=True)
 
 
 def test_an_inbox_is_shown_to_nobody_else(world: World) -> None:

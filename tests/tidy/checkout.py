@@ -33,7 +33,8 @@ def _walk() -> Iterator[Path]:
         folders[:] = [name for name in folders if _ours(name, at_root)]
         for name in names:
             path = Path(folder, name)
-            if path.suffix in _TEXT_SUFFIXES and not path.is_symlink():
+            # In a worktree of git `.git` is a file, which says where the rest is.
+            if path.suffix in _TEXT_SUFFIXES and name != ".git" and not path.is_symlink():
                 yield path
 
 

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 import pyvips
 
-from courtesy.asset.rendition import Fit, ImageFormat, Rendition
+from courtesy.asset.rendition import PDF, Fit, ImageFormat, Rendition
 from courtesy.base.errors import Code, CourtesyError
 
 PIXELS_MAX = 40_000_000
 """160 MB of memory while it is worked on."""
 
 SIDE_PIXELS_MAX = 20_000
-PDF = "application/pdf"
 
 _MAGIC: Mapping[bytes, str] = {
     b"\xff\xd8\xff": "image/jpeg",

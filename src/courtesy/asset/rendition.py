@@ -15,6 +15,8 @@ from courtesy.base.errors import Code, CourtesyError
 
 SIDE_MAX = 4_096
 ORIGINAL = "original"
+PDF = "application/pdf"
+"""The type of documents, which have no sizes."""
 
 WIDTHS = (64, 128, 256, 384, 512, 640, 768, 1_024, 1_280, 1_600, 2_048)
 RATIOS = ((1, 1), (4, 3), (3, 2), (2, 1), (16, 9), (3, 4), (2, 3))

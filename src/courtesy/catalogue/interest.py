@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -18,13 +19,15 @@ _VIEWS = {"Page Viewed": b'"type":"page"', "Screen Viewed": b'"type":"screen"'}
 
 class Seen(NamedTuple):
     """That somebody is interested in an entry until an instant (ms UTC), by the event at a position, which was appended
-    for them."""
+    for them. `shown_as`: what `shown_as` says of the event: those of which it says the same go together when people are
+    cut apart."""
 
     item: str
     person: PersonId
     until_ms: int
     position: Position
     partition: Partition
+    shown_as: bytes = b""
 
 
 class Shown(NamedTuple):
@@ -32,6 +35,13 @@ class Shown(NamedTuple):
 
     item: str
     until_ms: int
+
+
+def shown_as(fact: Fact) -> bytes:
+    """16 bytes that stand for the identifiers that an event carried, in whatever order; empty for one that carried
+    none."""
+    ids = "\0".join(sorted(set(fact.ids)))
+    return blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest() if ids else b""
 
 
 def marks_of(definition: CatalogueDefinition) -> tuple[bytes, ...]:

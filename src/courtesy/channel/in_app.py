@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -26,6 +27,11 @@ OBJECTS = ("display",)
 """Parts that are objects, as JSON."""
 
 
+def shown_fields(parts: Mapping[str, str]) -> dict[str, Any]:
+    """The parts of a message as pages get them."""
+    return {**parts, **{name: msgspec.json.decode(parts[name]) for name in OBJECTS if name in parts}}
+
+
 class InApp:
     """The channel `in_app`. A message that comes twice is one."""
 
@@ -46,8 +52,7 @@ class InApp:
                 "locale": outgoing.locale,
                 "offer": outgoing.offer,
                 "token": outgoing.token,
-                **outgoing.parts,
-                **{name: msgspec.Raw(outgoing.parts[name].encode()) for name in OBJECTS if name in outgoing.parts},
+                **shown_fields(outgoing.parts),
             }
         )
         item = InboxItem(outgoing.person, outgoing.message, self.channel, body, outgoing.asked_ms, outgoing.expires_ms)

@@ -12,20 +12,37 @@ import typer
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.cli.connect import DatabaseOption, DataOption, settings_of, with_app
+from courtesy.cli.content_originals import TRANSLATED_SUFFIX, read_names, read_original
+from courtesy.cli.content_preview import permit_proofs, preview_item, send_proof
 from courtesy.cli.content_release import release
-from courtesy.cli.content_words import ByOption, item_key, publishing, said, tell_published
+from courtesy.cli.content_words import (
+    ByOption,
+    EventOption,
+    PersonOption,
+    item_key,
+    measure_lines,
+    publishing,
+    read_trial,
+    said,
+    tell_published,
+)
 from courtesy.cli.person import COMMAND_LINE
-from courtesy.content.findings import Finding, Severity
+from courtesy.content.findings import Severity, publishable
 from courtesy.content.items import Body
+from courtesy.content.liquid import Dialect
+from courtesy.content.translating import Original, translated
 from courtesy.engine.content import Item, ItemFilter, ItemState, Note, NoteKind, Version
 from courtesy.http.people import past_instant
 from courtesy.runtime.app import App
 from courtesy.runtime.content import body_of
 from courtesy.runtime.content_files import ImportStep, Step, read_files, write_files
-from courtesy.runtime.content_publishing import Published, WhereUsed
+from courtesy.runtime.content_publishing import Draft, Published, WhereUsed
 
 content = typer.Typer(name="content", help="What people are shown, from draft to release.", no_args_is_help=True)
 content.add_typer(release)
+content.command("preview")(preview_item)
+content.command("proof")(send_proof)
+content.command("proof-addresses")(permit_proofs)
 
 ItemArgument = Annotated[str, typer.Argument(help="The item, as kind/name")]
 PlaceArgument = Annotated[str, typer.Argument(help="A folder, or an archive that ends in .zip")]
@@ -106,17 +123,59 @@ def _read_body(file: str) -> Body:
 
 
 @content.command("check")
-def check_item(item: ItemArgument, data: DataOption = None, database: DatabaseOption = None) -> None:
-    """Say what keeps an item from being published, and what is odd about it. Ends with status 65 for an error."""
-    key = item_key(item)
+def check_item(
+    item: ItemArgument,
+    file: Annotated[
+        str | None, typer.Argument(help="A JSON file with what it might say, or - for stdin; without, its draft")
+    ] = None,
+    person: PersonOption = None,
+    event: EventOption = None,
+    connection: Annotated[str, typer.Option(help="Over which it would go, for what a text message costs")] = "",
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Say what keeps an item from being published, and what is odd about it, tried with real people; of a file also
+    how long its texts are. Ends with status 65 for an error."""
+    key, body = item_key(item), None if file is None else _read_body(file)
+    trial = read_trial(person, event, connection)
 
-    async def work(app: App) -> list[Finding]:
-        return await app.shelf.publications.check(key)
+    async def work(app: App) -> Draft:
+        await app.catalog.refresh()
+        if body is not None:
+            return await app.shelf.publications.check_draft(key, body, trial)
+        return Draft(await app.shelf.publications.check(key, trial), [])
 
-    found = with_app(settings_of(data=data, database=database), work)
-    for each in found:
+    draft = with_app(settings_of(data=data, database=database), work, make=body is not None)
+    for each in draft.findings:
         print(said(str(key), each))
-    if any(each.severity is Severity.ERROR for each in found):
+    for measure in draft.measures:
+        for line in measure_lines(measure):
+            print(line)
+    if any(each.severity is Severity.ERROR for each in draft.findings):
+        raise typer.Exit(65)
+
+
+@content.command("translate")
+def translate_templates(
+    files: Annotated[list[Path], typer.Argument(help="Templates of another system", exists=True, dir_okay=False)],
+    original: Annotated[Original, typer.Option("--from", help="Their language")],
+    dialect: Annotated[Dialect, typer.Option(help="Whose Liquid it is")] = Dialect.BRAZE,
+    name: Annotated[
+        list[str] | None, typer.Option(help="What a name means here: product=event.properties.product; may be repeated")
+    ] = None,
+) -> None:
+    """Write templates as ours beside those of other systems, under the same name with the ending .jinja, and say what
+    could not be translated. Ends with status 65 when something was left out."""
+    names, failed = read_names(name or ()), False
+    for file in files:
+        done = translated(read_original(file), original, dialect, names)
+        written = file.with_suffix(TRANSLATED_SUFFIX)
+        written.write_text(done.source, "utf-8")
+        print(written)
+        for each in done.findings:
+            print(said(str(file), each))
+        failed = failed or not publishable(done.findings)
+    if failed:
         raise typer.Exit(65)
 
 
@@ -124,15 +183,17 @@ def check_item(item: ItemArgument, data: DataOption = None, database: DatabaseOp
 def publish_item(
     item: ItemArgument,
     revision: Annotated[int | None, typer.Option(help="Only if that is the present one", min=1)] = None,
+    person: PersonOption = None,
+    event: EventOption = None,
     by: ByOption = COMMAND_LINE,
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Publish the present revision of an item as a version, which never changes."""
-    key = item_key(item)
+    """Publish the present revision of an item, tried with real people, as a version, which never changes."""
+    key, trial = item_key(item), read_trial(person, event)
 
     async def work(app: App) -> Published:
-        return await app.shelf.publications.publish(key, revision, by)
+        return await app.shelf.publications.publish(key, revision, by, trial)
 
     tell_published(publishing(lambda: with_app(settings_of(data=data, database=database), work)))
 

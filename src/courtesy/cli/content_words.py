@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 
+from courtesy.base.errors import Code, CourtesyError
 from courtesy.content.findings import Finding
 from courtesy.content.items import ItemKey, key_of
 from courtesy.content.kinds import kind_of
+from courtesy.content.measures import Measure
 from courtesy.runtime.content_publishing import Blocked, Published
+from courtesy.runtime.expecting import Trial
+from courtesy.runtime.sample_people import NamedPerson
 
 T = TypeVar("T")
 
+PersonOption = Annotated[
+    list[str] | None, typer.Option(help="Somebody to try it with, as kind:value; may be given again")
+]
+EventOption = Annotated[str | None, typer.Option(help="A JSON file with the data of a message to try it with")]
 ByOption = Annotated[str, typer.Option(help="Who does it, as it is kept")]
 
 
@@ -30,6 +40,37 @@ def said(item: str, found: Finding) -> str:
     place = f" {found.place}:" if found.place else ""
     hint = f" ({found.hint})" if found.hint else ""
     return f"{found.severity}: {item}:{place} {found.message}{hint}"
+
+
+def read_trial(people: list[str] | None, event: str | None, connection: str = "") -> Trial:
+    """What somebody wants content to be tried with. Raises CourtesyError."""
+    named = []
+    for each in people or ():
+        kind, colon, value = each.partition(":")
+        if not colon or not kind or not value:
+            raise CourtesyError(Code.INVALID, f"expected a person as kind:value, got {each!r:.100}", place="--person")
+        named.append(NamedPerson(kind, value))
+    if event is None:
+        return Trial(tuple(named), None, connection)
+    try:
+        data = msgspec.json.decode(Path(event).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CourtesyError(Code.UNREADABLE, f"expected an object as JSON: {error}", place="--event") from None
+    return Trial(tuple(named), data, connection)
+
+
+def measure_lines(measure: Measure) -> Iterator[str]:
+    """A measure in words, a line for each platform."""
+    where = f"{measure.channel} in {measure.locale}"
+    if (sms := measure.sms) is not None:
+        cost = "" if sms.cost is None else f", {sms.cost:g} {sms.currency}"
+        odd = f", because of {' '.join(sms.odd)}" if sms.odd else ""
+        yield f"{where}: {sms.parts} part{'s' if sms.parts > 1 else ''} in {sms.encoding}{odd}, {sms.left} left{cost}"
+    if (mail := measure.mail) is not None:
+        yield f"{where}: {mail.bytes:,} of {mail.bytes_max:,} bytes, subject {mail.subject_chars} characters"
+    for push in measure.push:
+        seen = f"title {push.title_chars} of {push.title_shown} characters, text {push.body_chars} of {push.body_shown}"
+        yield f"{where}, {push.platform}: {push.bytes:,} of {push.bytes_max:,} bytes, {seen}"
 
 
 def publishing(work: Callable[[], T]) -> T:

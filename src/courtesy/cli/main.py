@@ -30,7 +30,9 @@ from courtesy.cli.retention import retention
 from courtesy.cli.schemas import schema
 from courtesy.cli.segment_discovery import discover_segments, find_lookalikes
 from courtesy.cli.segments import segment
+from courtesy.cli.sending import campaign, connection, message
 from courtesy.cli.standards import show_standard
+from courtesy.cli.suppression import suppression
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.codes import mailer_of
@@ -47,6 +49,9 @@ cli = typer.Typer(
 )
 keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
 cli.add_typer(keys)
+cli.add_typer(campaign)
+cli.add_typer(connection)
+cli.add_typer(message)
 cli.add_typer(consent)
 cli.add_typer(content)
 cli.add_typer(catalogue)
@@ -61,6 +66,7 @@ cli.add_typer(request)
 cli.add_typer(retention)
 cli.add_typer(schema)
 cli.add_typer(segment)
+cli.add_typer(suppression)
 segment.command("discover")(discover_segments)
 segment.command("lookalikes")(find_lookalikes)
 cli.command("backup")(back_up)

@@ -151,13 +151,14 @@ def fill_pool(
     data: DataOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Add codes to a pool, or print the name, free and all codes of pools; `low` when less than 5 % are free."""
+    """Add codes to a pool, or print the name, free and all codes of pools; `low` when few are free."""
     lines = None if file is None else _lines(file)
 
     async def work(app: App) -> list[str]:
         if name is not None and lines is not None:
             return [f"{await app.shelf.offer_desk.add_codes(name, lines):,} new codes"]
-        pools = [pool_view(each) for each in await app.shelf.offer_desk.pools() if name in (None, each.name)]
+        await app.shelf.offers.latest()
+        pools = [pool_view(app, each) for each in await app.shelf.offer_desk.pools() if name in (None, each.name)]
         return [
             f"{each.name}\t{each.free_count:,} of {each.code_count:,} free{', low' if each.is_low else ''}"
             for each in pools

@@ -6,7 +6,7 @@ version with a day of its own. `allowed` is pure, and answers with the choices a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -158,6 +158,12 @@ def allowed(standing: Standing, asked: Scope, now_ms: int, laws: Laws, local_min
     if not found:
         return Answer(False, Why.NO_RULE, (), "", "", "")
     answers = [_by_rule(standing, asked, now_ms, policy, rule, local_minute) for policy, rule in found]
+    return next((answer for answer in answers if not answer.allowed), answers[0])
+
+
+def allowed_at(standing: Standing, asked: Scope, now_ms: int, laws: Laws, minutes: Sequence[int | None]) -> Answer:
+    """As `allowed`, where it may be any of several minutes of the day, one at least: in each it has to be."""
+    answers = [allowed(standing, asked, now_ms, laws, minute) for minute in minutes]
     return next((answer for answer in answers if not answer.allowed), answers[0])
 
 

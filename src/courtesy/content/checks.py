@@ -5,23 +5,21 @@ from __future__ import annotations
 
 import html as markup
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from courtesy.base.errors import CourtesyError
 from courtesy.content import blocks as of
 from courtesy.content.blocks import Block, Mail, Theme
 from courtesy.content.contrast import contrast, least
-from courtesy.content.findings import Check, Finding, Severity
-from courtesy.content.limits import check_mail_size
-from courtesy.content.links import Slot, leads_to, rewrite
-from courtesy.content.mail import Compiled, FragmentBlocks, compile_mail, tidied
-from courtesy.content.names import Unknown, against_samples
+from courtesy.content.findings import Check, Finding, Severity, error, gravest_first
+from courtesy.content.links import Slot, leads_to, with_pixel
+from courtesy.content.made_mail import MadeMail
+from courtesy.content.mail import Compiled, FragmentBlocks
+from courtesy.content.outline import outlined
 from courtesy.content.rich_text import links_of
-from courtesy.content.scope import Scope
-from courtesy.content.templates import Language, Template, compile_template
+from courtesy.content.sampling import Expectations, check_names_of, check_rendered_mail
+from courtesy.content.templates import Template, compile_template
 
 SUBJECT_CHARS = 60
 """What most mail programs show of a subject; phones show some 40."""
@@ -29,59 +27,37 @@ SUBJECT_CHARS = 60
 PREHEADER_CHARS = (40, 140)
 HEADING_PX = {1: 28, 2: 22, 3: 18}
 FOOTER_PX = 13
-ALIKE_LEAST = 0.9
+UNSUBSCRIBE = "message.unsubscribe_url"
 PLACEHOLDERS = re.compile(
     r"(?i)\b(lorem ipsum|TBD|T[O]DO|X[X]X|your (?:link|url|text) here|click here to edit)\b|https?://(?:www\.)?example\.(?:com|org|net)\b"
 )
+_ADDRESS = re.compile(r"https?://[^\s<>\"()]+")
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Expectations:
-    """What a mail is checked against. `hosts`: domains to which links may lead, with those below; empty for any.
-    `samples`: people as they are, more of them find more. `marketing`: it must be possible to unsubscribe."""
-
-    hosts: Collection[str] = ()
-    samples: Sequence[Scope] = ()
-    marketing: bool = True
-    language: Language | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found, and the templates and slots if they could be compiled."""
-
-    findings: list[Finding]
-    compiled: Compiled | None = None
-    slots: tuple[Slot, ...] = ()
+def check_mail(made: MadeMail, wanted: Expectations) -> list[Finding]:
+    """Every check of a mail of blocks in a locale, the errors first. Places are those of the mail: `/blocks/0/alt`."""
+    found = [
+        *check_head(made.mail),
+        *check_blocks(made.mail, wanted, made.fragments),
+        *check_accessibility(made.compiled),
+        *check_slots(made.linked.slots, wanted.hosts),
+        *check_templates(made, wanted),
+    ]
+    if wanted.marketing and UNSUBSCRIBE not in made.compiled.html:
+        found.append(error(Check.UNSUBSCRIBE, "there is no link to unsubscribe", "/blocks", "add a footer"))
+    return gravest_first(found)
 
 
-def check_mail(mail: Mail, locale: str, wanted: Expectations, fragments: FragmentBlocks | None = None) -> Checked:
-    """Every check of a mail in a locale, the errors first."""
-    try:
-        compiled = compile_mail(mail, locale, fragments)
-    except CourtesyError as problem:
-        return Checked([_of_error(problem, Check.BLOCK)])
-    found = [*check_head(mail), *check_blocks(mail, wanted), *check_accessibility(compiled)]
-    if wanted.marketing and "message.unsubscribe_url" not in compiled.html:
-        message = "there is no link to unsubscribe"
-        found.append(Finding(Severity.ERROR, Check.UNSUBSCRIBE, message, "/blocks", "add a footer"))
-    try:
-        linked = rewrite(compiled.html, compiled.text)
-    except CourtesyError as problem:
-        return Checked(_sorted([*found, _of_error(problem, Check.LINK)]), compiled)
-    found += check_slots(linked.slots, wanted.hosts)
-    found += check_templates(compiled, wanted)
-    return Checked(_sorted(found), compiled, linked.slots)
-
-
-def _sorted(findings: list[Finding]) -> list[Finding]:
-    return sorted(dict.fromkeys(findings), key=lambda each: list(Severity).index(each.severity))
-
-
-def _of_error(problem: CourtesyError, code: Check, place: str = "") -> Finding:
-    at = ", ".join(each for each in (place, problem.place) if each)
-    return Finding(Severity.ERROR, code, problem.message, at, problem.hint)
+def check_plain_mail(parts: Mapping[str, str], wanted: Expectations) -> list[Finding]:
+    """Every check of a mail that has no HTML: of its `subject` and `text`."""
+    found = list(check_head(Mail(subject=parts["subject"], blocks=(), preheader=" - ")))
+    for address in _ADDRESS.findall(parts["text"]):
+        found += check_address(address.rstrip(".,;:!?"), "/text", wanted.hosts)
+    if wanted.marketing and UNSUBSCRIBE not in parts["text"]:
+        hint = "write {{ message.unsubscribe_url }}"
+        found.append(error(Check.UNSUBSCRIBE, "there is no link to unsubscribe", "/text", hint))
+    return [*found, *check_parts(parts, (), wanted)]
 
 
 # -- subject and preheader
@@ -111,22 +87,27 @@ def check_head(mail: Mail) -> Iterator[Finding]:
 # -- blocks
 
 
-def check_blocks(mail: Mail, wanted: Expectations) -> Iterator[Finding]:
-    """What shows in the tree: alt texts, widths, contrast, links, placeholders, blocks that say nothing."""
-    for place, block, surface in _on_surfaces(mail.blocks, "/blocks", mail.theme):
+def check_blocks(mail: Mail, wanted: Expectations, fragments: FragmentBlocks | None = None) -> Iterator[Finding]:
+    """What shows in the tree: alt texts, widths, contrast, links, placeholders, blocks that say nothing. What is wrong
+    in a fragment is told where it is used."""
+    for place, block, surface in _on_surfaces(mail.blocks, "/blocks", mail.theme, fragments):
         yield from _of_block(block, place, mail.theme, wanted)
         yield from _of_contrast(block, place, mail.theme, surface)
 
 
 def _on_surfaces(
-    blocks: tuple[Block, ...], place: str, theme: Theme, surface: str = ""
+    blocks: tuple[Block, ...], place: str, theme: Theme, fragments: FragmentBlocks | None, surface: str = ""
 ) -> Iterator[tuple[str, Block, str]]:
     """Every block with its pointer and the colour behind it."""
     for n, block in enumerate(blocks):
         behind = (block.background if isinstance(block, of.Section | of.Columns) else None) or surface or theme.surface
         yield f"{place}/{n}", block, behind
         for below, inside in of.children(block):
-            yield from _on_surfaces(inside, f"{place}/{n}{below}", theme, behind)
+            yield from _on_surfaces(inside, f"{place}/{n}{below}", theme, fragments, behind)
+        if isinstance(block, of.FragmentUse):
+            found = None if fragments is None else fragments(block.name)
+            inside = () if found is None else found.blocks
+            yield from _on_surfaces(inside, f"{place}/{n}, fragment {block.name}: ", theme, fragments, behind)
 
 
 def _of_block(block: Block, place: str, theme: Theme, wanted: Expectations) -> Iterator[Finding]:
@@ -275,76 +256,45 @@ def check_accessibility(compiled: Compiled) -> Iterator[Finding]:
             return
 
 
-# -- templates and what is rendered
+# -- templates
 
 
-def check_templates(compiled: Compiled, wanted: Expectations) -> Iterator[Finding]:
+def check_templates(made: MadeMail, wanted: Expectations) -> Iterator[Finding]:
     """That the templates compile, that sample people have the names in them, and that all of it fits when rendered."""
-    templates: dict[str, Template] = {}
-    for part, source in (("subject", compiled.subject), ("html", compiled.html), ("text", compiled.text)):
-        try:
-            templates[part] = compile_template(source, html=part == "html", language=wanted.language)
-        except CourtesyError as problem:
-            code = Check.UNKNOWN_NAME if problem.message.startswith("there is no name") else Check.TEMPLATE
-            yield _of_error(problem, code, part)
-    if len(templates) < 3:
+    outline = outlined(made.mail, made.fragments)
+    try:
+        names = compile_template(outline.source, html=False, language=wanted.language)
+    except CourtesyError as problem:
+        yield error(code_of(problem), problem.message, outline.place_of(problem.place), problem.hint)
         return
-    values = [each.values() for each in wanted.samples]
-    for part in ("subject", "html"):
-        yield from _of_names(templates[part], part, values, wanted)
-    for sample in wanted.samples:
-        yield from check_rendered(templates, sample)
+    yield from check_names_of(names.body, wanted, outline.place)
+    parts = {"subject": made.compiled.subject, "html": with_pixel(made.linked.html), "text": made.linked.text}
+    templates = yield from _compiled(parts, ("html",), wanted)
+    if len(templates) == len(parts):
+        yield from check_rendered_mail(templates, wanted.samples)
 
 
-def _of_names(
-    template: Template, part: str, values: Sequence[dict[str, object]], wanted: Expectations
-) -> Iterator[Finding]:  # fmt: skip
-    defaults = (wanted.language.defaults if wanted.language else None) or {}
-    for each in against_samples(template.body, values):
-        place = f"{part}, {each.use.at}"
-        if isinstance(each, Unknown):
-            message = f"no sample has {each.use.said!r}"
-            yield Finding(Severity.ERROR, Check.UNKNOWN_NAME, message, place, each.hint)
-        elif each.use.said not in defaults:
-            message = f"{each.count} of {each.of} samples lack {each.use.said!r}, and nothing is written in its place"
-            yield Finding(Severity.WARNING, Check.LACKING_NAME, message, place, "give it a default: | default('…')")
-
-
-def check_rendered(templates: dict[str, Template], sample: Scope) -> Iterator[Finding]:
-    """A mail as one person gets it: its size, its subject, and that text and HTML say the same."""
-    rendered: dict[str, str] = {}
+def check_parts(parts: Mapping[str, str], html: Collection[str], wanted: Expectations) -> Iterator[Finding]:
+    """That parts of a message which nobody wrote as blocks compile, and that sample people have the names in them."""
+    templates = yield from _compiled(parts, html, wanted)
     for part, template in templates.items():
+        yield from check_names_of(template.body, wanted, lambda at, part=part: f"/{part}, {at}")  # type: ignore[misc]
+    if "subject" in templates and len(templates) == len(parts):
+        yield from check_rendered_mail(templates, wanted.samples)
+
+
+def _compiled(
+    parts: Mapping[str, str], html: Collection[str], wanted: Expectations
+) -> Generator[Finding, None, dict[str, Template]]:
+    templates: dict[str, Template] = {}
+    for part, source in parts.items():
         try:
-            rendered[part] = template.render_metered(sample).text
+            templates[part] = compile_template(source, html=part in html, language=wanted.language)
         except CourtesyError as problem:
-            yield _of_error(problem, Check.SIZE, part)
-            return
-    yield from check_mail_size(rendered["html"], "html")
-    subject = rendered["subject"].strip()
-    if not subject or "\n" in subject:
-        yield Finding(
-            Severity.ERROR, Check.SUBJECT, "the subject is empty or has several lines for somebody", "/subject"
-        )
-    alike = likeness(rendered["html"], tidied(rendered["text"]))
-    if alike < ALIKE_LEAST:
-        message = f"the text part has {alike:.0%} of the words of the HTML"
-        yield Finding(Severity.WARNING, Check.TEXT_PART, message, "text", "give raw blocks a text of the same words")
+            yield error(code_of(problem), problem.message, f"/{part}, {problem.place}", problem.hint)
+    return templates
 
 
-_UNSEEN = re.compile(
-    r"<(style|title|head|script)\b.*?</\1>|<!--.*?-->|display:none.*?</div>", re.DOTALL | re.IGNORECASE
-)
-_ALT = re.compile(r"""<img\b[^>]*?\balt=(?:"([^"]*)"|'([^']*)')[^>]*>""", re.IGNORECASE)
-
-
-def likeness(html: str, text: str) -> float:
-    """How alike the words of the two parts are, from 0 to 1; addresses and signs do not count."""
-    seen = _ALT.sub(lambda found: f" {found[1] or found[2] or ''} ", _UNSEEN.sub(" ", html))
-    words = [_words(markup.unescape(re.sub(r"<[^>]*>", " ", seen))), _words(text)]
-    if not words[0] and not words[1]:
-        return 1.0
-    return float(SequenceMatcher(None, words[0], words[1], autojunk=False).ratio())
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", re.sub(r"https?://\S+|mailto:\S+", " ", text).casefold())[:2_000]
+def code_of(problem: CourtesyError) -> Check:
+    """What a template that can't be compiled is told under."""
+    return Check.UNKNOWN_NAME if problem.message.startswith("there is no name") else Check.TEMPLATE

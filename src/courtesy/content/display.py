@@ -10,6 +10,7 @@ from msgspec import Meta
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Pattern = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^/")]
+Cap = Annotated[int, Meta(ge=1, le=100)]
 Label = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
@@ -26,7 +27,9 @@ class Display(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     `event`: only when the visitor does this. `page`: only on paths like this, where `*` stands for anything.
     `delay_ms`: so long after that. `priority`: of several that could be shown the highest is. `cap`: how often it is
-    shown until it is clicked or dismissed. `button`: what its button says, when it has a link.
+    shown until it is clicked or dismissed; `cap_per_visit` and `cap_per_day`: how often of those in one visit, which
+    ends with half an hour without anything, and on one day of the visitor's clock. `button`: what its button says, when
+    it has a link.
     """
 
     style: Style = Style.DIALOG
@@ -34,5 +37,7 @@ class Display(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     page: Pattern | None = None
     delay_ms: Annotated[int, Meta(ge=0, le=600_000)] = 0
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
-    cap: Annotated[int, Meta(ge=1, le=100)] = 1
+    cap: Cap = 1
+    cap_per_visit: Cap | None = None
+    cap_per_day: Cap | None = None
     button: Label | None = None

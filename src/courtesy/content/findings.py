@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
 
 class Severity(StrEnum):
-    """ERROR keeps content from being published; WARNING is to be looked at; ADVICE would make it better."""
+    """ERROR keeps content from being published; WARNING is to be looked at; ADVICE would make it better; NOTE tells
+    what was measured, or could not be checked."""
 
     ERROR = "error"
     WARNING = "warning"
     ADVICE = "advice"
+    NOTE = "note"
 
 
 class Check(StrEnum):
@@ -50,6 +53,9 @@ class Check(StrEnum):
     SUPERSEDED = "superseded"
     IN_USE = "in_use"
     TERMS = "terms"
+    SAMPLES = "samples"
+    SPAM = "spam"
+    MORE = "more"
 
 
 MEANING: dict[Check, str] = {
@@ -85,17 +91,24 @@ MEANING: dict[Check, str] = {
     Check.SUPERSEDED: "A later revision was published meanwhile.",
     Check.IN_USE: "Something that people are shown stands on it.",
     Check.TERMS: "Terms of an offer that can't hold.",
+    Check.SAMPLES: "There is nobody, or no event, to try a template with.",
+    Check.SPAM: "What a spam filter makes of the mail, and by which of its rules.",
+    Check.MORE: "More was found than is told.",
 }
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing found. `place`: a JSON pointer, line and column, or a field; empty for the whole."""
+    """One thing found. `place`: a JSON pointer, line and column, or a field; empty for the whole. `locale` (`default`
+    for all that have no text of their own) and `channel`: in which it shows first; empty where that makes no
+    difference."""
 
     severity: Severity
     code: Check
     message: str
     place: str = ""
     hint: str = ""
+    locale: str = ""
+    channel: str = ""
 
 
 def publishable(findings: list[Finding]) -> bool:
@@ -111,3 +124,16 @@ def error(code: Check, message: str, place: str = "", hint: str = "") -> Finding
 def warning(code: Check, message: str, place: str = "", hint: str = "") -> Finding:
     """A finding that is to be looked at."""
     return Finding(Severity.WARNING, code, message, place, hint)
+
+
+def note(code: Check, message: str, place: str = "", hint: str = "") -> Finding:
+    """A finding that only tells."""
+    return Finding(Severity.NOTE, code, message, place, hint)
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Each once: what is found in several locales alike is told of the first. Errors first, then as they were found."""
+    told: dict[tuple[Check, str, str], Finding] = {}
+    for each in findings:
+        told.setdefault((each.code, each.place, each.message), each)
+    return sorted(told.values(), key=lambda each: list(Severity).index(each.severity))

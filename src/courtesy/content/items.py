@@ -32,11 +32,14 @@ TITLE_CHARS_MAX = 200
 FIELDS_BYTES_MAX = 512 * 1024
 WHOLE_MAX = 10**9
 
-_LOCALE = r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
-_VARIANT = re.compile(rf"(?:{DEFAULT}|(?P<locale>{_LOCALE}))?(?:@(?P<channel>[a-z_]+))?")
+LOCALE_PATTERN = r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
+_VARIANT = re.compile(rf"(?:{DEFAULT}|(?P<locale>{LOCALE_PATTERN}))?(?:@(?P<channel>[a-z_]+))?")
 
 Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00]*\S[^\x00]*$")]
 Instant = Annotated[str, Meta(min_length=10, max_length=40)]
+
+
+Locale = Annotated[str, Meta(pattern=f"^{LOCALE_PATTERN}$")]
 
 
 class ItemKey(NamedTuple):
@@ -164,7 +167,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     fields: dict[str, Any] = {}
     tags: Annotated[tuple[Word, ...], Meta(max_length=50)] = ()
     owner: Annotated[str, Meta(max_length=100)] = ""
-    language: Annotated[str, Meta(pattern=f"^{_LOCALE}$")] = "en"
+    language: Locale = "en"
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     rights: Rights | None = None

@@ -79,6 +79,13 @@ day on which somebody got it, whichever ends first. All channels look it up in t
         Field("valid_days", FieldType.WHOLE, "For how many days it is good once somebody has it.", low=1, high=3_660),
         Field("stock", FieldType.WHOLE, "How many there are; none: as many as are wanted.", low=0, high=1e9),
         Field("budget", FieldType.MONEY, "What all redemptions together may cost."),
+        Field(
+            "low_water",
+            FieldType.WHOLE,
+            "How few may be left before somebody is told; none: a twentieth.",
+            low=0,
+            high=1e9,
+        ),
         Field("codes", FieldType.SHAPE, "What people show to redeem it; none: nothing.", shape=terms.Codes),
         Field("eligibility", FieldType.EXPRESSION, "Who may have it, as the text of a segment; none: everybody."),
         Field(
@@ -105,7 +112,13 @@ CODE_POOL = Kind(
     "What a pool is like; its codes are no content, and are loaded into it apart.",
     (
         Field("purpose", FieldType.TEXT, "What the codes are for.", chars_max=500),
-        Field("low_water", FieldType.WHOLE, "How few may be left before somebody is told.", low=0, high=1e9),
+        Field(
+            "low_water",
+            FieldType.WHOLE,
+            "How few may be left before somebody is told; none: a twentieth.",
+            low=0,
+            high=1e9,
+        ),
     ),
 )
 NEWS = Kind(

@@ -63,8 +63,9 @@ class SmsReport(NamedTuple):
     findings: list[Finding]
 
 
-def check_sms(text: str, terms: SmsTerms, place: str = "") -> SmsReport:
-    """Parts and cost of a text message, and which characters make it dearer."""
+def check_sms(text: str, terms: SmsTerms, place: str = "", written: str | None = None) -> SmsReport:
+    """Parts and cost of a text message, and which characters make it dearer. `written`: only of its characters is told,
+    as the others are somebody's."""
     parts = parts_of(text)
     count = len(parts.texts)
     cost = terms.price * count
@@ -75,24 +76,23 @@ def check_sms(text: str, terms: SmsTerms, place: str = "") -> SmsReport:
     elif count > 1:
         message = f"the message takes {count} parts and costs {cost} {terms.currency} a person"
         found.append(Finding(Severity.WARNING, Check.PARTS, message, place))
-    if parts.encoding is Encoding.UCS2 and (dearer := _dearer(text, place, count)):
+    if parts.encoding is Encoding.UCS2 and (dearer := _dearer(text, place, count, written)):
         found.append(dearer)
     return SmsReport(parts, cost, found)
 
 
-def _dearer(text: str, place: str, count: int) -> Finding | None:
+def _dearer(text: str, place: str, count: int, written: str | None) -> Finding | None:
     """Which characters keep a message from GSM 7 bit, when it would take fewer parts without them."""
-    odd = sorted({char for char in text if encoding_of(char) is Encoding.UCS2})
+    odd = sorted({char for char in text if encoding_of(char) is Encoding.UCS2 and char in (written or text)})
+    shown = " ".join(odd[:10]) or "what people told of themselves"
     otherwise = in_gsm7(text)
     fewer = len(parts_of(otherwise).texts)
     if encoding_of(otherwise) is Encoding.GSM7:
         if fewer == count:
             return None
-        shown = " ".join(odd[:10])
         return Finding(
             Severity.WARNING, Check.PARTS, f"without {shown} it would take {fewer}", place, "write it otherwise"
         )
-    shown = " ".join(odd[:10])
     message = f"{shown} can't be sent in GSM 7 bit, so a part has 70 characters instead of 160"
     return Finding(Severity.ADVICE, Check.PARTS, message, place)
 
@@ -109,15 +109,18 @@ def payload(title: str, body: str, platform: Platform, data: Mapping[str, Any] |
     return msgspec.json.encode(message)
 
 
+def push_bytes_max(platform: Platform) -> int:
+    """How many bytes of a payload a platform takes."""
+    return WEB_PUSH_BYTES_MAX - WEB_PUSH_OVERHEAD_BYTES if platform is Platform.BROWSER else PUSH_BYTES_MAX
+
+
 def check_push(
     title: str, body: str, platform: Platform, data: Mapping[str, Any] | None = None, place: str = ""
 ) -> list[Finding]:  # fmt: skip
     """Bytes and lengths of a push message on a platform."""
     found: list[Finding] = []
     size = len(payload(title, body, platform, data))
-    limit = PUSH_BYTES_MAX
-    if platform is Platform.BROWSER:
-        limit = WEB_PUSH_BYTES_MAX - WEB_PUSH_OVERHEAD_BYTES
+    limit = push_bytes_max(platform)
     if size > limit:
         message = f"the message has {size:,} bytes on {platform}; it takes at most {limit:,}"
         found.append(Finding(Severity.ERROR, Check.SIZE, message, place, "shorten the text or what is sent along"))

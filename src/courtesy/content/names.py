@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from courtesy.base.errors import nearest
 from courtesy.content.language.tokens import failed
 from courtesy.content.language.tree import (
+    Arguments,
     Attribute,
     Binary,
     Body,
@@ -26,6 +27,7 @@ from courtesy.content.language.tree import (
     If,
     Index,
     ListOf,
+    Literal,
     Output,
     Place,
     Set,
@@ -41,6 +43,9 @@ from courtesy.content.scope import HIDDEN
 Path = tuple[str | int, ...]
 EACH = "[]"
 """In a path: each element of a list."""
+
+CATALOGUE = "catalogue()"
+"""In a path: what the function `catalogue` finds, then the name of the catalogue, then `EACH` of its entries."""
 
 LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
@@ -84,7 +89,7 @@ def check_names(body: Body, known: Collection[str]) -> None:
                 raise failed(node.at, f"{name!r} has its meaning already", "choose another name")
     for use in uses(body):
         root = str(use.path[0])
-        if root not in known:
+        if root not in known and root != CATALOGUE:
             raise failed(use.at, f"there is no name {root!r} here", nearest(root, known))
 
 
@@ -138,6 +143,8 @@ class _Finder:
             case Filter(_, of, "first" | "last"):
                 of_list = self._stands_for(of, known)
                 return None if of_list is None else (*of_list, EACH)
+            case Call() | Attribute() if (entry := entry_path(value)) is not None:
+                return entry
             case _:
                 return _resolved(path_of(value), known)
 
@@ -150,6 +157,9 @@ class _Finder:
             if full is not None:
                 yield Use(full, start_of(node), needed)
             return
+        entry = entry_path(node)
+        if entry is not None:
+            yield Use(entry, start_of(node), needed)
         match node:
             case Filter(_, of, "default", arguments):
                 yield from self._value(of, known, needed=False)
@@ -193,6 +203,18 @@ def _parts(node: Expression) -> Iterator[Expression | None]:
             pass
 
 
+def entry_path(node: Expression | None) -> Path | None:
+    """The path of an entry that is looked up in a catalogue whose name is written out, or of something in it."""
+    match node:
+        case Call(_, "catalogue", Arguments(placed=(Literal(_, str() as name), *_))):
+            return (CATALOGUE, name, EACH)
+        case Attribute(_, of, name):
+            above = entry_path(of)
+            return None if above is None else (*above, name)
+        case _:
+            return None
+
+
 def _resolved(path: Path | None, known: Mapping[str, Path | None]) -> Path | None:
     """A path from the scope; None for one that begins with a name of the template of which nothing is known."""
     if path is None or path[0] not in known:
@@ -206,7 +228,7 @@ def _resolved(path: Path | None, known: Mapping[str, Path | None]) -> Path | Non
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A path that no sample has. `hint` names what was probably meant."""
+    """A path that no sample has, from the first name on that none has. `hint` names what was probably meant."""
 
     use: Use
     hint: str
@@ -221,8 +243,11 @@ class Lacking:
     of: int
 
 
-def against_samples(body: Body, samples: Sequence[Mapping[str, Any]]) -> list[Unknown | Lacking]:
+def against_samples(
+    body: Body, samples: Sequence[Mapping[str, Any]], seen: Collection[str] = ()
+) -> list[Unknown | Lacking]:
     """What of a template's names no sample or not every sample has, each path once. `samples`: the values of scopes.
+    `seen`: paths as they are written, which others were seen to have; nothing of them is unknown.
 
     Where the object or list itself is missing or empty nothing is said of its parts.
     """
@@ -232,25 +257,40 @@ def against_samples(body: Body, samples: Sequence[Mapping[str, Any]]) -> list[Un
         if use.path not in needed or (use.needed and not needed[use.path].needed):
             needed[use.path] = use
     for use in needed.values():
-        problem = _problem(use, samples)
+        problem = _problem(use, samples, seen)
         if problem is not None:
-            found[use.path] = problem
+            found.setdefault(problem.use.path, problem)
     return list(found.values())
 
 
-def _problem(use: Use, samples: Sequence[Mapping[str, Any]]) -> Unknown | Lacking | None:
-    lacking, asked, had = 0, 0, False
-    beside: set[str] = set()
-    for sample in samples:
-        above = list(_at(sample, use.path[:-1]))
-        values = [_child(each, use.path[-1]) for each in above]
-        had = had or any(each is not None for each in values)
-        asked += bool(above)
-        lacking += any(each is None for each in values) or (not values and EACH not in use.path)
-        beside.update(str(name) for each in above if isinstance(each, Mapping) for name in each)
-    if not had and asked and len(use.path) > 1:
-        return Unknown(use, nearest(str(use.path[-1]), sorted(beside)))
-    return Lacking(use, lacking, len(samples)) if use.needed and lacking and EACH not in use.path[-1:] else None
+def _problem(use: Use, samples: Sequence[Mapping[str, Any]], seen: Collection[str]) -> Unknown | Lacking | None:
+    for length in range(2, len(use.path) + 1):
+        unknown = _unknown(use._replace(path=use.path[:length]), samples, seen)
+        if unknown is not None:
+            return unknown
+    if not use.needed or use.path[-1] == EACH:
+        return None
+    lacking = sum(_lacks(sample, use.path) for sample in samples)
+    return Lacking(use, lacking, len(samples)) if lacking else None
+
+
+def _unknown(use: Use, samples: Sequence[Mapping[str, Any]], seen: Collection[str]) -> Unknown | None:
+    """Whether nobody has the last name of a path, though some have what it should be in."""
+    *above, name = use.path
+    if isinstance(name, int) or name == EACH or use.said in seen:
+        return None
+    objects = [each for sample in samples for each in _at(sample, tuple(above)) if isinstance(each, Mapping)]
+    if not objects or any(each.get(name) is not None for each in objects):
+        return None
+    beside = {str(key) for each in objects for key in each}
+    within = f"{written(tuple(above))}."
+    beside.update(each.removeprefix(within) for each in seen if each.startswith(within))
+    return Unknown(use, nearest(name, sorted(beside)))
+
+
+def _lacks(sample: Mapping[str, Any], path: Path) -> bool:
+    values = [_child(each, path[-1]) for each in _at(sample, path[:-1])]
+    return any(each is None for each in values) or (not values and EACH not in path)
 
 
 def _at(value: Any, path: Path) -> Iterator[Any]:

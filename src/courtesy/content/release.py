@@ -19,6 +19,7 @@ from courtesy.content.findings import Check, Finding, Severity, error, warning
 from courtesy.content.items import DEFAULT, Body, FieldType, ItemKey, Kind, references, values
 from courtesy.content.kinds import OFFER
 from courtesy.content.offers import wrong_terms
+from courtesy.content.sampling import NOTHING, Expectations
 from courtesy.segment.checking import wrong_with
 from courtesy.segment.parsing import parse
 
@@ -68,9 +69,9 @@ class Candidate:
 class Compiler(Protocol):
     """Makes what people are shown of an item, when it is published."""
 
-    def __call__(self, candidate: Candidate, used: Mapping[ItemKey, Body]) -> Compiled:
+    def __call__(self, candidate: Candidate, used: Mapping[ItemKey, Body], wanted: Expectations = NOTHING) -> Compiled:
         """`used`: everything that it stands on, directly or through others, in the versions that it will be pinned
-        to."""
+        to. `wanted`: what it is checked against; nothing of what is made depends on it."""
         ...
 
 

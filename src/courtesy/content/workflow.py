@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from courtesy.content.findings import Check, Finding, error
-from courtesy.content.items import Word
+from courtesy.content.items import Locale, Word
 
 ALL_LOCALES = ""
 
@@ -27,10 +27,20 @@ class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     by: Annotated[tuple[Word, ...], Meta(max_length=200)] = ()
 
 
+class TranslationRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Items of these `kinds` (empty: of all) are published only when all that is localised in them is said in each of
+    these `locales`."""
+
+    locales: Annotated[tuple[Locale, ...], Meta(min_length=1, max_length=200)]
+    kinds: Annotated[tuple[Word, ...], Meta(max_length=50)] = ()
+
+
 class ContentWorkflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All rules that fit an item and a locale have to be met. Without rules nobody is asked."""
+    """All rules that fit an item and a locale have to be met. Without `rules` nobody is asked; without `translations`
+    a locale that is missing is only warned of."""
 
     rules: Annotated[tuple[ApprovalRule, ...], Meta(max_length=200)] = ()
+    translations: Annotated[tuple[TranslationRule, ...], Meta(max_length=200)] = ()
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -78,6 +88,12 @@ def _wanting(rule: ApprovalRule, locale: str, found: set[str]) -> Finding:
         f"expected {rule.approvals} approval{'s' if rule.approvals > 1 else ''}{whose} in {locale}, {have}",
         hint="of somebody who did not change it since it was last published",
     )
+
+
+def asked_for(workflow: ContentWorkflow, kind: str) -> frozenset[str]:
+    """The locales that items of a kind have to speak."""
+    fitting = (each.locales for each in workflow.translations if not each.kinds or kind in each.kinds)
+    return frozenset(locale for locales in fitting for locale in locales)
 
 
 def approvers_named(workflow: ContentWorkflow) -> Iterator[str]:

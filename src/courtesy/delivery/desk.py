@@ -7,18 +7,17 @@ leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Any, NamedTuple
 
 import msgspec
 
 from courtesy.base.ids import effect_key
-from courtesy.consent.law import Laws, Why, allowed
+from courtesy.consent.law import Laws, Why, allowed_at
 from courtesy.consent.standing import Standing, now_of
 from courtesy.delivery.contact import ContactPolicy, Window, overdrawn
-from courtesy.delivery.hours import Open, closed_by, opens_at, without
+from courtesy.delivery.hours import Open, closed_by, open_in_all, without
 from courtesy.delivery.message import Admitted, Message, Priority, Skip, message_of
 from courtesy.delivery.preference import FREQUENCY, is_disliked, preferred_channel, quiet_wish, wish
 from courtesy.event.choice import Scope
@@ -26,10 +25,16 @@ from courtesy.event.event import Fact
 from courtesy.person.catalog import Decided
 from courtesy.person.messages import HELD_MAX, SKIPPED, Held, Messages
 from courtesy.person.state import PersonState
-from courtesy.person.whereabouts import minute_in, place_of, zone_of
+from courtesy.person.whereabouts import KnownZone, ZoneBy, minutes_of, place_of, zones_of
 
 ANYWHERE = "*"
 """The host of an address that has none."""
+
+WORDS = {
+    ZoneBy.DECLARED: "as they say",
+    ZoneBy.PHONE: "by their telephone number",
+    ZoneBy.PLACE: "by where they live",
+}
 
 NOT_NOW = frozenset({Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
@@ -104,7 +109,8 @@ class Desk:
     def way_over(
         self, state: PersonState, message: Message, channel: str, now_ms: int, held: Held | None = None
     ) -> Way | No:
-        """How a message may go over one channel, or why it may not. `held`: the room that it has already."""
+        """How a message may go over one channel, or why it may not. `held`: the room that it has already, which counts
+        unless others of this person were let through before it, by whom they are known to be now."""
         connection = self.connection(message, channel)
         if connection is None:
             return No(Skip.NO_CONNECTION)
@@ -113,9 +119,8 @@ class Desk:
             return No(Skip.NO_ADDRESS)
         standing = state.standing or Standing()
         asked = Scope(message.purpose, channel, message.topic, message.brand, place_of(state))
-        zone = zone_of(state)
-        minute = None if zone is None else minute_in(zone, now_ms)
-        answer = allowed(standing, asked, now_of(standing, now_ms), self.laws, minute)
+        zones = zones_of(state, now_ms)
+        answer = allowed_at(standing, asked, now_of(standing, now_ms), self.laws, minutes_of(zones, now_ms))
         if not answer.allowed and answer.why not in NOT_NOW:
             return No(Skip.NOT_ALLOWED, answer.why)
         if answer.why is Why.HOUR_UNKNOWN:
@@ -123,21 +128,24 @@ class Desk:
         if is_disliked(standing, message.topic, message.brand, now_ms):
             return No(Skip.NOT_WANTED, message.topic)
         price = self.price(message, channel)
-        window = None if held else self._no_room(state, message, price, now_ms, zone)
+        window = self._no_room(state, message, price, now_ms, zones, held)
         if window is not None:
             return No(Skip.BUDGET, f"{window.room:g} in {window.days} days")
         opens = list(self.hours(standing, asked, message, now_ms))
-        return self._when(message, Way(connection, address, price, now_ms), opens, zone)
+        return self._when(message, Way(connection, address, price, now_ms), opens, zones)
 
-    def _when(self, message: Message, way: Way, opens: list[Open], zone: tzinfo | None) -> Way | No:
-        """The way from when on its hours are open."""
-        there = zone or self.policy.default_zone
-        closed = closed_by(opens, there, way.not_before_ms)
-        if closed is None:
+    def _when(self, message: Message, way: Way, opens: list[Open], zones: Sequence[KnownZone]) -> Way | No:
+        """The way from when on its hours are open, in each zone in which they may be."""
+        there = {each.zone: f"{each.name}, {WORDS[each.by]}" for each in zones} or {
+            self.policy.default_zone: f"{self.policy.zone}, which is assumed"
+        }
+        closed = ((closed_by(opens, zone, way.not_before_ms), told) for zone, told in there.items())
+        first = next(((found.by, told) for found, told in closed if found is not None), None)
+        if first is None:
             return way
-        open_ms = opens_at(opens, there, way.not_before_ms)
+        open_ms = open_in_all(opens, list(there), way.not_before_ms)
         if open_ms is None or open_ms >= message.expires:
-            return No(Skip.QUIET_HOURS, f"by {closed.by}, in {there}{'' if zone else ', which is assumed'}")
+            return No(Skip.QUIET_HOURS, f"by {first[0]}, in {first[1]}")
         return Way(way.connection, way.address, way.price, open_ms)
 
     def hours(self, standing: Standing, asked: Scope, message: Message, now_ms: int) -> Iterator[Open]:
@@ -166,15 +174,27 @@ class Desk:
         return 0 if message.priority is Priority.SERVICE else self.policy.price(channel)
 
     def _no_room(
-        self, state: PersonState, message: Message, price: int, now_ms: int, zone: tzinfo | None
+        self,
+        state: PersonState,
+        message: Message,
+        price: int,
+        now_ms: int,
+        zones: Sequence[KnownZone],
+        own: Held | None,
     ) -> Window | None:
-        if state.messages is None and price == 0:
+        if price == 0:
             return None
+        known = state.messages or Messages()
+        if own is not None:
+            # Two who became one may hold more together than there is room for: who was let through first goes.
+            before = {name: each for name, each in known.held.items() if (each.at, name) < (own.at, message.message)}
+            known = Messages(known.sent, before)
         windows = [*self.policy.windows]
         wished = wish(state.standing or Standing(), message.purpose, message.brand, FREQUENCY, now_ms)
         if isinstance(wished, str) and wished in self.policy.frequencies:
             windows.append(self.policy.frequencies[wished])
-        return overdrawn(state.messages or Messages(), windows, price, now_ms, zone or self.policy.default_zone)
+        there = zones[0].zone if zones else self.policy.default_zone
+        return overdrawn(known, windows, price, now_ms, there)
 
     def _in_order(self, state: PersonState, message: Message, now_ms: int) -> list[str]:
         """The channels of a message, the one that the person likes best before the others."""

@@ -12,6 +12,9 @@ from courtesy.delivery.contact import QuietHours
 from courtesy.person.whereabouts import minute_in
 
 DAY_MINUTES = 24 * 60
+ZONE_TURNS = 10
+"""How often zones that disagree are asked in turn: hours that they have in common at all are found within two days."""
+
 DAYS_AHEAD = 9
 """Hours that leave any minute of a day open at all are open again within a day; more where clocks change."""
 
@@ -38,6 +41,17 @@ def closed_by(opens: Iterable[Open], zone: tzinfo, at_ms: int) -> Open | None:
     """The first that does not allow an instant."""
     minute = minute_in(zone, at_ms)
     return next((each for each in opens if not each.has(minute)), None)
+
+
+def open_in_all(opens: Sequence[Open], zones: Sequence[tzinfo], at_ms: int) -> int | None:
+    """The first instant from `at_ms` on that all allow in each of some zones; None when none is found."""
+    found: int | None = at_ms
+    for _ in range(ZONE_TURNS):
+        for zone in zones:
+            found = None if found is None else opens_at(opens, zone, found)
+        if found is None or all(closed_by(opens, zone, found) is None for zone in zones):
+            return found
+    return None
 
 
 def opens_at(opens: Sequence[Open], zone: tzinfo, at_ms: int) -> int | None:

@@ -138,11 +138,12 @@ class CatalogueStore(Protocol):
     async def save_interest(self, catalogue: str, before: InterestState, to: Position, seen: Sequence[Seen]) -> bool:
         """Keep who is interested and move the cursor in one step, unless the state is not `before` any more or a change
         waits before `to`; whether it was done. What is not in the log any more is left out; of one person and entry
-        the interest that lasts longest stays."""
+        the interest that lasts longest stays, for each that it was `shown_as`."""
         ...
 
     async def interested(self, change: Change, limit: int) -> list[Interested]:
-        """People behind `change.told` in the index who were interested in its entry when it changed, in order."""
+        """People behind `change.told` in the index who were interested in its entry when it changed, in order: at least
+        so many if there are, and of each all that shows it."""
         ...
 
     async def move_change(self, change: Change, told: PersonId) -> None:

@@ -76,10 +76,11 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class NoteKind(StrEnum):
-    """Something said of an item, or asked for."""
+    """Something said of an item, asked for, or done with it: a proof was sent."""
 
     COMMENT = "comment"
     REQUEST = "request"
+    PROOF = "proof"
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -572,6 +572,12 @@ class Engine(Stores, Protocol):
         count."""
         ...
 
+    async def some_people(self, count: int) -> list[PersonId]:
+        """Up to `count` of those whom `person_count` counts, by id: spread over all of them, and the same each time as
+        long as nobody comes or goes. All of them when they are no more. Takes a few look-ups for each, whatever their
+        number."""
+        ...
+
     # -- definitions
 
     async def definitions(self) -> tuple[int, list[Definition]]:

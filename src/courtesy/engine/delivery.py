@@ -8,12 +8,13 @@ be shown within an application or a page.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS
+from courtesy.delivery.warm_up import Counted, Limits
 from courtesy.person.record import NewRecord
 
 
@@ -65,6 +66,21 @@ class DeadAddress(NamedTuple):
     until_ms: int | None
     spares_service: bool = False
     strikes: int = 1
+
+
+class DeadCount(NamedTuple):
+    """How many addresses nothing is sent to, over a channel and for a cause."""
+
+    channel: str
+    cause: str
+    address_count: int
+
+
+class Room(NamedTuple):
+    """How many messages may leave of those that were wanted, by host; `is_braked`: none, since too much came back."""
+
+    granted: Mapping[str, int]
+    is_braked: bool = False
 
 
 STRIKE_MS = 30 * DAY_MS
@@ -125,8 +141,29 @@ class DeliveryStore(Protocol):
         """Those of the addresses that are dead now, by their hashes."""
         ...
 
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        """How many addresses are dead now, by channel and cause."""
+        ...
+
     async def revive(self, channel: str, address: bytes) -> bool:
         """Send to an address again; False when it was not dead."""
+        ...
+
+    async def take_room(self, connection: str, limits: Limits, wanted: Mapping[str, int]) -> Room:
+        """Take room of a connection's day for messages by host, as many as there is room for; of all who ask at once,
+        one after the other. It stays taken, whatever becomes of who took it, until it is given back."""
+        ...
+
+    async def give_room_back(self, connection: str, limits: Limits, counts: Mapping[str, int]) -> None:
+        """Give room back for messages that did not leave, by host."""
+        ...
+
+    async def count_reports(self, connection: str, day: int, bounced_count: int, complained_count: int) -> None:
+        """Count on a day, since 1970, what came back of a connection's messages, and what was complained of."""
+        ...
+
+    async def warm_up_days(self, connection: str) -> dict[int, Counted]:
+        """What each day of a connection has seen, by its number since 1970."""
         ...
 
     async def put_inbox(self, items: Sequence[InboxItem]) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 from courtesy.base.ids import PersonId, Position
 from courtesy.offer.codes import OwnCode
 from courtesy.offer.deciding import Facts
-from courtesy.offer.rows import Grant, OfferTally, Redemption
+from courtesy.offer.rows import CodePool, Grant, OfferTally, Redemption
 
 __all__ = [
     "CodePool",
@@ -41,9 +41,9 @@ CODES_AT_ONCE_MAX = 10_000
 class OfferQuestion:
     """What acts depend on: all grants and redemptions of `people` (and of all who are one with them) of `offers`; those
     by which `codes` or `requests` they are known, or by `grants` and `redemptions`, their numbers; and so many free
-    codes of each pool in `wanted`. Redemptions that were given back are told only when they are asked for by request or
-    number. Redemptions that are told come with their grants, and grants that are known by a code with all that is told
-    of their people and their offer."""
+    codes of each pool in `wanted`, with how many there are in all. Redemptions that were given back are told only when
+    they are asked for by request or number. Redemptions that are told come with their grants, and grants that are known
+    by a code with all that is told of their people and their offer."""
 
     people: Collection[PersonId] = ()
     offers: Collection[str] = ()
@@ -71,14 +71,6 @@ class OfferWrite:
     redemptions: Sequence[Placed] = ()
     tallies: Sequence[OfferTally] = ()
     taken: Mapping[str, str] = field(default_factory=dict)
-
-
-class CodePool(NamedTuple):
-    """A pool of codes: how many were ever imported into it, and how many nobody has."""
-
-    name: str
-    code_count: int
-    free_count: int
 
 
 class OfferAppending(Protocol):

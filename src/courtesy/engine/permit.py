@@ -20,6 +20,7 @@ import msgspec
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.event.choice import Basis, Scope
+from courtesy.person.whereabouts import KnownZone
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +28,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
     `rule`, `policy` and `source` are those of the law that decided, `choices` the ids of the choices that did, `basis`
     that on which the one that allows rests. `local_minute` is the minute of the day by which quiet hours were kept,
-    None when nobody knew what time it was there.
+    None when nobody knew what time it was there; `zones` are those in which they may have been, and by what that was
+    known, the most telling first: the hour was allowed in each, and the minute is that of the first.
     """
 
     scope: Scope
@@ -42,6 +44,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     local_minute: int | None
     issued_ms: int
     expires_ms: int
+    zones: tuple[KnownZone, ...] = ()
 
 
 class NewPermit(msgspec.Struct, frozen=True, gc=False):

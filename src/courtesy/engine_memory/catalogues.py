@@ -38,7 +38,7 @@ class CatalogueShelf:
         self._changes: dict[int, Change] = {}
         self._change_count = 0
         self._states: dict[str, InterestState] = {}
-        self._seen: dict[tuple[str, str, PersonId], Seen] = {}
+        self._seen: dict[tuple[str, str, PersonId, bytes], Seen] = {}
 
     def put(self, catalogue: str, entries: Sequence[Entry], changes: Sequence[NewChange], now_ms: int) -> None:
         """Keep what an edit changes."""
@@ -110,7 +110,7 @@ class CatalogueShelf:
         first = min((each.position for each in given), default=Position(0))
         there = {each.position for each in self._log.all_after(Position(first - 1), 2**62)} if given else set()
         for each in given:
-            key = (catalogue, each.item, each.person)
+            key = (catalogue, each.item, each.person, each.shown_as)
             if each.position in there and (key not in self._seen or each.until_ms >= self._seen[key].until_ms):
                 self._seen[key] = each
         return True
@@ -119,11 +119,12 @@ class CatalogueShelf:
         """People who were interested when it changed."""
         found = [
             Interested(person, each.position)
-            for (catalogue, item, person), each in sorted(self._seen.items())
+            for (catalogue, item, person, _), each in sorted(self._seen.items())
             if (catalogue, item) == (change.catalogue, change.item) and person > change.told
             if each.until_ms > change.at_ms and each.position <= change.position
         ]
-        return found[:limit]
+        last = found[:limit][-1:]
+        return [each for each in found if last and each.person <= last[0].person]
 
     def move(self, change: Change, told: PersonId) -> None:
         """It was everybody's turn up to a person."""

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.delivery.warm_up import Counted, Limits, changes, granted, is_braked
+from courtesy.engine.delivery import (
+    FINAL_RUNS,
+    STRIKE_MS,
+    CampaignRun,
+    DeadAddress,
+    DeadCount,
+    InboxItem,
+    MessageFate,
+    Room,
+    RunState,
+)
 
 
 class Delivery:
@@ -17,6 +28,7 @@ class Delivery:
         self.counts: Counter[MessageFate] = Counter()
         self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
         self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
+        self._days: dict[str, dict[int, Counted]] = defaultdict(dict)
 
     def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
         """As `DeliveryStore.start_run`."""
@@ -65,15 +77,44 @@ class Delivery:
     def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         """As `DeliveryStore.dead`."""
         found = {address: self._dead.get((channel, address)) for address in addresses}
-        return {
-            address: told[0]
-            for address, told in found.items()
-            if told is not None and told[1] >= told[0].strikes and (told[0].until_ms or 2**62) > now_ms
-        }
+        return {address: told[0] for address, told in found.items() if told is not None and _is_dead(told, now_ms)}
+
+    def count_dead(self, now_ms: int) -> list[DeadCount]:
+        """As `DeliveryStore.count_dead`."""
+        dead = [(told[0].channel, told[0].cause) for told in self._dead.values() if _is_dead(told, now_ms)]
+        return [DeadCount(*each, count) for each, count in sorted(Counter(dead).items())]
 
     def revive(self, channel: str, address: bytes) -> bool:
         """As `DeliveryStore.revive`."""
         return self._dead.pop((channel, address), None) is not None
+
+    def take_room(self, connection: str, limits: Limits, wanted: Mapping[str, int]) -> Room:
+        """As `DeliveryStore.take_room`."""
+        counted = self._day(connection, limits.day)
+        found = granted(limits, counted, wanted)
+        self._count(connection, limits.day, changes(limits, found))
+        return Room(found, is_braked(limits, counted))
+
+    def give_room_back(self, connection: str, limits: Limits, counts: Mapping[str, int]) -> None:
+        """As `DeliveryStore.give_room_back`."""
+        self._count(connection, limits.day, {host: -n for host, n in changes(limits, counts).items()})
+
+    def count_reports(self, connection: str, day: int, bounced_count: int, complained_count: int) -> None:
+        """As `DeliveryStore.count_reports`."""
+        taken, bounced, complained = self._day(connection, day)
+        self._days[connection][day] = Counted(taken, bounced + bounced_count, complained + complained_count)
+
+    def warm_up_days(self, connection: str) -> dict[int, Counted]:
+        """As `DeliveryStore.warm_up_days`."""
+        return dict(self._days[connection])
+
+    def _day(self, connection: str, day: int) -> Counted:
+        return self._days[connection].get(day, Counted({}))
+
+    def _count(self, connection: str, day: int, more: Mapping[str, int]) -> None:
+        known = self._day(connection, day)
+        taken = {host: known.taken.get(host, 0) + more.get(host, 0) for host in {*known.taken, *more}}
+        self._days[connection][day] = known._replace(taken=taken)
 
     def put_inbox(self, items: Iterable[InboxItem]) -> None:
         """As `DeliveryStore.put_inbox`."""
@@ -100,3 +141,8 @@ class Delivery:
         """Have nothing wait for these people any more."""
         for key in [key for key in self._inbox if key[0] in people]:
             del self._inbox[key]
+
+
+def _is_dead(told: tuple[DeadAddress, int], now_ms: int) -> bool:
+    address, strike_count = told
+    return strike_count >= address.strikes and (address.until_ms is None or address.until_ms > now_ms)

@@ -11,6 +11,7 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PARTITION_COUNT, Partition, PersonId, Position, SourceId
 from courtesy.base.time import Clock
 from courtesy.consent.tree import Frontier, Node, Run
+from courtesy.delivery.warm_up import Counted, Limits
 from courtesy.engine.answers import AnswerCount
 from courtesy.engine.code import NewCode, Rate, Tried
 from courtesy.engine.contract import (
@@ -31,7 +32,7 @@ from courtesy.engine.contract import (
     Revision,
     Unavailable,
 )
-from courtesy.engine.delivery import CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.engine.delivery import CampaignRun, DeadAddress, DeadCount, InboxItem, MessageFate, Room, RunState
 from courtesy.engine.imported import FileKey, Span, Spans
 from courtesy.engine.ledger import Entry, Keyring, Known
 from courtesy.engine.offer import CodePool, Grant, OfferTally, Redemption
@@ -392,6 +393,9 @@ class MemoryEngine(Content, Catalogues):
     async def person_count(self) -> int:
         return self._disk.identity.person_count()
 
+    async def some_people(self, count: int) -> list[PersonId]:
+        return self._disk.identity.some_people(count)
+
     # -- permits
 
     async def issue_permits(self, asked: Sequence[NewPermit]) -> list[Permit | None]:
@@ -579,8 +583,23 @@ class MemoryEngine(Content, Catalogues):
     async def dead(self, channel: str, addresses: Collection[bytes], now_ms: int) -> dict[bytes, DeadAddress]:
         return self._disk.delivery.dead(channel, addresses, now_ms)
 
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        return self._disk.delivery.count_dead(now_ms)
+
     async def revive(self, channel: str, address: bytes) -> bool:
         return self._disk.delivery.revive(channel, address)
+
+    async def take_room(self, connection: str, limits: Limits, wanted: Mapping[str, int]) -> Room:
+        return self._disk.delivery.take_room(connection, limits, wanted)
+
+    async def give_room_back(self, connection: str, limits: Limits, counts: Mapping[str, int]) -> None:
+        self._disk.delivery.give_room_back(connection, limits, counts)
+
+    async def count_reports(self, connection: str, day: int, bounced_count: int, complained_count: int) -> None:
+        self._disk.delivery.count_reports(connection, day, bounced_count, complained_count)
+
+    async def warm_up_days(self, connection: str) -> dict[int, Counted]:
+        return self._disk.delivery.warm_up_days(connection)
 
     async def put_inbox(self, items: Sequence[InboxItem]) -> None:
         self._disk.delivery.put_inbox(items)

@@ -360,8 +360,18 @@ class IdentityGraph:
 
     def person_count(self) -> int:
         """How many people own an identifier other than a group's or a source's."""
+        return len(self._people())
+
+    def some_people(self, count: int) -> list[PersonId]:
+        """Some of them by id, spread evenly."""
+        people = sorted(self._people())
+        if len(people) <= count:
+            return people
+        return [people[number * len(people) // count] for number in range(count)]
+
+    def _people(self) -> list[PersonId]:
         others = ("group:", f"{SOURCE_KIND}:")
-        return sum(1 for held in self._held.values() if any(not key.startswith(others) for key in held))
+        return [person for person, held in self._held.items() if any(not key.startswith(others) for key in held)]
 
 
 def _alarm(identifier: str, refused: Sequence[_Refused]) -> Alarm:

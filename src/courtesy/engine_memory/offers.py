@@ -69,6 +69,7 @@ class Offers:
         facts.redemptions = [each for _, each in sorted({each.number: each for each in redeemed}.items())]
         facts.tallies = {offer: self._tallies[offer] for offer in offers if offer in self._tallies}
         facts.free = {pool: self._free(pool)[:count] for pool, count in asked.wanted.items()}
+        facts.pools = {each.name: each for each in self.pools() if each.name in asked.wanted}
         facts.in_pools = {code for code in asked.codes if code in self._codes}
         return facts
 

@@ -142,6 +142,7 @@ TABLES = (
     Table("content_use"),
     Table("campaign_run"),
     Table("message_count"),
+    Table("warm_up_day"),
     Table("dead_address"),
     Table("inbox", ("own.person_id",)),
     Table("catalogue"),

@@ -62,18 +62,19 @@ WHERE catalogue = %s ORDER BY number LIMIT 1
 """
 # Under the catalogue's row, which an erasure takes too: what it deletes meanwhile is not put back.
 _SAVE_SEEN = """
-INSERT INTO catalogue_interest AS known (catalogue, item, person_id, until, position)
-SELECT %(catalogue)s, seen.item, seen.person_id, seen.until, seen.position
-FROM unnest(%(items)s::text[], %(people)s::bigint[], %(untils)s::bigint[], %(positions)s::bigint[],
-    %(partitions)s::smallint[]) AS seen (item, person_id, until, position, partition)
+INSERT INTO catalogue_interest AS known (catalogue, item, person_id, shown_as, until, position)
+SELECT %(catalogue)s, seen.item, seen.person_id, seen.shown_as, seen.until, seen.position
+FROM unnest(%(items)s::text[], %(people)s::bigint[], %(shown_as)s::bytea[], %(untils)s::bigint[],
+    %(positions)s::bigint[], %(partitions)s::smallint[])
+    AS seen (item, person_id, shown_as, until, position, partition)
 WHERE EXISTS (SELECT FROM log WHERE log.partition = seen.partition AND log.position = seen.position)
-ON CONFLICT (catalogue, item, person_id) DO UPDATE SET until = excluded.until, position = excluded.position
+ON CONFLICT (catalogue, item, person_id, shown_as) DO UPDATE SET until = excluded.until, position = excluded.position
 WHERE excluded.until >= known.until
 """
 _INTERESTED = """
 SELECT person_id, position FROM catalogue_interest
 WHERE catalogue = %s AND item = %s AND person_id > %s AND until > %s AND position <= %s
-ORDER BY person_id LIMIT %s
+ORDER BY person_id FETCH FIRST %s ROWS WITH TIES
 """
 _FORGET = """
 DELETE FROM catalogue_interest WHERE until < least(%s, (SELECT min(at) FROM catalogue_change)) RETURNING 1
@@ -251,17 +252,18 @@ def _change(row: tuple[Any, ...]) -> Change:
 
 
 def _columns(catalogue: str, seen: Iterable[Seen]) -> dict[str, Any]:
-    """One row for each person and entry, the one that lasts longest: a statement changes no row twice."""
-    longest: dict[tuple[str, PersonId], Seen] = {}
+    """Of what is one row the interest that lasts longest: a statement changes no row twice."""
+    longest: dict[tuple[str, PersonId, bytes], Seen] = {}
     for each in seen:
-        known = longest.get((each.item, each.person))
+        known = longest.get((each.item, each.person, each.shown_as))
         if known is None or each.until_ms >= known.until_ms:
-            longest[each.item, each.person] = each
+            longest[each.item, each.person, each.shown_as] = each
     rows = list(longest.values())
     return {
         "catalogue": catalogue,
         "items": [each.item for each in rows],
         "people": [each.person for each in rows],
+        "shown_as": [each.shown_as for each in rows],
         "untils": [each.until_ms for each in rows],
         "positions": [each.position for each in rows],
         "partitions": [each.partition for each in rows],

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId
-from courtesy.engine.delivery import FINAL_RUNS, STRIKE_MS, CampaignRun, DeadAddress, InboxItem, MessageFate, RunState
+from courtesy.delivery.warm_up import ALL, Counted, Limits, changes, granted, is_braked
+from courtesy.engine.delivery import (
+    FINAL_RUNS,
+    STRIKE_MS,
+    CampaignRun,
+    DeadAddress,
+    DeadCount,
+    InboxItem,
+    MessageFate,
+    Room,
+    RunState,
+)
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.records import put_records
 from courtesy.person.record import NewRecord
@@ -45,6 +56,10 @@ _DEAD = """
 SELECT address, channel, cause, since, until, spares_service, strikes FROM dead_address
 WHERE channel = %s AND address = ANY(%b::bytea[]) AND (until IS NULL OR until > %s) AND strike_count >= strikes
 """
+_COUNT_DEAD = """
+SELECT channel, cause, count(*) FROM dead_address
+WHERE (until IS NULL OR until > %s) AND strike_count >= strikes GROUP BY channel, cause ORDER BY channel, cause
+"""
 _PUT_INBOX = """
 INSERT INTO inbox (person_id, message, channel, body, created, expires)
 SELECT * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bigint[], %b::bigint[])
@@ -53,6 +68,26 @@ ON CONFLICT DO NOTHING
 _INBOX = """
 SELECT person_id, message, channel, body, created, expires FROM inbox
 WHERE person_id = ANY(%b::bigint[]) AND channel = %s AND expires > %s ORDER BY created, message
+"""
+
+# The row of all hosts is locked first: whoever takes room of the same day waits here.
+_LOCK_DAY = """
+INSERT INTO warm_up_day (connection, day, host) VALUES (%s, %s, '')
+ON CONFLICT (connection, day, host) DO UPDATE SET taken_count = warm_up_day.taken_count
+"""
+_DAYS = """
+SELECT day, host, taken_count, bounced_count, complained_count FROM warm_up_day
+WHERE connection = %(connection)s AND (%(day)s::int IS NULL OR day = %(day)s::int)
+"""
+_TAKE = """
+INSERT INTO warm_up_day (connection, day, host, taken_count)
+SELECT %s, %s, host, taken FROM unnest(%b::text[], %b::bigint[]) AS given (host, taken) ORDER BY host
+ON CONFLICT (connection, day, host) DO UPDATE SET taken_count = warm_up_day.taken_count + excluded.taken_count
+"""
+_COUNT_REPORTS = """
+INSERT INTO warm_up_day (connection, day, host, bounced_count, complained_count) VALUES (%s, %s, '', %s, %s)
+ON CONFLICT (connection, day, host) DO UPDATE SET bounced_count = warm_up_day.bounced_count + excluded.bounced_count,
+    complained_count = warm_up_day.complained_count + excluded.complained_count
 """
 
 FORGET_IN_DELIVERY = "DELETE FROM inbox WHERE person_id = ANY(%(people)s::bigint[])"
@@ -69,6 +104,17 @@ async def count_messages(connection: Connection, fates: Collection[MessageFate])
 def _run(row: tuple[Any, ...]) -> CampaignRun:
     number, campaign, content, start_ms, state, cursor, asked_count, ended_ms = row
     return CampaignRun(number, campaign, content, start_ms, RunState(state), PersonId(cursor), asked_count, ended_ms)
+
+
+async def _days(connection: Connection, name: str, day: int | None) -> dict[int, Counted]:
+    """What days of a connection have seen."""
+    found: dict[int, Counted] = {}
+    rows = await (await connection.execute(_DAYS, {"connection": name, "day": day}, binary=True)).fetchall()
+    for number, host, taken, bounced, complained in rows:
+        known = found.get(number, Counted({}))
+        seen = Counted({**known.taken, host: taken}, known.bounced, known.complained)
+        found[number] = seen._replace(bounced=bounced, complained=complained) if host == ALL else seen
+    return found
 
 
 class Delivery(Connected):
@@ -130,9 +176,41 @@ class Delivery(Connected):
         rows = await self._rows(_DEAD, channel, list(addresses), now_ms)
         return {row[0]: DeadAddress(*row) for row in rows}
 
+    async def count_dead(self, now_ms: int) -> list[DeadCount]:
+        return [DeadCount(*row) for row in await self._rows(_COUNT_DEAD, now_ms)]
+
     async def revive(self, channel: str, address: bytes) -> bool:
         text = "DELETE FROM dead_address WHERE channel = %s AND address = %b RETURNING 1"
         return bool(await self._rows(text, channel, address))
+
+    async def take_room(self, connection: str, limits: Limits, wanted: Mapping[str, int]) -> Room:
+        async with self._transaction() as open_one:
+            await open_one.execute(_LOCK_DAY, (connection, limits.day))
+            counted = (await _days(open_one, connection, limits.day))[limits.day]
+            found = granted(limits, counted, wanted)
+            if found:
+                await self._count_room(open_one, connection, limits, found, 1)
+            return Room(found, is_braked(limits, counted))
+
+    async def give_room_back(self, connection: str, limits: Limits, counts: Mapping[str, int]) -> None:
+        async with self._transaction() as open_one:
+            await open_one.execute(_LOCK_DAY, (connection, limits.day))
+            await self._count_room(open_one, connection, limits, counts, -1)
+
+    async def _count_room(
+        self, open_one: Connection, connection: str, limits: Limits, counts: Mapping[str, int], sign: int
+    ) -> None:
+        more = changes(limits, counts)
+        taken = [sign * count for count in more.values()]
+        await open_one.execute(_TAKE, (connection, limits.day, list(more), taken))
+
+    async def count_reports(self, connection: str, day: int, bounced_count: int, complained_count: int) -> None:
+        async with self._transaction() as open_one:
+            await open_one.execute(_COUNT_REPORTS, (connection, day, bounced_count, complained_count))
+
+    async def warm_up_days(self, connection: str) -> dict[int, Counted]:
+        async with self._connection() as open_one:
+            return await _days(open_one, connection, None)
 
     async def put_inbox(self, items: Sequence[InboxItem]) -> None:
         if items:

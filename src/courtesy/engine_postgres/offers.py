@@ -82,17 +82,28 @@ CROSS JOIN LATERAL (
     wanted.count
 ) AS free ORDER BY wanted.pool, free.number
 """
+# Locked, as codes are added by others than appends: how few are left is told once.
+_POOLS = """
+SELECT pool, code_count, free_count FROM offer_pool WHERE pool = ANY(%b::text[]) ORDER BY pool FOR UPDATE
+"""
 _IN_POOLS = "SELECT code FROM offer_code WHERE code = ANY(%b::text[])"
 _LAST = "SELECT (SELECT max(number) FROM offer_grant), (SELECT max(number) FROM offer_redemption)"
-_PUT_GRANT = f"""
-INSERT INTO offer_grant VALUES ({", ".join(["%s"] * 16)})
-ON CONFLICT (number) DO UPDATE SET
-    held_micros = excluded.held_micros, redeemed_count = excluded.redeemed_count, ended = excluded.ended,
-    ended_at = excluded.ended_at
+_GRANT_COLUMNS = """number, offer, version, person_id, position, identifier, code, code_shown, request, value, granted,
+expires, held_micros, redeemed_count, ended, ended_at"""
+_GRANT_TYPES = "int8 text int4 int8 int8 text text text text text int8 int8 int8 int4 text int8".split()
+_REDEMPTION_COLUMNS = """number, offer, grant_number, person_id, position, identifier, code, request, at, micros,
+currency, order_id, made_by, made_where, given_back"""
+_REDEMPTION_TYPES = "int8 text int8 int8 int8 text text text int8 int8 text text text text int8".split()
+_CHANGE_GRANTS = """
+UPDATE offer_grant AS own SET
+    held_micros = new.held_micros, redeemed_count = new.redeemed_count, ended = new.ended, ended_at = new.ended_at
+FROM unnest(%b::bigint[], %b::bigint[], %b::int[], %b::text[], %b::bigint[])
+    AS new (number, held_micros, redeemed_count, ended, ended_at)
+WHERE own.number = new.number
 """
-_PUT_REDEMPTION = f"""
-INSERT INTO offer_redemption VALUES ({", ".join(["%s"] * 15)})
-ON CONFLICT (number) DO UPDATE SET given_back = excluded.given_back
+_CHANGE_REDEMPTIONS = """
+UPDATE offer_redemption AS own SET given_back = new.given_back
+FROM unnest(%b::bigint[], %b::bigint[]) AS new (number, given_back) WHERE own.number = new.number
 """
 _PUT_TALLY = f"""
 INSERT INTO offer_tally ({_TALLY}) VALUES ({", ".join(["%s"] * 9)})
@@ -185,6 +196,8 @@ async def _add_one_with(connection: Connection, people: Collection[PersonId], fa
 
 async def _add_codes(connection: Connection, asked: OfferQuestion, facts: Facts) -> None:
     if asked.wanted:
+        pools = await (await connection.execute(_POOLS, (list(asked.wanted),), binary=True)).fetchall()
+        facts.pools = {row[0]: CodePool(*row) for row in pools}
         wanted = (list(asked.wanted), list(asked.wanted.values()))
         for pool, *code in await (await connection.execute(_FREE, wanted, binary=True)).fetchall():
             facts.free.setdefault(pool, []).append(OwnCode(*code))
@@ -195,15 +208,40 @@ async def _add_codes(connection: Connection, asked: OfferQuestion, facts: Facts)
 
 async def put_offers(connection: Connection, written: OfferWrite, first: Position) -> None:
     """Within an append whose records begin at `first`."""
-    async with connection.cursor() as cursor:
-        if written.grants:
-            await cursor.executemany(_PUT_GRANT, [_grant_row(each, first) for each in written.grants])
-        if written.redemptions:
-            await cursor.executemany(_PUT_REDEMPTION, [_redemption_row(each, first) for each in written.redemptions])
-        if written.tallies:
+    await _put_grants(connection, written.grants, first)
+    await _put_redemptions(connection, written.redemptions, first)
+    if written.tallies:
+        async with connection.cursor() as cursor:
             await cursor.executemany(_PUT_TALLY, [msgspec.structs.astuple(each) for each in written.tallies])
     if written.taken:
         await connection.execute(_TAKE, (list(written.taken),))
+
+
+async def _put_grants(connection: Connection, placed: Sequence[Placed], first: Position) -> None:
+    new = [_grant_row(each, first) for each in placed if each.place >= 0]
+    if new:
+        await _copy(connection, f"offer_grant ({_GRANT_COLUMNS})", _GRANT_TYPES, new)
+    known = [_grant_row(each, first) for each in placed if each.place < 0]
+    if known:
+        numbers, *_ = columns = list(map(list, zip(*known, strict=True)))
+        await connection.execute(_CHANGE_GRANTS, (numbers, *columns[12:]))
+
+
+async def _put_redemptions(connection: Connection, placed: Sequence[Placed], first: Position) -> None:
+    new = [_redemption_row(each, first) for each in placed if each.place >= 0]
+    if new:
+        await _copy(connection, f"offer_redemption ({_REDEMPTION_COLUMNS})", _REDEMPTION_TYPES, new)
+    known = [_redemption_row(each, first) for each in placed if each.place < 0]
+    if known:
+        numbers, *_, given_back = map(list, zip(*known, strict=True))
+        await connection.execute(_CHANGE_REDEMPTIONS, (numbers, given_back))
+
+
+async def _copy(connection: Connection, into: str, types: Sequence[str], rows: Iterable[Row]) -> None:
+    async with connection.cursor().copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(types)
+        for row in rows:
+            await copy.write_row(row)
 
 
 class Offers(Connected):

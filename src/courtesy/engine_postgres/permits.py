@@ -26,6 +26,7 @@ from courtesy.engine.permit import (
 from courtesy.engine_postgres.connection import FLUSH, Connected, Connection
 from courtesy.engine_postgres.reading import person_id
 from courtesy.event.choice import Basis, Scope
+from courtesy.person.whereabouts import KnownZone, ZoneBy
 
 # In the mode in which those who wait come in turn: sharers would let each other in, and appends wait for ever.
 _LOCK_HEAD = "SELECT set_config('synchronous_commit', 'off', true) FROM log_head FOR NO KEY UPDATE"
@@ -52,16 +53,17 @@ WHERE given.expires > %(now)s
 ORDER BY given.place
 """
 _COLUMNS = """person_id, others, purpose, channel, topic, brand, jurisdiction, message, message_hash, why, basis, rule,
-    policy, source, choices, local_minute, issued, expires"""
+    policy, source, choices, local_minute, issued, expires, zones"""
 # Numbers are drawn in the order in which the rows come.
 _PUT = f"""
 INSERT INTO permit (position, {_COLUMNS})
 SELECT log_head.position, given.person_id, coalesce(string_to_array(nullif(given.others, ''), ',')::bigint[], '{{}}'),
     purpose, channel, topic, brand, jurisdiction, message, message_hash, why, basis, rule, policy, source,
-    coalesce(string_to_array(nullif(choices, ''), ','), '{{}}'), local_minute, issued, expires
+    coalesce(string_to_array(nullif(choices, ''), ','), '{{}}'), local_minute, issued, expires, zones
 FROM log_head, unnest(
     %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[],
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::smallint[], %b::bigint[], %b::bigint[]
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::smallint[], %b::bigint[], %b::bigint[],
+    %b::text[]
 ) WITH ORDINALITY AS given ({_COLUMNS}, place)
 ORDER BY given.place
 RETURNING number, position
@@ -313,16 +315,21 @@ def _row(asked: NewPermit) -> Row:
     return (
         asked.person, _joined(asked.others), *told.scope, told.message, told.message_hash, told.why, told.basis,
         told.rule, told.policy, told.source, ",".join(told.choices), told.local_minute, told.issued_ms,
-        told.expires_ms,
+        told.expires_ms, ",".join(f"{each.by}:{each.name}" for each in told.zones),
     )  # fmt: skip
+
+
+def _zones(told: str) -> tuple[KnownZone, ...]:
+    pairs = (each.partition(":") for each in told.split(",") if each)
+    return tuple(KnownZone(name, ZoneBy(by)) for by, _, name in pairs)
 
 
 def _permit(row: Row) -> Permit:
     number, position, person, others, *rest = row
-    message, message_hash, why, basis, rule, policy, source, choices, minute, issued, expires = rest[5:]
+    message, message_hash, why, basis, rule, policy, source, choices, minute, issued, expires, zones = rest[5:]
     terms = Terms(
         Scope(*rest[:5]), message, message_hash, why, None if basis is None else Basis(basis), rule, policy, source,
-        tuple(choices), minute, issued, expires,
+        tuple(choices), minute, issued, expires, _zones(zones),
     )  # fmt: skip
     known = None if others is None else tuple(map(PersonId, others))
     return Permit(number, Position(position), None if person is None else PersonId(person), known, terms)

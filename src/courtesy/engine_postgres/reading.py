@@ -86,6 +86,27 @@ _PERSON_COUNT = f"""
 SELECT count(DISTINCT person_id) FROM identifier
 WHERE NOT starts_with(identifier, 'group:') AND NOT starts_with(identifier, '{SOURCE_KIND}:')
 """
+_IS_PERSONS = f"NOT starts_with(identifier, 'group:') AND NOT starts_with(identifier, '{SOURCE_KIND}:')"
+_SOME_PEOPLE = f"""
+WITH RECURSIVE step AS (
+    SELECT bounds.low + (bounds.high - bounds.low) * number / greatest(%(count)s::bigint - 1, 1) AS at
+    FROM (SELECT min(person_id) AS low, max(person_id) AS high FROM identifier) AS bounds,
+        generate_series(0, %(count)s::bigint - 1) AS number
+), first AS (
+    (SELECT person_id, 1 AS number FROM identifier WHERE {_IS_PERSONS} ORDER BY person_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT person_id FROM identifier WHERE person_id > first.person_id AND {_IS_PERSONS}
+            ORDER BY person_id LIMIT 1), number + 1
+    FROM first WHERE number < %(count)s AND person_id IS NOT NULL
+)
+SELECT DISTINCT true AS is_spread, met.person_id FROM step CROSS JOIN LATERAL
+    (SELECT person_id FROM identifier WHERE person_id >= step.at AND {_IS_PERSONS} ORDER BY person_id LIMIT 1) AS met
+UNION ALL
+SELECT false, person_id FROM first WHERE person_id IS NOT NULL
+ORDER BY 1 DESC, 2
+"""
+"""Who is met first from each of evenly spread ids; and the first by id, for where these lie too close together."""
+
 _LINKS = """
 SELECT DISTINCT a, b, source_id, message_id, at, reason FROM link
 WHERE a IN (SELECT identifier FROM identifier WHERE person_id = %(person)s)
@@ -303,6 +324,12 @@ class Reading(Connected):
     async def person_count(self) -> int:
         rows = await self._rows(_PERSON_COUNT)
         return int(rows[0][0])
+
+    async def some_people(self, count: int) -> list[PersonId]:
+        async with self._connection() as connection:
+            cursor = await connection.execute(_SOME_PEOPLE, {"count": count}, binary=True)
+            rows = await cursor.fetchall()
+        return sorted(list(dict.fromkeys(PersonId(person) for _, person in rows))[:count])
 
 
 def _person_reading(rows: list[tuple[Any, ...]]) -> PersonReading | None:

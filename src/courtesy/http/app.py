@@ -23,6 +23,7 @@ from courtesy.http import (
     consent,
     consent_records,
     content,
+    content_drafts,
     content_releases,
     definitions,
     event_schemas,
@@ -39,6 +40,8 @@ from courtesy.http import (
     people,
     permits,
     placements,
+    previews,
+    proofs,
     quality,
     quarantine,
     questions,
@@ -52,7 +55,9 @@ from courtesy.http import (
     segments,
     sending,
     standards,
+    suppressions,
     tracking,
+    warm_up,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -60,6 +65,7 @@ from courtesy.http.edge import Server
 from courtesy.http.errors import answer_to
 from courtesy.http.openapi import document
 from courtesy.http.operation import Answer, Asked, NoQuery, Operation, read_json, read_query, unquoted
+from courtesy.http.sdk import operations as sdk
 from courtesy.http.wire import BadBody, read
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
@@ -107,13 +113,19 @@ OPERATIONS: tuple[Operation, ...] = (
     *segment_members.OPERATIONS,
     *lists.OPERATIONS,
     *sending.OPERATIONS,
+    *suppressions.OPERATIONS,
+    *warm_up.OPERATIONS,
     *inbox.OPERATIONS,
     *placements.OPERATIONS,
+    *sdk.OPERATIONS,
     *feedback.OPERATIONS,
     *catalogues.OPERATIONS,
     *assets.OPERATIONS,
     *content.OPERATIONS,
+    *content_drafts.OPERATIONS,
     *content_releases.OPERATIONS,
+    *previews.OPERATIONS,
+    *proofs.OPERATIONS,
     *segment_discovery.OPERATIONS,
     *event_schemas.OPERATIONS,
     *quality.OPERATIONS,

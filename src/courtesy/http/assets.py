@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from courtesy.asset.picture import PDF
-from courtesy.asset.rendition import SIDE_MAX, Fit, Focus, ImageFormat
+from courtesy.asset.rendition import PDF, SIDE_MAX, Fit, Focus, ImageFormat
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import to_iso
 from courtesy.http.operation import Answer, Asked, Operation

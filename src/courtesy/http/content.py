@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,7 @@ from courtesy.content.findings import Finding
 from courtesy.content.items import Body, ItemKey, key_of, resolved
 from courtesy.content.kinds import KINDS, kind_of
 from courtesy.content.locales import locale_name
+from courtesy.content.measures import Measure
 from courtesy.content.release import Pin, Trouble
 from courtesy.content.workflow import Approval
 from courtesy.engine.content import Item, ItemFilter, ItemState, Note, NoteKind, Version
@@ -25,6 +26,8 @@ from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.content import Stale, body_of
 from courtesy.runtime.content_publishing import Blocked, WhereUsed
+from courtesy.runtime.expecting import Trial
+from courtesy.runtime.sample_people import NAMED_MAX, NamedPerson
 
 PAGE_MAX = 500
 _OF_SOME_KIND = [{"$ref": f"#/components/schemas/content_{name}"} for name in KINDS]
@@ -111,6 +114,13 @@ class ItemWriting(Body, frozen=True, forbid_unknown_fields=True, kw_only=True):
     revision: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
 
+class ItemSaved(ItemView, frozen=True):
+    """An item as it was saved, what would be found if it were published, and how long its texts are."""
+
+    findings: list[Finding]
+    measures: list[Measure]
+
+
 class ItemRevisionView(msgspec.Struct, frozen=True):
     """What an item said in a revision."""
 
@@ -169,14 +179,35 @@ class ShownItem(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
+class TrialPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody by an identifier: `email` and `ann@shop.example`."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=100)]
+    value: Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+
+
+class TrialBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to try with, beside people who are picked: `people`, and the `data` of a message to them, which templates
+    know as `event`. `connection`: over which it would go, for what it costs."""
+
+    people: Annotated[tuple[TrialPerson, ...], Meta(max_length=NAMED_MAX)] = ()
+    data: dict[str, Any] | None = None
+    connection: Short = ""
+
+    @property
+    def trial(self) -> Trial:
+        """As the core has it."""
+        return Trial(tuple(NamedPerson(each.kind, each.value) for each in self.people), self.data, self.connection)
+
+
 class Findings(msgspec.Struct, frozen=True):
     """What was found. It can be published when none is an error."""
 
     findings: list[ItemFinding]
 
 
-class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`revision`: publish only if that is the present one."""
+class PublishBody(TrialBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`revision`: publish only if that is the present one. It is tried before with `people` and `data`, too."""
 
     revision: Number | None = None
 
@@ -241,13 +272,13 @@ class ContentNoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wanted."""
 
     text: Said
-    kind: NoteKind = NoteKind.COMMENT
+    kind: Literal["comment", "request"] = "comment"
     place: Short = ""
     due: str | None = None
 
 
 class NoteView(msgspec.Struct, frozen=True):
-    """A comment or a request. `settled` is null while it is open."""
+    """A comment, a request, or a proof that was sent. `settled` is null while it is open."""
 
     number: int
     item: str
@@ -340,10 +371,12 @@ async def read_item(asked: Asked[NoQuery, None]) -> ItemView:
     return _view(await asked.app.shelf.contents.get(_key(asked)))
 
 
-async def write_item(asked: Asked[NoQuery, ItemWriting]) -> ItemView:
+async def write_item(asked: Asked[NoQuery, ItemWriting]) -> ItemSaved:
     """Make or change an item."""
     body = Body(**{name: getattr(asked.body, name) for name in Body.__struct_fields__})
-    return _view(await asked.app.shelf.contents.put(_key(asked), body, asked.body.revision, asked.by))
+    item = await asked.app.shelf.contents.put(_key(asked), body, asked.body.revision, asked.by)
+    draft = await asked.app.shelf.publications.check_draft(item.key, body)
+    return ItemSaved(*(*_summary(item, body), body, draft.findings, draft.measures))
 
 
 async def read_item_history(asked: Asked[NoQuery, None]) -> ItemHistory:
@@ -362,10 +395,17 @@ async def check_item(asked: Asked[NoQuery, None]) -> Findings:
     return Findings([ItemFinding(str(key), each) for each in await asked.app.shelf.publications.check(key)])
 
 
+async def try_item(asked: Asked[NoQuery, TrialBody]) -> Findings:
+    """What would be found with people whom somebody names."""
+    key = _key(asked)
+    found = await asked.app.shelf.publications.check(key, asked.body.trial)
+    return Findings([ItemFinding(str(key), each) for each in found])
+
+
 async def publish_item(asked: Asked[NoQuery, PublishBody]) -> PublishedView:
     """Have it live."""
     key = _key(asked)
-    done = await asked.app.shelf.publications.publish(key, asked.body.revision, asked.by)
+    done = await asked.app.shelf.publications.publish(key, asked.body.revision, asked.by, asked.body.trial)
     item = await asked.app.shelf.contents.get(key)
     return PublishedView(summary_of(item), version_summary(done.versions[0]), findings_of(done.troubles))
 
@@ -446,7 +486,9 @@ async def add_note(asked: Asked[NoQuery, ContentNoteBody]) -> NoteView:
     """Say something of an item, or ask for something."""
     body = asked.body
     due_ms = None if body.due is None else past_instant(body.due, "due")
-    made = await asked.app.shelf.contents.note(body.kind, _key(asked), body.text, asked.by, body.place, due_ms)
+    made = await asked.app.shelf.contents.note(
+        NoteKind(body.kind), _key(asked), body.text, asked.by, body.place, due_ms
+    )
     return _note(made)
 
 
@@ -532,7 +574,7 @@ OPERATIONS = (
         ITEM,
         "Make or change an item.",
         write_item,
-        ItemView,
+        ItemSaved,
         Scope.ADMIN,
         (*CLASH, Code.TOO_LARGE),
         body=ItemWriting,
@@ -541,6 +583,16 @@ OPERATIONS = (
     ),
     operation("GET", f"{ITEM}/history", "Every revision of an item.", read_item_history, ItemHistory),
     operation("GET", f"{ITEM}/check", "What keeps an item from being published.", check_item, Findings),
+    operation(
+        "POST",
+        f"{ITEM}/check",
+        "Try an item with people whom you name.",
+        try_item,
+        Findings,
+        body=TrialBody,
+        doc="Templates are tried with up to 20 people anyway, picked from all. Findings count people and never tell"
+        " what somebody said of themselves.",
+    ),
     operation(
         "POST",
         f"{ITEM}/publish",

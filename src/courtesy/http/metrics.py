@@ -15,6 +15,7 @@ from courtesy.engine.contract import PartitionStatus
 from courtesy.engine.request import RequestCount
 from courtesy.event.cause import Fate
 from courtesy.runtime.ingest import Receipt
+from courtesy.runtime.offer_desk import Low
 from courtesy.runtime.telemetry import ACCEPTED
 
 RETRIED = Counter("courtesy_requests_retried", "Requests that a client said it sends again (X-Retry-Count)")
@@ -35,11 +36,19 @@ def page(
     now_ms: int,
     switched_off_count: int = 0,
     requests: Sequence[RequestCount] = (),
+    low: Sequence[Low] = (),
 ) -> bytes:
     """All metrics of all processes, and how the store stands: how far each partition lags (`partitions` is None when it
-    is silent), how many subscriptions are switched off, and how many requests of people wait for an answer."""
+    is silent), how many subscriptions are switched off, how many requests of people wait for an answer, and which
+    offers and pools of codes run low."""
     standing = _standing(partitions, now_ms, switched_off_count)
     _add_requests(standing, requests)
+    left = Gauge(
+        "courtesy_running_low", "How many are left of each offer and code pool that runs low", ["what", "name"],
+        registry=standing,
+    )  # fmt: skip
+    for each in low:
+        left.labels(each.what, each.name).set(each.left)
     return generate_latest(_processes()) + generate_latest(standing)
 
 

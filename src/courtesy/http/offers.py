@@ -14,6 +14,7 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
 from courtesy.http.wire import BadBody, read
 from courtesy.offer.deciding import Circumstances, Granted, Offer
+from courtesy.offer.low_water import is_pool_low
 from courtesy.offer.redeeming import HINT, SAID, OfferCause, Refused, has_room
 from courtesy.offer.terms import MICROS, OfferTerms, currency_of
 from courtesy.runtime.app import App
@@ -23,7 +24,6 @@ from courtesy.runtime.offer_view import GrantView, RedemptionView, grant_view, r
 
 CODES_BYTES_MAX = 50 * 1024 * 1024
 WAIT_S = 120.0
-LOW_PER_CENT = 5
 """A pool is low when it has less than so many per cent of its codes left."""
 
 Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
@@ -101,7 +101,8 @@ class OfferHoldings(msgspec.Struct, frozen=True):
 
 
 class PoolView(msgspec.Struct, frozen=True):
-    """A pool of codes: all that were imported, and those that nobody has. `is_low`: less than 5 % are left."""
+    """A pool of codes: all that were imported, and those that nobody has. `is_low`: as few are left as its item of
+    content says, or a twentieth."""
 
     name: str
     code_count: int
@@ -202,15 +203,16 @@ async def read_held(asked: Asked[NoQuery, None]) -> OfferHoldings:
     )
 
 
-def pool_view(pool: CodePool) -> PoolView:
-    """A pool."""
-    is_low = pool.free_count * 100 < pool.code_count * LOW_PER_CENT
+def pool_view(app: App, pool: CodePool) -> PoolView:
+    """A pool, as whoever keeps it wants to be told of it."""
+    is_low = is_pool_low(pool, app.shelf.offers.marks.get(pool.name))
     return PoolView(pool.name, pool.code_count, pool.free_count, is_low)
 
 
 async def list_pools(asked: Asked[NoQuery, None]) -> PoolsView:
     """All pools."""
-    return PoolsView([pool_view(each) for each in await asked.app.shelf.offer_desk.pools()])
+    await asked.app.shelf.offers.latest()
+    return PoolsView([pool_view(asked.app, each) for each in await asked.app.shelf.offer_desk.pools()])
 
 
 async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
@@ -227,7 +229,8 @@ async def add_codes(asked: Asked[NoQuery, Any]) -> AddedView:
     name = asked.path["name"]
     added = await asked.app.shelf.offer_desk.add_codes(name, lines)
     pools = {each.name: each for each in await asked.app.shelf.offer_desk.pools()}
-    return AddedView(added, pool_view(pools.get(name) or CodePool(name, 0, 0)))
+    await asked.app.shelf.offers.latest()
+    return AddedView(added, pool_view(asked.app, pools.get(name) or CodePool(name, 0, 0)))
 
 
 NAME = {"name": "Its name, percent-encoded."}

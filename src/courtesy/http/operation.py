@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
-from litestar import Request
 
 from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.http.auth import Doorkeeper
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
+
+if TYPE_CHECKING:
+    from litestar import Request  # commands come here for views, and need not load a framework for them
 
 JSON = "application/json"
 HTML = "text/html"

@@ -23,6 +23,7 @@ from courtesy.http.schemas import PAGE_OF_TEXT
 from courtesy.person.record import RecordKind
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import Scope
+from courtesy.runtime.offer_desk import Low
 from courtesy.runtime.quarantine_view import as_text
 
 READY_WAIT_S = 2.0
@@ -95,15 +96,17 @@ async def metrics(asked: Asked[NoQuery, None]) -> Answer:
     """The metrics of all processes."""
     partitions: list[PartitionStatus] | None = None
     requests: list[RequestCount] = []
+    low: list[Low] = []
     now_ms = asked.app.clock.now_ms()
     try:
         async with asyncio.timeout(READY_WAIT_S):
             requests = await asked.app.engine.request_counts(now_ms)
+            low = await asked.app.shelf.offer_desk.low()
             partitions = await asked.app.engine.status()
     except (TimeoutError, CourtesyError):
         partitions = None
     switched_off_count = len(asked.app.catalog.now.switched_off)
-    return Answer(page(partitions, now_ms, switched_off_count, requests), media_type=PAGE_TYPE)
+    return Answer(page(partitions, now_ms, switched_off_count, requests, low), media_type=PAGE_TYPE)
 
 
 class SpanQuery(msgspec.Struct, frozen=True, rename={"from_": "from"}, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from courtesy.engine.permit import PermitFilter, Place, SendFault, SendFilter, S
 from courtesy.event.choice import ANY, INSTANT_MAX, Basis, Digest, Word
 from courtesy.http.operation import JSON, Answer, Asked, Operation
 from courtesy.http.people import past_instant
+from courtesy.person.whereabouts import ZoneBy
 from courtesy.runtime.audit import Finding, MessageId, Told
 from courtesy.runtime.catalog import Scope
 from courtesy.runtime.days import span_of_day
@@ -64,13 +65,22 @@ class PermitsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     permits: Annotated[list[PermitAsked], Meta(min_length=1, max_length=PERMITS_MAX)]
 
 
+class ZoneView(msgspec.Struct, frozen=True):
+    """A time zone in which the person may be, and by what that is known: the trait that they `declared`, the prefix of
+    a `phone` number, or the `place` where they live."""
+
+    zone: str
+    by: ZoneBy
+
+
 class PermitView(msgspec.Struct, frozen=True):
     """A permit: for whom, for what, on what, and from when until when. `permit` is its number; numbers rise in the
     order in which permits are issued.
 
     `why`, `rule`, `policy`, `source` are what decided; `choices` the ids of the choices that did, and `basis` that on
     which the one that allows rests, null when none was needed. `jurisdiction` and `local_time` are what was known of
-    where they are. `position` is where the log ended then. `person` is null once they are forgotten.
+    where they are, and `zones` by what: the hour was allowed in each, and the time is that of the first. `position` is
+    where the log ended then. `person` is null once they are forgotten.
     """
 
     permit: str
@@ -83,6 +93,7 @@ class PermitView(msgspec.Struct, frozen=True):
     brand: str
     jurisdiction: str
     local_time: str | None
+    zones: list[ZoneView]
     why: str
     basis: Basis | None
     rule: str

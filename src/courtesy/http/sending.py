@@ -11,17 +11,24 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import DAY_MS, to_iso
 from courtesy.delivery.contact import ContactPolicy
 from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Message, Priority
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.delivery import CampaignRun, RunState
+from courtesy.engine.permit import PermitFilter
 from courtesy.event.choice import ANY, INSTANT_MAX, Word
 from courtesy.http.definitions import Name, Removed
 from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
+from courtesy.http.permits import ZoneView
+from courtesy.offer.terms import Money
+from courtesy.person.messages import PRICE_UNIT, Sent
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
+from courtesy.runtime.permit_view import permit_view
 
 WORTH_MS = 2 * DAY_MS
 LEFT_MAX = 200
+PERMITS_MAX = 1_000
 
 Identifying = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
 MessageName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00/]*$")]
@@ -38,6 +45,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     brand: str
     per_second: float | None
     paused: bool
+    price: Money | None
+    warm_up: WarmUp | None
     changed: str
     changed_by: str
 
@@ -127,12 +136,18 @@ class AskedView(msgspec.Struct, frozen=True):
 
 
 class LeftView(msgspec.Struct, frozen=True):
-    """A message that left, or may have: when, over which channel, and what it cost of the contact budget."""
+    """A message that left, or may have: when, over which channel, and what it cost of the contact budget.
+
+    `local_time` and `zones` are those of its permit: what time it was there, and in which zones they may have been, by
+    what is known; null and none when nobody knew.
+    """
 
     message: str
     at: str
     channel: str
     price: float
+    local_time: str | None
+    zones: list[ZoneView]
 
 
 class MessagesView(msgspec.Struct, frozen=True):
@@ -142,27 +157,28 @@ class MessagesView(msgspec.Struct, frozen=True):
     on_their_way: list[str]
 
 
-def _connection_view(app: App, name: str) -> ConnectionView:
+def connection_view(app: App, name: str) -> ConnectionView:
+    """A connection without its secrets. Raises CourtesyError(NOT_FOUND)."""
     body = app.catalog.now.connections.get(name)
     if body is None:
         raise CourtesyError(Code.NOT_FOUND, f"no connection named {name!r:.120}", place="name")
     definition = app.catalog.now.revisions[CONNECTION, name]
     return ConnectionView(
         name, body.declared.channel, body.component, body.shown_config, body.brand, body.per_second, body.paused,
-        to_iso(definition.changed_ms), definition.changed_by,
+        body.price, body.warm_up, to_iso(definition.changed_ms), definition.changed_by,
     )  # fmt: skip
 
 
 async def list_connections(asked: Asked[NoQuery, None]) -> ConnectionsView:
     """All connections, without their secrets."""
     await asked.app.catalog.refresh()
-    return ConnectionsView([_connection_view(asked.app, name) for name in sorted(asked.app.catalog.now.connections)])
+    return ConnectionsView([connection_view(asked.app, name) for name in sorted(asked.app.catalog.now.connections)])
 
 
 async def read_connection(asked: Asked[NoQuery, None]) -> ConnectionView:
     """One connection, without its secrets."""
     await asked.app.catalog.refresh()
-    return _connection_view(asked.app, asked.path["name"])
+    return connection_view(asked.app, asked.path["name"])
 
 
 async def define_connection(asked: Asked[NoQuery, ConnectionBody]) -> ConnectionView:
@@ -175,7 +191,7 @@ async def define_connection(asked: Asked[NoQuery, ConnectionBody]) -> Connection
     except CourtesyError as error:
         error.place = f"body.{error.place}" if error.place else "body"
         raise
-    return _connection_view(app, name)
+    return connection_view(app, name)
 
 
 async def remove_connection(asked: Asked[NoQuery, None]) -> Removed:
@@ -191,17 +207,19 @@ async def read_contact_policy(asked: Asked[NoQuery, None]) -> ContactPolicy:
 
 
 async def define_contact_policy(asked: Asked[NoQuery, ContactPolicy]) -> ContactPolicy:
-    """Change that; it holds for what is let through from then on."""
+    """Change that; it holds from then on, also for what has not left."""
     await asked.app.catalog.define_contact_policy(asked.body, asked.by)
     return asked.app.catalog.now.contact_policy
 
 
-def _run_view(run: CampaignRun) -> RunView:
+def run_view(run: CampaignRun) -> RunView:
+    """A start of a campaign as it stands."""
     ended = None if run.ended_ms is None else to_iso(run.ended_ms)
     return RunView(run.number, run.content, to_iso(run.start_ms), run.state, run.asked_count, ended)
 
 
-async def _campaign_view(app: App, name: str) -> CampaignView:
+async def campaign_view(app: App, name: str) -> CampaignView:
+    """A campaign, and what became of its messages. Raises CourtesyError(NOT_FOUND)."""
     campaign = app.catalog.now.campaigns.get(name)
     if campaign is None:
         raise CourtesyError(Code.NOT_FOUND, f"no campaign named {name!r:.120}", place="name")
@@ -211,7 +229,7 @@ async def _campaign_view(app: App, name: str) -> CampaignView:
     told = [FateView(each.channel, each.outcome, each.reason, count) for each, count in sorted(fates.items())]
     ended = sum(each.messages for each in told if each.outcome in ENDS)
     asked = sum(run.asked_count for run in runs)
-    runs_view = [_run_view(run) for run in runs]
+    runs_view = [run_view(run) for run in runs]
     changed = to_iso(definition.changed_ms)
     return CampaignView(name, campaign, changed, definition.changed_by, runs_view, told, asked - ended)
 
@@ -228,14 +246,14 @@ async def list_campaigns(asked: Asked[NoQuery, None]) -> CampaignsView:
 async def read_campaign(asked: Asked[NoQuery, None]) -> CampaignView:
     """A campaign, and what became of its messages."""
     await asked.app.catalog.refresh()
-    return await _campaign_view(asked.app, asked.path["name"])
+    return await campaign_view(asked.app, asked.path["name"])
 
 
 async def define_campaign(asked: Asked[NoQuery, Campaign]) -> CampaignView:
     """Define or change a campaign; nothing is sent until it is started."""
     check_campaign_name(asked.path["name"])
     await asked.app.catalog.define_campaign(asked.path["name"], asked.body, asked.by)
-    return await _campaign_view(asked.app, asked.path["name"])
+    return await campaign_view(asked.app, asked.path["name"])
 
 
 async def remove_campaign(asked: Asked[NoQuery, None]) -> Removed:
@@ -249,22 +267,22 @@ async def remove_campaign(asked: Asked[NoQuery, None]) -> Removed:
 
 async def start_campaign(asked: Asked[NoQuery, StartBody]) -> RunView:
     """Start a campaign: everybody in its audience is asked for."""
-    return _run_view(await asked.app.post.campaigns.start(asked.path["name"], asked.body.start_ms))
+    return run_view(await asked.app.post.campaigns.start(asked.path["name"], asked.body.start_ms))
 
 
 async def pause_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Let what is left of a campaign wait."""
-    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.PAUSED))
+    return run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.PAUSED))
 
 
 async def resume_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Go on with a campaign that waits."""
-    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.RUNNING))
+    return run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.RUNNING))
 
 
 async def stop_campaign(asked: Asked[NoQuery, None]) -> RunView:
     """Send nothing more of a campaign: what has not left is skipped."""
-    return _run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.STOPPED))
+    return run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.STOPPED))
 
 
 async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
@@ -292,12 +310,26 @@ async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
 
 async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
     """What was sent to a person lately."""
-    state = await asked.app.people.state(asked.path["kind"], asked.path["value"])
-    found = state.messages
+    return await messages_view(asked.app, asked.path["kind"], asked.path["value"])
+
+
+async def messages_view(app: App, kind: str, value: str) -> MessagesView:
+    """What left to a person, and what is on its way."""
+    found = (await app.people.state(kind, value)).messages
     if found is None:
         return MessagesView([], [])
-    left = [LeftView(each.message, to_iso(each.at), each.channel, each.price / 1_000) for each in found.sent]
-    return MessagesView(left[:LEFT_MAX], sorted(found.held))
+    sent = found.sent[:LEFT_MAX]
+    since_ms = min((each.at for each in sent), default=0) - DAY_MS
+    people = frozenset(await app.people.everyone(kind, value))
+    permits = await app.engine.permits(PermitFilter(from_ms=since_ms, people=people), None, PERMITS_MAX)
+    told = {each.terms.message: permit_view(each) for each in permits}
+    return MessagesView([_left_view(each, told.get(each.message, {})) for each in sent], sorted(found.held))
+
+
+def _left_view(sent: Sent, permit: dict[str, Any]) -> LeftView:
+    zones = [ZoneView(each["zone"], each["by"]) for each in permit.get("zones", ())]
+    at = to_iso(sent.at)
+    return LeftView(sent.message, at, sent.channel, sent.price / PRICE_UNIT, permit.get("local_time"), zones)
 
 
 _NAME = {"name": "Its name, percent-encoded."}

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
-
-from litestar import Request
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.event.cause import Cause
+
+if TYPE_CHECKING:
+    from litestar import Request  # commands come here for views, and need not load a framework for them
 
 HEAD_BYTES = 64 * 1024
 """How much is kept of a body, or a line, that can't be taken."""

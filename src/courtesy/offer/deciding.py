@@ -6,7 +6,7 @@ with what to write. So what it decides holds: no more is promised than there is,
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from courtesy.base.ids import PersonId, Position
 from courtesy.offer.codes import OwnCode
+from courtesy.offer.low_water import CODES_LOW, OFFER_LOW, is_low, is_pool_low, pieces
 from courtesy.offer.redeeming import (
     Case,
     OfferCause,
@@ -25,7 +26,7 @@ from courtesy.offer.redeeming import (
     grant_refusal,
     verdict,
 )
-from courtesy.offer.rows import End, Grant, OfferTally, Redemption
+from courtesy.offer.rows import CodePool, End, Grant, OfferTally, Redemption
 from courtesy.offer.standing import DECLINED, EXPIRED, GIVEN_BACK, GRANTED, REDEEMED
 from courtesy.offer.terms import MICROS, MintedCode, Money, OfferTerms, PoolCode, Value, micros_of
 
@@ -161,14 +162,15 @@ class Told:
 @dataclass(slots=True)
 class Facts:
     """What a store knows that acts depend on. `one_with`: for each person in it all who are one with them, the one whom
-    the others are part of first. `free`: codes of pools that nobody has. `in_pools`: those of the codes asked for that
-    are in a pool, given out or not."""
+    the others are part of first. `free`: codes of pools that nobody has, `pools` how many there are of those
+    pools. `in_pools`: those of the codes asked for that are in a pool, given out or not."""
 
     tallies: dict[str, OfferTally] = field(default_factory=dict)
     grants: list[Grant] = field(default_factory=list)
     redemptions: list[Redemption] = field(default_factory=list)
     one_with: dict[PersonId, tuple[PersonId, ...]] = field(default_factory=dict)
     free: dict[str, list[OwnCode]] = field(default_factory=dict)
+    pools: dict[str, CodePool] = field(default_factory=dict)
     in_pools: set[str] = field(default_factory=set)
     next_grant: int = 1
     next_redemption: int = 1
@@ -467,6 +469,25 @@ class Book:
         self._set_grant(ended)
         counted = {End.EXPIRED: {"expired": 1}, End.DECLINED: {"declined": 1}, End.SPARE: {}}[how]
         self._count(grant.offer, held=-1, held_micros=-grant.held_micros, **counted)
+
+    # -- running low
+
+    def tell_low(self, marks: Mapping[str, int]) -> None:
+        """Tell of what has come to run low by all that was decided, and did not before. `marks`: of pools for which
+        somebody said how few codes may be left. What is low already is not told again until it was not."""
+        key = f"{self._facts.next_grant}-{self._facts.next_redemption}"
+        for name in sorted(self.changed_tallies & self._offers.keys()):
+            terms, before, now = self._offers[name].terms, self._facts.tallies.get(name), self.tally(name)
+            if is_low(terms, now) and not is_low(terms, before or OfferTally(name)):
+                told = {"offer": name, "version": self._offers[name].version, "left": pieces(terms, now)}
+                self._tell(OFFER_LOW, f"{name}-{key}", None, "", self._now_ms, told)
+        for name, count in sorted(Counter(self.taken.values()).items()):
+            was = self._facts.pools.get(name)
+            if was is None or is_pool_low(was, marks.get(name)):
+                continue
+            left = was._replace(free_count=was.free_count - count)
+            if is_pool_low(left, marks.get(name)):
+                self._tell(CODES_LOW, f"{name}-{key}", None, "", self._now_ms, {"pool": name, "left": left.free_count})
 
     # -- writing it down
 

@@ -1,8 +1,9 @@
-"""What the ledger of offers keeps: grants, redemptions, and how many there are of each offer."""
+"""What the ledger of offers keeps: grants, redemptions, how many there are of each offer, and pools of codes."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -92,3 +93,11 @@ class OfferTally(msgspec.Struct, frozen=True, gc=False):
     given_back: int = 0
     held_micros: int = 0
     spent_micros: int = 0
+
+
+class CodePool(NamedTuple):
+    """A pool of codes: how many were ever imported into it, and how many nobody has."""
+
+    name: str
+    code_count: int
+    free_count: int

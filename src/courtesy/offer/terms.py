@@ -100,7 +100,8 @@ class OfferTerms(_Part, frozen=True):
 
     It holds at `valid_from <= now < valid_to`; what is granted holds until then, but no longer than `valid_days` after
     it was granted. `stock`: how many can be redeemed; a grant keeps one of them until it is over. `budget`: what all
-    redemptions cost at most. `eligibility`: a segment expression for whom it is, empty for everybody.
+    redemptions cost at most. `low_water`: how few may be left, by stock and budget, before somebody is told; null for a
+    twentieth. `eligibility`: a segment expression for whom it is, empty for everybody.
     `redemptions_per_person`: null for as many as they like. `placements`: how it looks where it is shown. `fallback`:
     the offer to show in its place when it can't be had. While it is `withdrawn` nobody gets or redeems it.
     """
@@ -114,6 +115,7 @@ class OfferTerms(_Part, frozen=True):
     valid_days: Annotated[int, Meta(ge=1, le=3_660)] | None = None
     stock: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
     budget: Money | None = None
+    low_water: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
     codes: Codes = NoCode()
     eligibility: Annotated[str, Meta(max_length=20_000)] = ""
     redemptions_per_person: Positive | None = 1

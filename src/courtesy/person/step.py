@@ -15,6 +15,7 @@ from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.catalogue.change import EVENTS as ITEM_EVENTS
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
+from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.standing import EVENTS as OFFER_EVENTS
 from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touched
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
@@ -24,7 +25,7 @@ from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encod
 
 WEBHOOK = "webhook"
 
-STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, *ITEM_EVENTS})
+STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, OFFER_LOW, CODES_LOW, *ITEM_EVENTS})
 """What of all that Courtesy itself reports starts subscriptions: what is news of a person, and follows from no call."""
 
 LOOK, WAKE = "segments", "segments/wake"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from courtesy.base.time import Clock, SystemClock
-from courtesy.channel.carriers import make_reporters
+from courtesy.channel.carriers import make_channels, make_reporters
 from courtesy.channel.email.provider import Reporter
+from courtesy.channel.email.spam_filter import SpamFilter
 from courtesy.content.compiling import compile_item
 from courtesy.engine.contract import Engine
 from courtesy.engine_postgres import PostgresEngine
@@ -27,22 +29,27 @@ from courtesy.runtime.codes import Codes, mailer_of
 from courtesy.runtime.connections import SignedTokens
 from courtesy.runtime.consent import Consents
 from courtesy.runtime.content import Contents
+from courtesy.runtime.content_drafts import Drafts
 from courtesy.runtime.content_files import ContentFiles
 from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releases
 from courtesy.runtime.discoveries import Discoveries
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.erase import Eraser
+from courtesy.runtime.expecting import Expecting
 from courtesy.runtime.export import Exports
 from courtesy.runtime.feedback import Feedback
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import Archive, History
 from courtesy.runtime.inbox import Inbox
 from courtesy.runtime.ingest import Ingest
+from courtesy.runtime.leaving import Departures
 from courtesy.runtime.ledger import Ledger
 from courtesy.runtime.links import Signer
 from courtesy.runtime.lists import Lists
+from courtesy.runtime.mail_proof import MailProofs
 from courtesy.runtime.memberships import Memberships
+from courtesy.runtime.message_preview import MessagePreviews
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_desk import OfferDesk
 from courtesy.runtime.offer_ledger import OfferLedger
@@ -60,12 +67,16 @@ from courtesy.runtime.recipient import SubjectIds
 from courtesy.runtime.register import REGISTER, Register
 from courtesy.runtime.repair import Repairs
 from courtesy.runtime.requests import Requests
+from courtesy.runtime.sample_people import SamplePeople
 from courtesy.runtime.schemas import Schemas
 from courtesy.runtime.sealer import Proofs
 from courtesy.runtime.segment_preview import Previews
 from courtesy.runtime.segment_reason import Reasons
+from courtesy.runtime.segment_unready import Unready
 from courtesy.runtime.segments import Segments
 from courtesy.runtime.settings import Settings
+from courtesy.runtime.spam_scores import SpamScores
+from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
 
@@ -100,7 +111,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What has messages sent, shows those that wait, and takes in what comes back."""
+    """What shows messages before they leave, has them sent, shows those that wait, and takes in what comes back."""
 
     tokens: SignedTokens
     feedback: Feedback
@@ -109,6 +120,9 @@ class Post:
     campaigns: Campaigns
     visitors: Visitors
     inbox: Inbox
+    suppressions: Suppressions
+    previews: MessagePreviews
+    proofs: MailProofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,8 @@ def make_app(
     held, repairs = HeldEvents(engine, catalog), Repairs(engine, catalog, history, clock)
     propagation = Propagation(engine, catalog, SubjectIds(settings), clock)
     register = Register(Path(settings.data) / REGISTER)
-    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog)
+    unready = Unready(engine, history, catalog, clock)
+    eraser = Eraser(engine, history, archive, held, clock, register, catalog.recipients, catalog.catalog, unready)
     exports = Exports(engine, catalog, people, history, held, ledger, propagation, clock)
     requests = Requests(engine, catalog, ingest, people, eraser, propagation, clock)
     segments = Segments(engine, catalog, NamesSeen(engine, catalog, clock))
@@ -198,7 +213,7 @@ def make_app(
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
         shelf,
-        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf.publications),
+        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf),
     )
 
 
@@ -207,7 +222,7 @@ def _make_shelf(
 ) -> Shelf:
     """What there is to show and to give."""
     contents, assets = Contents(engine, clock), Assets(settings, signer, clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    publications = make_publications(settings, engine, catalog, clock, assets)
     catalogues, offers = Catalogues(engine, catalog, clock), Offers(engine, catalog, giving.segments)
     ledger, eligibility, people = OfferLedger(engine, offers, clock), giving.eligibility, giving.people
     desk = OfferDesk(engine, catalog, offers, ledger, eligibility, people)
@@ -226,6 +241,19 @@ def _make_shelf(
     )
 
 
+def make_publications(
+    settings: Settings, engine: Engine, catalog: CatalogCache, clock: Clock, assets: Assets
+) -> Publications:
+    """What publishes content."""
+    lookup = CatalogueLookup(engine, lambda: catalog.now.catalogues, clock)
+    people, names = SamplePeople(engine, catalog, clock), NamesSeen(engine, catalog, clock)
+    expecting = Expecting(engine, catalog, people, names, clock, settings)
+    spam = SpamScores(SpamFilter(settings.spam_filter), lambda: catalog.now.connections, clock)
+    return Publications(
+        engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup, spam
+    )  # fmt: skip
+
+
 def _make_post(
     settings: Settings,
     engine: Engine,
@@ -234,18 +262,31 @@ def _make_post(
     people: People,
     clock: Clock,
     signer: Signer,
-    publications: Publications,
+    shelf: Shelf,
 ) -> Post:
     """What has messages sent, and takes in what comes back."""
-    tokens = SignedTokens(settings, signer)
+    tokens, outside = SignedTokens(settings, signer), outside_of(settings, clock)
+    previews = MessagePreviews(
+        Drafts(engine, clock),
+        people,
+        shelf.clienteling,
+        Departures(engine, catalog, tokens, clock),
+        shelf.catalogue_lookup,
+        clock,
+        tokens.url,
+        settings.linked_hosts,
+    )
     return Post(
         tokens,
         Feedback(engine, catalog, ingest, tokens, clock),
-        make_reporters(outside_of(settings, clock)),
+        make_reporters(outside),
         Asking(engine, clock),
-        Campaigns(engine, catalog, publications, clock),
+        Campaigns(engine, catalog, shelf.publications, clock),
         Visitors(catalog, people, signer),
         Inbox(engine, catalog, clock),
+        Suppressions(engine, tokens, lambda: catalog.now.rules, clock),
+        previews,
+        MailProofs(previews, shelf.contents, catalog, tokens, partial(make_channels, outside, engine)),
     )
 
 

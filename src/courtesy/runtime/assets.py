@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from courtesy.asset.picture import PDF, made, taken_in
-from courtesy.asset.rendition import MIDDLE, ORIGINAL, Fit, Focus, ImageFormat, Rendition, rendition_of
+from courtesy.asset.rendition import MIDDLE, ORIGINAL, PDF, Fit, Focus, ImageFormat, Rendition, rendition_of
 from courtesy.asset.store import AssetStore, asset_store
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
@@ -64,6 +63,8 @@ class Assets:
 
         Raises CourtesyError: TOO_LARGE, INVALID for a type that is not taken, UNREADABLE, UNAVAILABLE.
         """
+        from courtesy.asset.picture import taken_in  # libvips is loaded by who works on pictures, and by nobody else
+
         if len(content) > ASSET_BYTES_MAX:
             raise CourtesyError(Code.TOO_LARGE, f"expected at most {ASSET_BYTES_MAX:,} bytes, got {len(content):,}")
         async with self._room:
@@ -130,6 +131,8 @@ class Assets:
         return Shown(await self._make(digest, rendition, path), media_type)
 
     async def _make(self, digest: str, rendition: Rendition, path: str) -> bytes:
+        from courtesy.asset.picture import made
+
         asset = await self.get(digest)
         if asset.media_type == PDF:
             raise CourtesyError(Code.INVALID, "a document has no sizes", place="rendition")

@@ -26,6 +26,7 @@ from courtesy.consent.preference_centre import PREFERENCE_CENTRE, PreferenceCent
 from courtesy.consent.questions import CAPS, DEFINED_MAX, QUESTION, Caps, Question
 from courtesy.content.workflow import ContentWorkflow
 from courtesy.delivery.contact import ContactPolicy
+from courtesy.delivery.proof import ProofAddresses
 from courtesy.engine.contract import Definition, Engine
 from courtesy.engine.tasks import end
 from courtesy.event.accept import NAME_CHARS_MAX as EVENT_NAME_CHARS_MAX
@@ -76,6 +77,7 @@ OFFER = "offer"
 CATALOGUE = "catalogue"
 SEGMENT, SEGMENT_READY, SEGMENT_SETTLED = "segment", "segment_ready", "segment_settled"
 CONNECTION, CONTACT_POLICY, CAMPAIGN = "connection", "contact_policy", "campaign"
+PROOF_ADDRESSES = "proof_addresses"
 SCHEMA_NAME_CHARS_MAX = NAME_CHARS_MAX + 1 + EVENT_NAME_CHARS_MAX
 
 log = structlog.get_logger("catalog")
@@ -210,6 +212,7 @@ class Definitions:
     connections: dict[str, ConnectionBody] = field(default_factory=dict)
     contact_policy: ContactPolicy = field(default_factory=ContactPolicy)
     campaigns: dict[str, Campaign] = field(default_factory=dict)
+    proof_addresses: ProofAddresses = field(default_factory=ProofAddresses)
     book: SchemaBook = field(default_factory=SchemaBook)
     catalog: Catalog = field(default_factory=Catalog)
     revisions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -281,6 +284,8 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
             out.contact_policy = msgspec.json.decode(each.body, type=ContactPolicy)
         elif each.kind == CAMPAIGN:
             out.campaigns[each.name] = msgspec.json.decode(each.body, type=Campaign)
+        elif each.kind == PROOF_ADDRESSES:
+            out.proof_addresses = msgspec.json.decode(each.body, type=ProofAddresses)
     out.source_names = {SYSTEM_SOURCE: SYSTEM_NAME} | {number: name for name, (number, _) in out.sources.items()}
     out.book = book_of(list(out.schemas.values()), {name: number for name, (number, _) in out.sources.items()})
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
@@ -597,6 +602,10 @@ class CatalogCache:
     async def remove_campaign(self, name: str, by: str) -> None:
         """Remove a campaign: nothing of it is sent any more. Raises CourtesyError(NOT_FOUND)."""
         await self._remove(CAMPAIGN, name, by)
+
+    async def define_proof_addresses(self, addresses: ProofAddresses, by: str) -> None:
+        """Say to whom proofs may be sent. Raises CourtesyError(INVALID)."""
+        await self._define(PROOF_ADDRESSES, PROOF_ADDRESSES, msgspec.json.encode(addresses.checked()), by)
 
     async def recipients(self) -> Mapping[str, Recipient]:
         """All recipients by name, by all that was defined before the call."""

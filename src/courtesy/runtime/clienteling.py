@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from courtesy.base.ids import PersonId
 from courtesy.base.time import Clock
-from courtesy.offer.deciding import Circumstances, Granted, Offer
+from courtesy.offer.codes import OwnCode
+from courtesy.offer.deciding import Book, Circumstances, Conflict, Facts, GrantAsk, Granted, Offer, Who
 from courtesy.offer.redeeming import Refused, grant_refusal
 from courtesy.offer.rows import Grant, OfferTally
 from courtesy.offer.standing import DECLINED, SEEN, Stage, Standing, standings
-from courtesy.offer.terms import PoolCode
+from courtesy.offer.terms import MintedCode, PoolCode
 from courtesy.runtime.eligibility import Eligibility
 from courtesy.runtime.offer_desk import Named, OfferDesk
 from courtesy.runtime.offers import Offers
@@ -21,6 +23,9 @@ from courtesy.runtime.people import People
 
 FALLBACKS_MAX = 10
 FOR_EVER_MS = 2**62
+NOBODY = PersonId(0)
+EXAMPLE = "EXAMPLE"
+"""What stands for a code that nobody was given yet."""
 
 
 class Reply(StrEnum):
@@ -47,7 +52,7 @@ class Clienteling:
     """The side of offers that people use who serve people."""
 
     def __init__(self, offers: Offers, desk: OfferDesk, eligibility: Eligibility, people: People, clock: Clock) -> None:
-        self._offers = offers
+        self.offers = offers
         self._desk = desk
         self._eligibility = eligibility
         self._people = people
@@ -56,7 +61,7 @@ class Clienteling:
     async def next(self, who: Named, placement: str, limit: int) -> list[Next]:
         """The offers for a person at a placement: those that they hold first, then those that end first, then by name.
         In place of one that can't be had stands its fallback. Nothing is changed. Raises CourtesyError(NOT_FOUND)."""
-        offers = await self._offers.latest()
+        offers = await self.offers.latest()
         shown = [each for each in offers.values() if placement in each.terms.placements]
         state = await self._people.state(who.kind, who.value)
         grants, redemptions = await self._desk.held(who)
@@ -76,6 +81,25 @@ class Clienteling:
             for one in case.had(each, placement):
                 found.setdefault(one.offer.name, one)
         return sorted(found.values(), key=_order)[:limit]
+
+    async def would_grant(self, name: str, who: Named | None) -> Granted | Refused:
+        """What granting an offer would come to now; nothing is changed, and a code that would be new is an example.
+        Without `who`: to somebody for whom it is, and of whom nothing else is known. Raises as `OfferDesk.grant`."""
+        offers = await self.offers.latest()
+        offer = self.offers.get(name)
+        facts, people, is_eligible = Facts(tallies=dict(await self._desk.tallies())), [NOBODY], True
+        if who is not None:
+            people = await self._people.everyone(who.kind, who.value)
+            facts.grants, facts.redemptions = await self._desk.held(who)
+            is_eligible = await self._eligibility.is_for(offer, who.kind, who.value)
+        prefix = offer.terms.codes.prefix if isinstance(offer.terms.codes, MintedCode) else ""
+        example = OwnCode(f"{prefix}{EXAMPLE}", f"{prefix}{EXAMPLE}")
+        facts.free = {each.name: [example] for each in await self._desk.pools() if each.free_count}
+        facts.next_grant = 1 + max((each.number for each in facts.grants), default=0)
+        ask = GrantAsk(offer, Who("", tuple(people)), "", is_eligible, example)
+        outcome = Book(facts, offers, self._clock.now_ms()).grant(ask)
+        assert not isinstance(outcome, Conflict), "no request has an empty id"
+        return outcome
 
     async def answer(
         self, reply: Reply, name: str, who: Named, request: str, circumstances: Circumstances

@@ -17,7 +17,9 @@ from courtesy.consent.laws import LAWS
 from courtesy.delivery.contact import ContactPolicy
 from courtesy.delivery.desk import Connection, Desk
 from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Name, Priority
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.event.choice import ANY, Word
+from courtesy.offer.terms import Money
 
 REDACTED = "***"
 
@@ -27,7 +29,8 @@ class ConnectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `brand`: for which brand it sends; `*` for all that have none of their own. `per_second`: how many messages go to
     one host in a second at most, from all processes together; None: as many as there are. `paused`: whether what is
-    for it waits.
+    for it waits. `price`: what a message costs that goes over it, or a part of a text message; it is told while one
+    is written. `warm_up`: how many it sends on each day while it is new; null: as many as there are.
     """
 
     component: str
@@ -35,6 +38,8 @@ class ConnectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     brand: Word = ANY
     per_second: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     paused: bool = False
+    price: Money | None = None
+    warm_up: WarmUp | None = None
 
     @property
     def declared(self) -> Declared:
@@ -54,6 +59,8 @@ class ConnectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except CourtesyError as error:
             error.place = error.place or "config"
             raise
+        if self.warm_up is not None:
+            self.warm_up.checked()
         return self
 
     @property

@@ -11,6 +11,7 @@ from courtesy.content.links import LinkKeys
 from courtesy.delivery.desk import Desk
 from courtesy.delivery.message import Admitted
 from courtesy.delivery.return_path import signed_token
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.contract import Engine
 from courtesy.engine.delivery import RunState
 from courtesy.runtime.catalog import CatalogCache
@@ -53,6 +54,20 @@ class DefinedConnections:
     def per_second(self, connection: str) -> float | None:
         body = self._catalog.now.connections.get(connection)
         return None if body is None else body.per_second
+
+    def component(self, connection: str) -> str | None:
+        body = self._catalog.now.connections.get(connection)
+        return None if body is None else body.component
+
+    def warm_up(self, connection: str) -> WarmUp | None:
+        body = self._catalog.now.connections.get(connection)
+        return None if body is None else body.warm_up
+
+    def stands_in(self, connection: str, for_: str) -> bool:
+        body, other = (self._catalog.now.connections.get(name) for name in (connection, for_))
+        if body is None or other is None or body.paused:
+            return False
+        return body.declared.channel == other.declared.channel
 
     def is_stopped(self, campaign: str) -> bool:
         return self._latest.get(campaign) is RunState.STOPPED

@@ -12,14 +12,14 @@ from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import Clock, to_iso
 from courtesy.consent.controller import Controller
 from courtesy.consent.gpc import gpc_of
-from courtesy.consent.law import Answer, Laws, Policy, allowed
+from courtesy.consent.law import Answer, Laws, Policy, allowed_at
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
 from courtesy.consent.told import Told
 from courtesy.event.choice import ANY, Scope
 from courtesy.person.state import PersonState
 from courtesy.person.view import choices_view
-from courtesy.person.whereabouts import local_minute_of, place_of
+from courtesy.person.whereabouts import minutes_of, place_of, zones_of
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.ledger import Ledger, Read, standing_of
 from courtesy.runtime.people import People, unknown_then
@@ -43,6 +43,11 @@ class Question:
     known_ms: int | None = None
     local_minute: int | None = None
 
+    @property
+    def of_the_past_alone(self) -> bool:
+        """Whether nothing of what is known today enters into the answer."""
+        return None not in (self.known_ms, self.at_ms, self.jurisdiction, self.local_minute)
+
 
 class Consents:
     """The answering side of one process."""
@@ -60,32 +65,46 @@ class Consents:
         """Yes or no, with the choices and the rule that decided, for a person by any identifier.
 
         By all that was acknowledged before the call, unless `known_ms` says otherwise: then by the ledger, as far as it
-        was written by then. Where the person is and what time it is there is always by what is known now. Raises
-        CourtesyError(NOT_FOUND) for who is not known, or was not then, and what `People.view` raises.
+        was written by then, and the person is who they were known to be then. Where they are and what time it is there
+        is by what is known now, where the question does not say it. Raises CourtesyError(NOT_FOUND) for who is not
+        known, or was not then, and what `People.view` raises.
         """
         if question.purpose == ANY:
             raise CourtesyError(Code.INVALID, "expected one purpose, got *", hint="ask for each", place="query.purpose")
-        read: list[Read] | None
-        if question.known_ms is None:
-            state = await self._people.state(kind, value, after)
-            # The state keeps what still counts, and not all that ever did.
-            read = None if question.at_ms is None else await self._ledger.of(await self._people.everyone(kind, value))
-        else:
-            state, read = await asyncio.gather(
-                self._people.state(kind, value, after),
-                self._ledger.known_at(self._people.key_of(kind, value), question.known_ms),
-            )
-            if read is None:
-                raise unknown_then(kind, value, question.known_ms)
+        state, person, read = await self._read(kind, value, question, after)
         standing = state.standing or Standing()
         at_ms = now_of(standing, self._clock.now_ms()) if question.at_ms is None else question.at_ms
         if read is not None:
             standing = standing_of(read, at_ms)
         place = question.jurisdiction or place_of(state)
-        minute = question.local_minute if question.local_minute is not None else local_minute_of(state, at_ms)
+        known = minutes_of(zones_of(state, at_ms), at_ms)
+        minutes = known if question.local_minute is None else (question.local_minute,)
         asked = Scope(question.purpose, question.channel, question.topic, question.brand, place)
-        answer = allowed(standing, asked, at_ms, self._laws, minute)
-        return _answer_view(state, standing, asked, answer, at_ms, question.known_ms, minute)
+        answer = allowed_at(standing, asked, at_ms, self._laws, minutes)
+        return _answer_view(person, standing, asked, answer, at_ms, question.known_ms, minutes[0])
+
+    async def _read(
+        self, kind: str, value: str, question: Question, after: Position | None
+    ) -> tuple[PersonState, PersonId, list[Read] | None]:
+        """The state of today, who is meant, and the entries to go by; None of them where the state says it all. Of the
+        state nothing but who is meant is told when today does not enter into the answer."""
+        if question.known_ms is None:
+            state = await self._people.state(kind, value, after)
+            # The state keeps what still counts, and not all that ever did.
+            read = None if question.at_ms is None else await self._ledger.of(await self._people.everyone(kind, value))
+            return state, state.person, read
+        key = self._people.key_of(kind, value)
+        if question.of_the_past_alone:
+            known = await self._ledger.known_at(key, question.known_ms)
+            if known is not None and any(each.content is not None for each in known.read):
+                return PersonState(known.person), known.person, known.read
+        # Who said nothing that can be read may be nobody at all, or be erased: today's state knows.
+        state, known = await asyncio.gather(
+            self._people.state(kind, value, after), self._ledger.known_at(key, question.known_ms)
+        )
+        if known is None:
+            raise unknown_then(kind, value, question.known_ms)
+        return state, known.person, known.read
 
     async def told(self, kind: str, value: str) -> tuple[PersonId, list[Told]]:
         """A person's number, and every choice of theirs with its evidence, as the ledger has it last, the first told
@@ -124,7 +143,7 @@ def _told_of(read: Sequence[Read], names: Mapping[SourceId, str]) -> list[Told]:
 
 
 def _answer_view(
-    state: PersonState,
+    person: PersonId,
     standing: Standing,
     asked: Scope,
     answer: Answer,
@@ -133,7 +152,7 @@ def _answer_view(
     minute: int | None,
 ) -> dict[str, Any]:
     return {
-        "person": str(state.person),
+        "person": str(person),
         "allowed": answer.allowed,
         "why": str(answer.why),
         **asked._asdict(),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
-from courtesy.content.findings import Check, Finding, Severity, error
-from courtesy.content.items import FieldType, ItemKey, key_of, locales, references, values
+from courtesy.content.findings import Check, Finding, Severity, error, gravest_first
+from courtesy.content.items import Body, FieldType, ItemKey, checked, key_of, locales, references, values
 from courtesy.content.kinds import kind_of
+from courtesy.content.measures import Measure, measured_item
 from courtesy.content.release import (
     Candidate,
     Change,
@@ -44,7 +46,10 @@ from courtesy.engine.content import (
     Version,
 )
 from courtesy.engine.contract import Engine
+from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.content import authors_of, body_of, encode_body, item_in
+from courtesy.runtime.expecting import NO_TRIAL, Expecting, Samples, Trial
+from courtesy.runtime.spam_scores import SpamScores
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 PUBLISHED = ItemFilter(states=frozenset({ItemState.PUBLISHED}))
@@ -74,6 +79,13 @@ class Published(NamedTuple):
     troubles: list[Trouble]
 
 
+class Draft(NamedTuple):
+    """What was found about something that is being written, and its measures."""
+
+    findings: list[Finding]
+    measures: list[Measure]
+
+
 class WhereUsed(NamedTuple):
     """A use, and whether it is live: by what people are shown now, or by somebody who is no item, like a campaign."""
 
@@ -98,6 +110,9 @@ class Publications:
         compiler: Compiler,
         clock: Clock,
         has_asset: Callable[[str], Awaitable[bool]],
+        expecting: Expecting,
+        lookup: CatalogueLookup,
+        spam: SpamScores,
     ) -> None:
         """`has_asset`: whether there is an asset of a SHA-256."""
         self._engine = engine
@@ -105,20 +120,31 @@ class Publications:
         self._compile = compiler
         self._clock = clock
         self._has_asset = has_asset
+        self._expecting = expecting
+        self._lookup = lookup
+        self._spam = spam
 
     # -- one item
 
-    async def check(self, key: ItemKey) -> list[Finding]:
-        """What would be found if the present revision were published now; nothing is changed."""
-        item = await item_in(self._engine, key)
-        attempt = await self._attempt(self._engine, [Member(*key, revision=item.revision)])
-        return [each.finding for each in attempt.troubles]
+    async def look(self, trial: Trial = NO_TRIAL) -> Samples:
+        """What to try content with: to be asked for before edits, which wait for each other. Raises CourtesyError for
+        somebody in `trial` whom nobody knows."""
+        return await self._expecting.look(trial)
 
-    async def publish(self, key: ItemKey, revision: int | None, by: str) -> Published:
+    async def check(self, key: ItemKey, trial: Trial = NO_TRIAL) -> list[Finding]:
+        """What would be found if the present revision were published now; nothing is changed."""
+        samples = await self.look(trial)
+        item = await item_in(self._engine, key)
+        attempt = await self._attempt(self._engine, [Member(*key, revision=item.revision)], samples)
+        found = attempt.troubles + await self._spam.of(attempt.made, samples.people)
+        return [each.finding for each in found]
+
+    async def publish(self, key: ItemKey, revision: int | None, by: str, trial: Trial = NO_TRIAL) -> Published:
         """Publish the present revision, which must be `revision` if given. What is live already stays as it is.
 
         Raises CourtesyError: Blocked, NOT_FOUND, CONFLICT for another revision.
         """
+        samples = await self.look(trial)
         async with self._engine.editing_content() as edit:
             item = await item_in(edit, key)
             if revision not in (None, item.revision):
@@ -128,13 +154,19 @@ class Publications:
                     hint="read it again",
                     place="revision",
                 )
-            return await self.carry_out(edit, [Member(*key)], by)
+            done = await self.carry_out(edit, [Member(*key)], by, samples)
+        return await self.scored(done, samples)
+
+    async def scored(self, done: Published, samples: Samples) -> Published:
+        """What was published, with what a spam filter makes of it. To be asked for after the edit, as it takes a
+        while."""
+        return done._replace(troubles=done.troubles + await self._spam.of(done.versions, samples.people))
 
     async def withdraw(self, key: ItemKey, by: str) -> Published:
         """Show an item no more. Versions stay, and what is pinned to one keeps it: who that is, is warned of. Raises
         CourtesyError: NOT_FOUND, CONFLICT when it is not published."""
         async with self._engine.editing_content() as edit:
-            return await self.carry_out(edit, [Member(*key, Change.WITHDRAW)], by)
+            return await self.carry_out(edit, [Member(*key, Change.WITHDRAW)], by, Samples())
 
     async def archive(self, key: ItemKey) -> Item:
         """Put an item away, withdrawn. Raises CourtesyError(CONFLICT) while something live, or a release that is to
@@ -157,6 +189,23 @@ class Publications:
             state = ItemState.WITHDRAWN if item.version_count else ItemState.DRAFT
             await edit.put_item(restored := replace(item, state=state))
             return restored
+
+    async def check_draft(self, key: ItemKey, body: Body, trial: Trial = NO_TRIAL) -> Draft:
+        """What would be found, but for approvals, if an item said this and were published now, and how long its texts
+        are. It need not be there. Raises CourtesyError: INVALID for what the kind does not declare."""
+        samples = await self.look(trial)
+        candidate = Candidate(key, kind_of(key.kind, "kind"), 0, body)
+        checked(candidate.kind, body)
+        live = await _live_versions(self._engine, [candidate])
+        found = troubles(Plan([candidate], live=live.keys()), self._clock.now_ms())
+        found += await self._lacking_assets(candidate)
+        measures: list[Measure] = []
+        if _compilable([candidate], found):
+            used = {each: body_of(met.body) for each, met in (await _used(self._engine, candidate, live)).items()}
+            compiled = await self._made(candidate, used, samples)
+            found += [Trouble(key, each) for each in compiled.findings]
+            measures = measured_item(candidate, used, self._expecting.of(candidate, used, samples))
+        return Draft(gravest_first(each.finding for each in found), measures)
 
     # -- versions
 
@@ -216,11 +265,14 @@ class Publications:
 
     async def preview(self, members: Sequence[Member]) -> list[Trouble]:
         """What would be found if these were changed together now; nothing is changed."""
-        return (await self._attempt(self._engine, members)).troubles
+        return (await self._attempt(self._engine, members, await self.look())).troubles
 
-    async def carry_out(self, edit: ContentEdit, members: Sequence[Member], by: str, release: str = "") -> Published:
-        """Publish and withdraw items together. Raises CourtesyError: Blocked, with nothing written; NOT_FOUND."""
-        attempt = await self._attempt(edit, members)
+    async def carry_out(
+        self, edit: ContentEdit, members: Sequence[Member], by: str, samples: Samples, release: str = ""
+    ) -> Published:
+        """Publish and withdraw items together, after trying them with `samples`. Raises CourtesyError: Blocked, with
+        nothing written; NOT_FOUND."""
+        attempt = await self._attempt(edit, members, samples)
         if is_blocking(attempt.troubles):
             raise Blocked(attempt.troubles)
         now_ms = self._clock.now_ms()
@@ -234,7 +286,7 @@ class Publications:
                 await edit.put_item(replace(item, state=ItemState.WITHDRAWN, live=None, live_revision=None))
         return Published(versions, attempt.troubles)
 
-    async def _attempt(self, reading: ContentReading, members: Sequence[Member]) -> _Attempt:
+    async def _attempt(self, reading: ContentReading, members: Sequence[Member], samples: Samples) -> _Attempt:
         """Hold what is to be done against what is there, and make what would be shown."""
         items = {each.key: await item_in(reading, each.key) for each in members}
         found = [Trouble(each.key, one) for each in members for one in _unfit(items[each.key], each)]
@@ -248,7 +300,7 @@ class Publications:
         users = {key: await _shown_in(reading, key, withdrawn) for key in withdrawn}
         found += troubles(Plan(candidates, withdrawn, live.keys(), users), self._clock.now_ms())
         found += [each for candidate in candidates for each in await self._lacking_assets(candidate)]
-        made, later = await self._compiled(reading, _compilable(candidates, found), items, live)
+        made, later = await self._compiled(reading, _compilable(candidates, found), items, live, samples)
         return _Attempt(found + later, made)
 
     async def _lacking_assets(self, candidate: Candidate) -> list[Trouble]:
@@ -276,6 +328,7 @@ class Publications:
         candidates: Sequence[Candidate],
         items: Mapping[ItemKey, Item],
         live: Mapping[ItemKey, Version],
+        samples: Samples,
     ) -> tuple[list[Version], list[Trouble]]:
         """The versions that candidates come to, each after those that it stands on, and what was found meanwhile."""
         made: list[Version] = []
@@ -283,7 +336,8 @@ class Publications:
         shown = dict(live)
         for candidate in in_order(candidates):
             used = await _used(reading, candidate, shown)
-            compiled = self._compile(candidate, {key: body_of(each.body) for key, each in used.items()})
+            bodies = {key: body_of(each.body) for key, each in used.items()}
+            compiled = await self._made(candidate, bodies, samples)
             found += [Trouble(candidate.key, each) for each in compiled.findings]
             pins = [Pin(*key, shown[key].number) for key in sorted(references(candidate.kind, candidate.body))]
             version = shown[candidate.key] = _version(candidate, items[candidate.key], compiled, pins)
@@ -291,6 +345,19 @@ class Publications:
                 version = shown[candidate.key] = replace(version, number=items[candidate.key].live or 0)
             made.append(version)
         return made, found
+
+    async def _made(self, candidate: Candidate, used: Mapping[ItemKey, Body], samples: Samples) -> Compiled:
+        """An item compiled, and tried with samples that find the entries of catalogues for which it asks them."""
+        wanted = self._expecting.of(candidate, used, samples)
+
+        def compiled(catalogue: Callable[[Any, Any], Any]) -> Compiled:
+            knowing = [
+                dataclasses.replace(each, functions={**each.functions, "catalogue": catalogue})
+                for each in wanted.samples
+            ]
+            return self._compile(candidate, used, dataclasses.replace(wanted, samples=knowing))
+
+        return await self._lookup.rendered(candidate.body.language, compiled)
 
     # -- what time does
 

@@ -28,6 +28,7 @@ from courtesy.engine.content import (
 from courtesy.engine.contract import Engine
 from courtesy.runtime.content import item_in
 from courtesy.runtime.content_publishing import Blocked, Publications, Published
+from courtesy.runtime.expecting import Samples
 from courtesy.runtime.system_events import SourceReport, report
 
 MEMBERS_MAX = 500
@@ -133,13 +134,15 @@ class Releases:
     async def publish(self, name: str, by: str) -> Published:
         """Publish all of it now. Raises CourtesyError: NOT_FOUND, Blocked with nothing published, CONFLICT when it was
         published."""
+        samples = await self._publications.look()
         async with self._engine.editing_content() as edit:
             known = await _release_in(edit, name)
             _refuse(known, {ReleaseState.PUBLISHED}, "published again")
-            return await self._publish(edit, known, by)
+            done = await self._publish(edit, known, by, samples)
+        return await self._publications.scored(done, samples)
 
-    async def _publish(self, edit: ContentEdit, release: Release, by: str) -> Published:
-        published = await self._publications.carry_out(edit, release.members, by, release.name)
+    async def _publish(self, edit: ContentEdit, release: Release, by: str, samples: Samples) -> Published:
+        published = await self._publications.carry_out(edit, release.members, by, samples, release.name)
         now_ms = self._clock.now_ms()
         done = replace(release, state=ReleaseState.PUBLISHED, settled_ms=now_ms, changed_by=by, findings=b"[]")
         await edit.put_release(done)
@@ -150,16 +153,17 @@ class Releases:
         those that were settled, as they stand. Of several who do so at once, one publishes each."""
         settled = []
         for due in await self._engine.content_releases({ReleaseState.SCHEDULED}, self._clock.now_ms() + 1):
+            samples = await self._publications.look()
             async with self._engine.editing_content() as edit:
                 known = await edit.content_release(due.name)
                 # Called off, put off or published since it was looked for.
                 if known is not None and (known.state, known.due_ms) == (ReleaseState.SCHEDULED, due.due_ms):
-                    settled.append(await self._settle(edit, known))
+                    settled.append(await self._settle(edit, known, samples))
         return settled
 
-    async def _settle(self, edit: ContentEdit, release: Release) -> Release:
+    async def _settle(self, edit: ContentEdit, release: Release, samples: Samples) -> Release:
         try:
-            await self._publish(edit, release, release.changed_by)
+            await self._publish(edit, release, release.changed_by, samples)
         except Blocked as blocked:
             found = [StoredTrouble(str(each.key), each.finding) for each in blocked.troubles]
             findings, now_ms = msgspec.json.encode(found), self._clock.now_ms()

@@ -29,6 +29,7 @@ from courtesy.runtime.ledger import content_of, entry_keys
 from courtesy.runtime.recipient import Recipient, Told
 from courtesy.runtime.register import Entry, Register
 from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
+from courtesy.runtime.segment_unready import Unready
 
 RECORDS_PAGE = 1_000
 EFFECTS_MAX = 1_000_000
@@ -50,16 +51,19 @@ class Eraser:
         register: Register | None = None,
         recipients: Callable[[], Awaitable[Mapping[str, Recipient]]] | None = None,
         catalog: Callable[[], Catalog] = lambda: EMPTY_CATALOG,
+        unready: Unready | None = None,
     ) -> None:
         """`recipients`: those that are defined, by name, for them to erase as well. `catalog`: with the segments for
-        which is counted what others did who are folded anew."""
+        which is counted what others did who are folded anew. `unready`: counts it for others who stay as they are;
+        None where there are no segments."""
         self._engine = engine
         self._history = history
         self._archive = archive
         self._held = held
         self._clock = clock
         self._register = register
-        self._repeat = Repeat(engine, history, held, self._with_keys, catalog)
+        self._unready = unready
+        self._repeat = Repeat(engine, history, held, self._with_keys, catalog, self._counted)
         self._recipients = recipients
 
     async def erase(self, key: str, by: str, reason: str, *, suppress: bool, request: str | None = None) -> Erased:
@@ -213,7 +217,7 @@ class Eraser:
         held = await self._held.mentioning(identifiers, {record.key for record in records})
         copies = await self._copies(former, records, identifiers)
         # Who they are now stands in for what is taken out of their past, so that the log still comes to the same.
-        others = map(decode_state, (await self._engine.states(former)).values()) if copies.emptied else ()
+        others = await self._counted((await self._engine.states(former)).values()) if copies.emptied else ()
         erasure = Erasure(
             note,
             people,
@@ -232,6 +236,10 @@ class Eraser:
         )
         erasure = await self._with_keys(erasure)
         return _Found(erasure, [*map(PersonState, people), *groups, *others], len(records))
+
+    async def _counted(self, states: Iterable[bytes]) -> list[PersonState]:
+        told = map(decode_state, states)
+        return list(told) if self._unready is None else await self._unready.counted(told)
 
     async def _with_keys(self, erasure: Erasure) -> Erasure:
         """The same, with what keeps those entries of the ledger readable that are not about them."""

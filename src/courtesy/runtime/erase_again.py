@@ -65,7 +65,8 @@ class Known:
 
 
 class Repeat:
-    """Erasures that are made again. `with_keys`: adds to an erasure the keys of what stays readable in the ledger."""
+    """Erasures that are made again. `with_keys`: adds to an erasure the keys of what stays readable in the ledger.
+    `counted`: reads states, with all that segments count which are not ready."""
 
     def __init__(
         self,
@@ -74,8 +75,10 @@ class Repeat:
         held: HeldEvents,
         with_keys: Callable[[Erasure], Awaitable[Erasure]],
         catalog: Callable[[], Catalog],
+        counted: Callable[[Iterable[bytes]], Awaitable[list[PersonState]]],
     ) -> None:
         self._catalog = catalog
+        self._counted = counted
         self._engine = engine
         self._history = history
         self._held = held
@@ -179,7 +182,7 @@ class Repeat:
         taken out of their past."""
         if not _is_refolded(reading, erasure):
             people = {reading.person, *reading.merged} & _emptied_people(erasure)
-            return [decode_state(state) for state in (await self._engine.states(people)).values()]
+            return await self._counted((await self._engine.states(people)).values())
         places, erased = set(erasure.others), set(erasure.people)
         history = await self._history.of([reading.person, *reading.merged])
         rest = [

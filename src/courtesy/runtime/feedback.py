@@ -21,7 +21,7 @@ from courtesy.content.items import key_of
 from courtesy.content.links import Slot, Ticket
 from courtesy.content.wording import sheets_of
 from courtesy.delivery.bot_verdict import Judged, Seen, Verdict, judged
-from courtesy.delivery.cause import DeliveryCause
+from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.message import Admitted, admitted
 from courtesy.delivery.outcome import Outcome, OutcomeKind
 from courtesy.delivery.return_path import message_of
@@ -32,10 +32,11 @@ from courtesy.identity.resolve import Changes
 from courtesy.person.crossing import Told, system_record
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
 from courtesy.runtime.catalog import CatalogCache
-from courtesy.runtime.connections import SignedTokens
+from courtesy.runtime.connections import DefinedConnections, SignedTokens
 from courtesy.runtime.ingest import Ingest
 from courtesy.runtime.saying import Sayings
 from courtesy.runtime.sending import dead_address, told_of
+from courtesy.runtime.warming import WarmUps
 
 NAMES = {
     OutcomeKind.DELIVERED: "Message Delivered",
@@ -91,8 +92,9 @@ class Feedback:
         self._clock = clock
         self._sayings = Sayings(catalog, ingest, clock, SOURCE)
         self._slots: OrderedDict[tuple[str, int], tuple[Slot, ...]] = OrderedDict()
-        self._waiting: list[tuple[Sequence[Noted], asyncio.Future[int]]] = []
+        self._waiting: list[tuple[Sequence[Noted], asyncio.Future[set[bytes]]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._warm_ups = WarmUps(engine, DefinedConnections(engine, catalog, clock))
 
     async def report(self, outcomes: Sequence[Outcome]) -> int:
         """Take in what a mail server or a provider reports; how many of it are news about messages of ours. The rest is
@@ -159,10 +161,15 @@ class Feedback:
             if key in effects and outcome.kind in NAMES
         ]
         now = self._clock.now_ms()
-        fresh = await self._append([self._record(each, now) for each in known])
+        records = [self._record(each, now) for each in known]
+        fresh = await self._append(records)
         for each in known:
             await self._react(each, now)
-        return fresh
+        news = [each for each, (key, _, _) in zip(known, records, strict=True) if key in fresh]
+        bounced = [each.each.connection for each in news if _is_bounce(each)]
+        complained = [each.each.connection for each in news if each.outcome.kind is OutcomeKind.COMPLAINED]
+        await self._warm_ups.came_back(bounced, complained, now)
+        return len(fresh)
 
     def _record(self, known: _Known, now_ms: int) -> tuple[bytes, NewRecord, MessageFate]:
         outcome, name = known.outcome, NAMES[known.outcome.kind]
@@ -201,16 +208,16 @@ class Feedback:
             self._slots.popitem(last=False)
         return slots
 
-    async def _append(self, noted: Sequence[Noted]) -> int:
-        """Append what is new, of people who are still there; how many. What comes while one append is under way goes
-        with the next one, all of it."""
+    async def _append(self, noted: Sequence[Noted]) -> set[bytes]:
+        """Append what is new, of people who are still there; the keys of that. What comes while one append is under way
+        goes with the next one, all of it."""
         if not noted:
-            return 0
-        done = asyncio.get_running_loop().create_future()
+            return set()
+        done: asyncio.Future[set[bytes]] = asyncio.get_running_loop().create_future()
         self._waiting.append((noted, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write(), name="feedback")
-        return int(await done)
+        return await done
 
     async def _write(self) -> None:
         while self._waiting:
@@ -226,7 +233,7 @@ class Feedback:
                     mine = {key for key, _, _ in noted} & fresh
                     fresh -= mine
                     if not done.done():
-                        done.set_result(len(mine))
+                        done.set_result(mine)
 
     async def _append_together(self, noted: Sequence[Noted]) -> set[bytes]:
         """The keys of what was new."""
@@ -289,6 +296,13 @@ def _by_reporter(outcome: Outcome) -> Judged:
             reporter_says=outcome.is_machine,
         )
     )
+
+
+def _is_bounce(known: _Known) -> bool:
+    """Whether a report says that an address is dead."""
+    cause = known.outcome.cause
+    is_back = known.outcome.kind in (OutcomeKind.BOUNCED, OutcomeKind.REJECTED)
+    return is_back and cause is not None and REACTION[cause] is Reaction.SUPPRESS
 
 
 def _words(verdict: Judged) -> list[str]:

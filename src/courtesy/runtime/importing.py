@@ -22,7 +22,6 @@ from courtesy.event.cause import FATE, Cause, Fate
 from courtesy.runtime.ingest import Receipt
 from courtesy.source.files import DataFile, Reading, find_files, fingerprint, is_stdin, kept_stream
 from courtesy.source.mapping import Format, Mapping
-from courtesy.source.occurrence import RowIds
 from courtesy.source.planning import PlannedFile, plan, renderer_for
 from courtesy.source.rendering import Rendered, Renderer
 from courtesy.source.rows import Rows
@@ -371,6 +370,8 @@ def _prepare(
     planned: PlannedFile, reading: Reading, start: int, policy: SourcePolicy, clock: Clock
 ) -> Iterator[_Prepared]:
     """The items of the rows after the first `start`, batch by batch. Earlier rows are only counted among equal ones."""
+    from courtesy.source.occurrence import RowIds  # NumPy takes a while to load, and most commands read no files
+
     assert planned.rule is not None
     ids = RowIds(planned.file.identity)
     renderer = renderer_for(planned.rule, planned.file)

@@ -19,7 +19,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.base.ids import PersonId, Position, message_key
 from courtesy.base.time import HOUR_MS, Clock
 from courtesy.catalogue.definition import CatalogueDefinition
-from courtesy.catalogue.interest import Seen, marks_of, shown_by
+from courtesy.catalogue.interest import Seen, marks_of, shown_as, shown_by
 from courtesy.engine.catalogue import Change, Interested, InterestState
 from courtesy.engine.contract import Append, AppendBatch, Engine
 from courtesy.event.event import decode_fact
@@ -161,7 +161,7 @@ def _seen_in(definition: CatalogueDefinition, records: Sequence[Record]) -> list
             # As the fold sets it aside.
             continue
         found += [
-            Seen(each.item, record.person, each.until_ms, record.position, record.partition)
+            Seen(each.item, record.person, each.until_ms, record.position, record.partition, shown_as(fact))
             for each in shown_by(definition, fact)
         ]
     return found

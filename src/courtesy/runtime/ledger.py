@@ -71,6 +71,13 @@ class Read(msgspec.Struct, frozen=True):
     content: Content | None
 
 
+class ReadThen(NamedTuple):
+    """Whose identifier it was at an instant, and the entries by what was known then."""
+
+    person: PersonId
+    read: list[Read]
+
+
 _CONTENT = msgspec.json.Decoder(Content)
 
 
@@ -229,15 +236,15 @@ class Ledger(Entries):
         super().__init__(engine)
         self._engine = engine
 
-    async def known_at(self, identifier: str, at_ms: int) -> list[Read] | None:
+    async def known_at(self, identifier: str, at_ms: int) -> ReadThen | None:
         """As `of`, of whoever owned an identifier at an instant and all who were known to be one with them, by what
         was known then; None when nobody did."""
         known = await self._engine.known_at(identifier, at_ms)
         if known is None:
             return None
-        if known.have_moved:
-            return await self.of(known.people, at_ms)
-        return _read(known.entries, known.keyring)
+        moved = known.have_moved
+        read = await self.of(known.people, at_ms) if moved else _read(known.entries, known.keyring)
+        return ReadThen(known.people[0], read)
 
 
 def _read(entries: Iterable[Entry], keyring: Keyring) -> list[Read]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
+from typing import NamedTuple
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.engine.contract import Engine
+from courtesy.engine.contract import Engine, Unavailable
 from courtesy.engine.offer import CODES_AT_ONCE_MAX, CodePool, OfferTally
-from courtesy.identity.rules import SOURCE_KIND
+from courtesy.identity.rules import SOURCE_KIND, split_identifier
 from courtesy.offer.codes import normalised, sorted_out
 from courtesy.offer.deciding import (
     NO_CIRCUMSTANCES,
@@ -22,6 +24,7 @@ from courtesy.offer.deciding import (
     Redeemed,
     Who,
 )
+from courtesy.offer.low_water import is_low, is_pool_low, pieces
 from courtesy.offer.redeeming import Refused
 from courtesy.offer.rows import Grant, Redemption
 from courtesy.offer.terms import Money
@@ -39,6 +42,24 @@ class Named:
 
     kind: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A grant that is wanted: of which offer, for whom by which identifier, on which request, and how it came about."""
+
+    offer: str
+    identifier: str
+    request: str
+    circumstances: Circumstances = NO_CIRCUMSTANCES
+
+
+class Low(NamedTuple):
+    """That an offer, or the codes of a pool (`what`), run low, and how many are left."""
+
+    what: str
+    name: str
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,27 @@ class OfferDesk:
         ask = GrantAsk(offer, one, request or _made(), is_eligible, again=again, circumstances=circumstances)
         return await self._ledger.grant(ask)
 
+    async def grant_all(self, wanted: Sequence[Wanted]) -> list[Granted | Refused | CourtesyError]:
+        """As `grant` for many, in a few questions to the store; each is answered alone, be it by the error that `grant`
+        would raise. Raises Unavailable."""
+        await self._offers.latest()
+        asks = await asyncio.gather(*(self._asked(each) for each in wanted))
+        granted = iter(await self._ledger.grant_all([each for each in asks if isinstance(each, GrantAsk)]))
+        return [next(granted) if isinstance(each, GrantAsk) else each for each in asks]
+
+    async def _asked(self, wanted: Wanted) -> GrantAsk | CourtesyError:
+        try:
+            offer = self._offers.get(wanted.offer)
+            is_eligible = not offer.terms.eligibility or await self._eligibility.is_for(
+                offer, *split_identifier(wanted.identifier)
+            )
+        except Unavailable:
+            raise
+        except CourtesyError as error:
+            return error
+        who = Who(wanted.identifier, ())
+        return GrantAsk(offer, who, wanted.request, is_eligible, circumstances=wanted.circumstances)
+
     async def redeem(
         self, shown: Shown, request: str = "", circumstances: Circumstances = NO_CIRCUMSTANCES
     ) -> Redeemed | Refused:
@@ -140,6 +182,20 @@ class OfferDesk:
     async def tallies(self) -> dict[str, OfferTally]:
         """How many there are of each offer of which there is anything."""
         return {each.offer: each for each in await self._engine.offer_tallies()}
+
+    async def low(self) -> list[Low]:
+        """What runs low: offers first, each by name."""
+        offers, tallies = await self._offers.latest(), await self.tallies()
+        found = [
+            Low("offer", name, pieces(offers[name].terms, tally) or 0)
+            for name, tally in sorted(tallies.items())
+            if name in offers and not offers[name].terms.withdrawn and is_low(offers[name].terms, tally)
+        ]
+        pools = await self.pools()
+        marks = self._offers.marks
+        return found + [
+            Low("codes", each.name, each.free_count) for each in pools if is_pool_low(each, marks.get(each.name))
+        ]
 
     async def add_codes(self, pool: str, lines: Collection[str]) -> int:
         """Add codes to a pool, to be given out in this order; how many are new."""

@@ -39,14 +39,15 @@ from courtesy.offer.deciding import (
     Told,
     Who,
 )
+from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.redeeming import Refused
 from courtesy.offer.terms import MintedCode, PoolCode
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, RecordKind
 from courtesy.runtime.offers import Offers
 from courtesy.runtime.telemetry import error_and_place
 
-ACTS_MAX = 500
-"""Decided in one append, which takes as long as some hundred events then."""
+ACTS_MAX = 1_000
+"""Decided in one append, which takes a tenth of a second then: as long as others wait for theirs."""
 
 EXPIRE_EVERY_S = 1.0
 """What is over can't be redeemed from the instant on; so long later at most others can have it."""
@@ -78,11 +79,21 @@ class OfferLedger:
     async def grant(self, ask: GrantAsk) -> Granted | Refused:
         """Let somebody have an offer; durable when it returns. Raises CourtesyError: NOT_FOUND for who is not known,
         CONFLICT for a request that had asked for something else."""
-        if isinstance(ask.offer.terms.codes, MintedCode):
-            ask = replace(ask, code=minted(ask.offer.terms.codes.prefix, self._draw))
-        outcome = await self._act(ask)
-        assert isinstance(outcome, Granted | Refused)
+        (outcome,) = await self.grant_all([ask])
+        if isinstance(outcome, CourtesyError):
+            raise outcome
         return outcome
+
+    async def grant_all(self, asks: Sequence[GrantAsk]) -> list[Granted | Refused | CourtesyError]:
+        """Let many have offers, decided in this order, in as few appends as they fit into; durable when it returns.
+        Each is answered alone, be it by the error that `grant` would raise. Raises what keeps the store from
+        answering."""
+        outcomes = await asyncio.gather(*[self._asked(self._with_code(each)) for each in asks])
+        return [_of_grant(each) for each in outcomes]
+
+    def _with_code(self, ask: GrantAsk) -> GrantAsk:
+        codes = ask.offer.terms.codes
+        return replace(ask, code=minted(codes.prefix, self._draw)) if isinstance(codes, MintedCode) else ask
 
     async def redeem(self, ask: RedeemAsk) -> Redeemed | Refused:
         """Redeem an offer; durable when it returns. Raises as `grant`."""
@@ -110,18 +121,18 @@ class OfferLedger:
         return sum(each is True for each in ended)
 
     async def _act(self, ask: Ask) -> Outcome:
+        outcome = _told(await self._asked(ask))
+        if isinstance(outcome, CourtesyError):
+            raise outcome
+        return outcome
+
+    def _asked(self, ask: Ask) -> asyncio.Future[Outcome]:
+        """What an act that goes into the next append will come to."""
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, done))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run(), name="offers")
-        outcome = await done
-        if isinstance(outcome, Conflict):
-            raise CourtesyError(
-                Code.CONFLICT, f"the request {outcome.request!r:.120} had asked for something else", place="request"
-            )
-        if isinstance(outcome, CourtesyError):
-            raise outcome
-        return outcome
+        return done
 
     async def _run(self) -> None:
         while self._waiting:
@@ -160,8 +171,10 @@ class OfferLedger:
             seen = await append.seen([_note_key(each) for each in asks if isinstance(each, NoteAsk)])
             acts = _Acts(Book(facts, offers, self._clock.now_ms()), facts, owners, offers, seen)
             outcomes = [acts.decide(ask) for ask in asks]
+            acts.book.tell_low(self._offers.marks)
             if acts.book.told:
                 await append.write(self._written(acts.book, acts.noted, owners))
+        _warn_of_low(acts.book.told)
         return outcomes
 
     def _written(self, book: Book, noted: Sequence[bytes], owners: Mapping[str, Owner]) -> AppendBatch:
@@ -242,6 +255,27 @@ class _Acts:
         if owner is None:
             raise CourtesyError(Code.NOT_FOUND, f"nobody has the identifier {meant.identifier!r:.120}")
         return Who(meant.identifier, self._facts.one_with[owner.person])
+
+
+def _warn_of_low(told: Sequence[Told]) -> None:
+    for each in told:
+        if each.name in (OFFER_LOW, CODES_LOW):
+            log.warning("running_low", **each.properties)
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """An outcome as it is told to whoever asked."""
+    if isinstance(outcome, Conflict):
+        return CourtesyError(
+            Code.CONFLICT, f"the request {outcome.request!r:.120} had asked for something else", place="request"
+        )
+    return outcome
+
+
+def _of_grant(outcome: Outcome) -> Granted | Refused | CourtesyError:
+    told = _told(outcome)
+    assert isinstance(told, Granted | Refused | CourtesyError)
+    return told
 
 
 def _identifiers(asks: Sequence[Ask]) -> Iterator[str]:

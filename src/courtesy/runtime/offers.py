@@ -3,6 +3,7 @@ kind `offer`, or definitions; of the same name the item counts."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from courtesy.base.errors import Code, CourtesyError, nearest
@@ -26,6 +27,8 @@ class Offers:
         self._items = OfferItems(engine)
         self._known: Mapping[str, Offer] = {}
         self._version = -1
+        self._asking: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
 
     def now(self) -> Mapping[str, Offer]:
         """All offers by name, as this process knows them."""
@@ -33,12 +36,27 @@ class Offers:
             self._gather()
         return self._known
 
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """How few codes may be left of a pool before somebody is told, where its item says so."""
+        return self._items.marks
+
     async def latest(self) -> Mapping[str, Offer]:
-        """All offers by name, by all that was defined or published before the call."""
+        """All offers by name, by all that was defined or published before the call. Those who call while the store is
+        asked for others are answered together by the next question, which is asked after they called."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._ask_after(self._asking), name="offers-latest")
+        # Who gives up must not take the answer from the others.
+        await asyncio.shield(self._next)
+        return self.now()
+
+    async def _ask_after(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._asking, self._next = self._next, None
         await self._catalog.refresh()
         if await self._items.refresh():
             self._gather()
-        return self.now()
 
     def _gather(self) -> None:
         defined = self._catalog.now

@@ -27,6 +27,7 @@ def permit_view(permit: Permit) -> View:
         "message_hash": told.message_hash.hex(),
         **told.scope._asdict(),
         "local_time": None if minute is None else f"{minute // 60:02}:{minute % 60:02}",
+        "zones": [{"zone": each.name, "by": str(each.by)} for each in told.zones],
         "why": told.why,
         "basis": told.basis,
         "rule": told.rule,

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId
 from courtesy.base.time import MINUTE_MS, Clock
-from courtesy.consent.law import Answer, Laws, Policy, allowed
+from courtesy.consent.law import Answer, Laws, Policy, allowed_at
 from courtesy.consent.laws import LAWS
 from courtesy.consent.standing import Standing, now_of
 from courtesy.engine.contract import Engine, PersonReading
 from courtesy.engine.permit import NewPermit, Permit, Terms
 from courtesy.event.choice import ANY, Basis, Scope
 from courtesy.person.assemble import assemble
-from courtesy.person.whereabouts import local_minute_of, place_of
+from courtesy.person.whereabouts import minutes_of, place_of, zones_of
 from courtesy.runtime.people import People
 
 LIVES_MS = MINUTE_MS
@@ -125,14 +125,15 @@ def decide(ask: Ask, key: str, reading: PersonReading, now_ms: int, laws: Laws) 
     state = assemble(reading.person, reading.merged, reading.states, reading.tail)
     standing = state.standing or Standing()
     scope = Scope(ask.purpose, ask.channel, ask.topic, ask.brand, place_of(state))
-    minute = local_minute_of(state, now_ms)
-    answer = allowed(standing, scope, now_of(standing, now_ms), laws, minute)
+    zones = zones_of(state, now_ms)
+    minutes = minutes_of(zones, now_ms)
+    answer = allowed_at(standing, scope, now_of(standing, now_ms), laws, minutes)
     if not answer.allowed:
         why, choices = str(answer.why), answer.choices
         return Refusal(why, reading.person, answer.rule, answer.policy, answer.source, choices)
     terms = Terms(
         scope, ask.message, ask.message_hash, str(answer.why), basis_of(standing, answer), answer.rule, answer.policy,
-        answer.source, answer.choices, minute, now_ms, now_ms + LIVES_MS,
+        answer.source, answer.choices, minutes[0], now_ms, now_ms + LIVES_MS, zones,
     )  # fmt: skip
     return NewPermit(key, reading.person, tuple(reading.merged), reading.head, terms)
 

@@ -29,24 +29,23 @@ from courtesy.channel.subjects import SubjectCalls
 from courtesy.channel.webhook import Webhook
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
-from courtesy.content.compiling import compile_item
 from courtesy.delivery.pacing import Pacing
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
 from courtesy.engine_postgres import PostgresEngine
 from courtesy.person.step import WEBHOOK
-from courtesy.runtime.app import running_app
+from courtesy.runtime.app import make_publications, running_app
 from courtesy.runtime.archive import LakeArchive
 from courtesy.runtime.asked import Campaigner
 from courtesy.runtime.assets import Assets
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.connections import DefinedConnections
-from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases
 from courtesy.runtime.dispatch import Dispatcher
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
 from courtesy.runtime.interest import InterestFollower
 from courtesy.runtime.links import Signer
+from courtesy.runtime.message_offers import MessageOffers
 from courtesy.runtime.names_seen import NamesSeen
 from courtesy.runtime.offer_ledger import OfferLedger, keep_expiring
 from courtesy.runtime.offers import Offers
@@ -137,11 +136,11 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(
-            app.engine, app.shelf.offers, app.shelf.offer_desk, app.post.tokens, app.clock, app.shelf.catalogue_lookup
-        )
+        wording = ContentWording(app.engine, app.post.tokens, app.clock, app.shelf.catalogue_lookup)
+        giving = MessageOffers(app.shelf.offers, app.shelf.offer_desk, app.catalog)
         pacing = Pacing(PER_S, share=1 / settings.senders)
-        await Sender(app.engine, channels, connections, wording, app.post.tokens, app.clock, pacing=pacing).run(stop)
+        sender = Sender(app.engine, channels, connections, wording, giving, app.post.tokens, app.clock, pacing=pacing)
+        await sender.run(stop)
 
 
 async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, stop: asyncio.Event) -> None:
@@ -273,7 +272,7 @@ def make_releaser(engine: Engine, catalog: CatalogCache, settings: Settings) -> 
     """What publishes the releases that are scheduled."""
     clock = SystemClock()
     assets = Assets(settings, Signer(settings), clock)
-    publications = Publications(engine, lambda: catalog.now.workflow, compile_item, clock, assets.has)
+    publications = make_publications(settings, engine, catalog, clock, assets)
     return Releaser(engine, Releases(engine, publications, clock), publications, clock)
 
 

@@ -40,6 +40,10 @@ bytes each."""
 WHOLE_ROWS = 1_000_000
 """Up to so many events a preview looks at everybody; of more at one person of several."""
 
+PART_OF_WHOLE = 3
+"""Then at so few that their events are this part of those: all payloads have to come from the disk, so that the answer
+to what they say must come the sooner."""
+
 SAMPLE = 10
 VALUES = 50
 """People and values that a preview names, unless told otherwise."""
@@ -145,12 +149,14 @@ class Asking:
     ) -> Preview:
         """Count and sample. Of more than `whole_rows` events only one person of several is looked at, unless the
         segment ranks so many people."""
-        one_of = 1 if _ranks_by_count(segments.values()) else max(1, -(-self._events.row_count // whole_rows))
+        rows = self._events.row_count
+        is_whole = rows <= whole_rows or _ranks_by_count(segments.values())
+        one_of = 1 if is_whole else -(-rows * PART_OF_WHOLE // whole_rows)
         statement = await self._prepared(segments, [name], Question(at_ms, one_of=one_of))
         people, picked, by_value, value_count = await self._events.ask(
             lambda db: _previewed(db, statement.members_of(name), sample, has_values=segments[name].each is not None)
         )
-        low, high = _interval(people, one_of)
+        low, high = interval(people, one_of)
         return Preview(self.position, at_ms, people * one_of, low, high, one_of, picked, by_value, value_count)
 
     async def marks(
@@ -235,7 +241,7 @@ def _ranks_by_count(segments: Iterable[Segment]) -> bool:
     )
 
 
-def _interval(found: int, one_of: int) -> tuple[int, int]:
+def interval(found: int, one_of: int) -> tuple[int, int]:
     """Where the number of people lies of whom each was looked at with the probability 1 / one_of: the score interval
     (Wilson 1927) for so many found, exact when everybody was."""
     if one_of == 1:

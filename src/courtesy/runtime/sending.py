@@ -4,7 +4,7 @@ each with one end.
 In batches, so that a thousand messages cost a few questions to the store. Each message goes the same way:
 
 1. claimed; one whose attempt before was broken off is *unsure* if it may have left, for nobody is to get it twice;
-2. decided once more by what is known of its person now: skipped, put off, or written;
+2. decided once more by what is known of its person now: skipped, put off, or given its offer and written;
 3. permitted, under the lock that choices are appended under;
 4. handed over, and settled with the event that tells what became of it.
 
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import structlog
 
 from courtesy.base.ids import PersonId
@@ -28,9 +29,10 @@ from courtesy.channel.message import Accepted, Answer, Later, MessageChannel, Ou
 from courtesy.consent.law import Laws
 from courtesy.consent.laws import LAWS
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
-from courtesy.delivery.desk import Desk, No, Way, skipped
+from courtesy.delivery.desk import Desk, No, Way, host_of, skipped
 from courtesy.delivery.message import Admitted, Skip, admitted
 from courtesy.delivery.pacing import Pacing
+from courtesy.delivery.warm_up import WarmUp
 from courtesy.engine.contract import Engine, PersonReading, StorageFull, Unavailable
 from courtesy.engine.delivery import DeadAddress, MessageFate
 from courtesy.engine.outbox import ClaimedEffect, EffectState, Settlement
@@ -40,6 +42,7 @@ from courtesy.person.crossing import Told, system_record
 from courtesy.person.messages import FAILED, SENT, SKIPPED, UNSURE, Held, Messages
 from courtesy.person.state import PersonState
 from courtesy.runtime.permits import Ask, Refusal, decide
+from courtesy.runtime.warming import Wanted, WarmUps, tomorrow_ms
 
 CLAIM_MS = 300 * SECOND_MS
 BATCH = 200
@@ -75,8 +78,24 @@ class Written(NamedTuple):
 class Wording(Protocol):
     """What writes messages."""
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
-        """The words of a message, named by its key, for a person as they are known now; or why there are none."""
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written | No:
+        """The words of a message, named by its key, for a person as they are known now, with its offer as they hold it
+        (empty for none); or why there are none."""
+        ...
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        """Why there will be no words for a message, as far as that can be said before it has its offer."""
+        ...
+
+
+class Giving(Protocol):
+    """What gives people the offers of their messages."""
+
+    async def give(self, due: Sequence[tuple[Admitted, bytes, PersonReading]]) -> list[Mapping[str, Any] | No]:
+        """Grant the offers of messages, each named by its key, to whom they are for; each once, however often it is
+        asked. What templates are told of each, or why it can't be given."""
         ...
 
 
@@ -98,6 +117,18 @@ class Connections(Protocol):
 
     def per_second(self, connection: str) -> float | None:
         """How many messages it may send to one host in a second; None: as many as there are."""
+        ...
+
+    def component(self, connection: str) -> str | None:
+        """The kind of its component; None when it is gone."""
+        ...
+
+    def warm_up(self, connection: str) -> WarmUp | None:
+        """Its plan of warming up; None without one."""
+        ...
+
+    def stands_in(self, connection: str, for_: str) -> bool:
+        """Whether it can send what is meant for another."""
         ...
 
     def is_stopped(self, campaign: str) -> bool:
@@ -135,9 +166,16 @@ class _Letter:
     state: PersonState
     way: Way
     outgoing: Outgoing | None = None
+    offer: Mapping[str, Any] = field(default_factory=dict)
     expires_ms: int = 0
     left_ms: int = 0
     content_hash: bytes = b""
+    has_left: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """The connection over which it is to leave, and the host to which."""
+        return Wanted(self.each.connection, host_of(self.way.address))
 
 
 @dataclass(slots=True)
@@ -148,10 +186,15 @@ class Sender:
     channels: Mapping[str, MessageChannel]
     connections: Connections
     wording: Wording
+    giving: Giving
     tokens: Tokens
     clock: Clock
     laws: Laws = field(default_factory=lambda: Laws(LAWS))
     pacing: Pacing = field(default_factory=lambda: Pacing(PER_S))
+    warm_ups: WarmUps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.warm_ups = WarmUps(self.engine, self.connections)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; what is under way comes to its end."""
@@ -176,11 +219,15 @@ class Sender:
         effects = await self.engine.claim_effects(kind, now, CLAIM_MS, BATCH, except_targets=list(closed))
         if not effects:
             return 0
-        ready = await self._ready(kind, effects)
-        written = await self._written(ready)
+        ready = await self._with_room(await self._ready(kind, effects))
+        written = await self._written(await self._with_offers(ready))
+        left = set[bytes]()
         for first in range(0, len(written), IN_FLIGHT_MAX):
             permitted = await self._permitted(written[first : first + IN_FLIGHT_MAX])
             await self._hand_over(kind, permitted)
+            left |= {each.effect.key for each in permitted if each.has_left}
+        stayed = [each.wanted for each in ready if each.effect.key not in left]
+        await self.warm_ups.give_back(stayed, self.clock.now_ms())
         return len(effects)
 
     # -- deciding once more
@@ -221,25 +268,36 @@ class Sender:
         self, effect: ClaimedEffect, each: Admitted, reading: PersonReading | None, now: int
     ) -> _Letter | Settlement:
         """A message as it is to leave now, or what became of it."""
-        message, desk = each.message, self.connections.desk
+        message = each.message
         if self.connections.is_stopped(message.campaign):
             return self._skip(effect, each, No(Skip.STOPPED), now)
         if message.expires <= now:
             return self._skip(effect, each, No(Skip.EXPIRED), now)
         if self.connections.waits(each):
             return self._put_off(effect, "paused", "", now, now + PAUSED_MS)
+        if self.warm_ups.is_full(Wanted(each.connection, effect.target.partition("/")[2]), now):
+            return self._put_off(effect, "warm_up", "", now, tomorrow_ms(now))
+        letter = self._decide_of(effect, each, reading, now)
+        if isinstance(letter, Settlement):
+            return letter
+        pace = self.pacing.of(effect.target, now, self.connections.per_second(each.connection))
+        if not pace.take(now):
+            return self._put_off(effect, "pacing", "", now, pace.opens_at(now))
+        return letter
+
+    def _decide_of(
+        self, effect: ClaimedEffect, each: Admitted, reading: PersonReading | None, now: int
+    ) -> _Letter | Settlement:
+        """What is decided by what is known of the person."""
         if reading is None or not reading.identifiers:
             return self._skip(effect, each, No(Skip.NOBODY), now)
-        state = assemble(reading.person, reading.merged, reading.states, reading.tail)
+        message, state = each.message, assemble(reading.person, reading.merged, reading.states, reading.tail)
         held = (state.messages or Messages()).held.get(message.message) or Held(each.asked, each.channel, each.price)
-        way = desk.way_over(state, message, each.channel, now, held)
+        way = self.connections.desk.way_over(state, message, each.channel, now, held)
         if isinstance(way, No):
             return self._skip(effect, each, way, now)
         if way.not_before_ms > now:
             return self._put_off(effect, "quiet_hours", "", now, way.not_before_ms)
-        pace = self.pacing.of(effect.target, now, self.connections.per_second(each.connection))
-        if not pace.take(now):
-            return self._put_off(effect, "pacing", "", now, pace.opens_at(now))
         return _Letter(effect, each, reading, state, way)
 
     async def _without_dead(self, ready: list[_Letter], now: int) -> tuple[list[_Letter], list[Settlement]]:
@@ -260,7 +318,65 @@ class Sender:
                     ended.append(self._skip(letter.effect, letter.each, No(Skip.SUPPRESSED, found.cause), now))
         return alive, ended
 
-    # -- writing and permitting
+    async def _with_room(self, ready: Sequence[_Letter]) -> list[_Letter]:
+        """Those for which the plan of their connection, or of one that sends what is over, has room today."""
+        now = self.clock.now_ms()
+        ways = await self.warm_ups.take([letter.wanted for letter in ready], now)
+        late = [letter for letter, way in zip(ready, ways, strict=True) if way is None]
+        await self.engine.settle_all(
+            [self._put_off(letter.effect, "warm_up", "", now, tomorrow_ms(now)) for letter in late]
+        )
+        found = [(letter, way) for letter, way in zip(ready, ways, strict=True) if way is not None]
+        for letter, way in found:
+            if way != letter.each.connection:
+                letter.each = msgspec.structs.replace(letter.each, connection=way)
+        return [letter for letter, _ in found]
+
+    # -- giving, writing and permitting
+
+    async def _with_offers(self, ready: Sequence[_Letter]) -> list[_Letter]:
+        """The messages with their offers, granted to all of their people in one append; without those whose offer can't
+        be given. That somebody was granted something is news of them, and permits are not issued over news: so who was
+        is read and decided about once more."""
+        offered = [letter for letter in ready if letter.each.message.offer]
+        if not offered:
+            return list(ready)
+        ended: dict[bytes, Settlement] = {}
+        given = await self._given(offered, ended)
+        readings = await self.engine.read_people({letter.effect.person for letter in given})
+        now, found = self.clock.now_ms(), [letter for letter in ready if not letter.each.message.offer]
+        for before in given:
+            letter = self._decide_of(before.effect, before.each, readings.get(before.effect.person), now)
+            if isinstance(letter, Settlement):
+                ended[before.effect.key] = letter
+            elif letter.way.address != before.way.address:
+                # Whether the new one is alive was not asked.
+                ended[before.effect.key] = self._put_off(before.effect, "unsettled", "", now, now)
+            else:
+                letter.offer = before.offer
+                found.append(letter)
+        await self.engine.settle_all(list(ended.values()))
+        return found
+
+    async def _given(self, offered: Sequence[_Letter], ended: dict[bytes, Settlement]) -> list[_Letter]:
+        """Those who hold the offer now; how the others ended is noted. Nobody is granted what a message would have told
+        them for which there are no words."""
+        now, due = self.clock.now_ms(), list[_Letter]()
+        for letter in offered:
+            why = await self.wording.why_not(letter.each, letter.state, now)
+            if why is None:
+                due.append(letter)
+            else:
+                ended[letter.effect.key] = self._skip(letter.effect, letter.each, why, now)
+        given = await self.giving.give([(letter.each, letter.effect.key, letter.reading) for letter in due])
+        held = list[_Letter]()
+        for letter, offer in zip(due, given, strict=True):
+            if isinstance(offer, No):
+                ended[letter.effect.key] = self._skip(letter.effect, letter.each, offer, now)
+            else:
+                letter.offer = offer
+                held.append(letter)
+        return held
 
     async def _written(self, ready: Sequence[_Letter]) -> list[_Letter]:
         """The messages with their words; without those for which there are none."""
@@ -269,7 +385,7 @@ class Sender:
         now = self.clock.now_ms()
         # Together, so that what their templates look up is asked in a few questions.
         found = await asyncio.gather(
-            *(self.wording.write(letter.each, letter.effect.key, letter.state, now) for letter in ready)
+            *(self.wording.write(letter.each, letter.effect.key, letter.state, now, letter.offer) for letter in ready)
         )
         for letter, words in zip(ready, found, strict=True):
             if isinstance(words, No):
@@ -335,13 +451,17 @@ class Sender:
         """Hand over what is permitted, and settle each."""
         answers = await asyncio.gather(*(self._carry(kind, letter) for letter in permitted))
         now = self.clock.now_ms()
+        for letter, answer in zip(permitted, answers, strict=True):
+            letter.has_left = not isinstance(answer, Later)
         settled = [self._settlement(letter, answer, now) for letter, answer in zip(permitted, answers, strict=True)]
-        dead = [
-            found
+        refused = [
+            (letter, answer.cause)
             for letter, answer in zip(permitted, answers, strict=True)
-            if isinstance(answer, Refused) and (found := self._dead(letter, answer.cause, now)) is not None
+            if isinstance(answer, Refused)
         ]
-        await self.engine.set_dead(dead)
+        dead = [(letter, found) for letter, cause in refused if (found := self._dead(letter, cause, now)) is not None]
+        await self.engine.set_dead([found for _, found in dead])
+        await self.warm_ups.came_back([letter.each.connection for letter, _ in dead], (), now)
         await self._settle(settled)
 
     async def _carry(self, kind: str, letter: _Letter) -> Answer:
@@ -353,7 +473,10 @@ class Sender:
         if letter.left_ms >= letter.expires_ms:
             return Later(DeliveryCause.TEMPORARY, "its permit ended before its turn came", after_ms=0)
         try:
-            return await self.channels[kind].carry(letter.outgoing, config)
+            # Of another kind when another connection sends what is over.
+            own = self.connections.component(letter.each.connection) or kind
+            channel = self.channels.get(own, self.channels[kind])
+            return await channel.carry(letter.outgoing, config)
         except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its messages from ever ending
             log.error("channel_broke", kind=kind, key=letter.effect.key.hex(), cause=type(error).__name__)
             return Unsure(f"the channel broke off: {type(error).__name__}")

@@ -61,6 +61,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "between them: `shop.example,blog.example`. Their subdomains, too."
         ),
     ] = ""
+    spam_filter: Annotated[
+        str,
+        Meta(
+            description="What scores mails before they are published: `http://host:11333` of an rspamd, "
+            "`spamd://host:783` of a SpamAssassin, `spamassassin` for the program, or `off`. Whatever of these runs or "
+            "is installed on this machine unless set.",
+            pattern="^(off|spamassassin|(https?|spamd)://[^/?#\\s]+/?)?$",
+        ),
+    ] = ""
     partitions: Annotated[
         int, Meta(description="Partitions of the log, fixed when a store is made.", ge=1, le=1_024)
     ] = PARTITION_COUNT

@@ -11,9 +11,6 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import Counter, Gauge, Histogram
 
 TRACER = trace.get_tracer("courtesy")
@@ -36,6 +33,11 @@ POISONED = Counter("courtesy_records_poisoned", "Records set aside because no st
 EFFECTS = Counter("courtesy_effects", "Attempts to carry out an effect, by kind and answer", ["kind", "answer"])
 
 SETTLED = Counter("courtesy_effects_settled", "Effects by their final outcome", ["kind", "outcome"])
+WARM_UP = Counter(
+    "courtesy_warm_up_messages",
+    "Messages of connections that warm up: that took room, were passed on, or were put off until the next day",
+    ["connection", "what"],
+)
 PROPAGATION_CALLS = Counter(
     "courtesy_propagation_calls",
     "Calls to recipients, by what was asked for and the kind of answer",
@@ -117,6 +119,9 @@ def configure_traces(endpoint: str | None, process: str) -> None:
     if endpoint is None:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": "courtesy", "process": process}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.time import SECOND_MS, Clock, from_iso, to_iso
+from courtesy.base.time import SECOND_MS, Clock, from_iso
 from courtesy.content.items import Body, ItemKey, key_of
 from courtesy.content.links import MessageLinks
-from courtesy.content.scope import Scope
-from courtesy.content.templates import Missed
-from courtesy.content.wording import Wording, nearest_locales, sheets_of
+from courtesy.content.wording import Wording, sheets_of
 from courtesy.delivery.desk import No
 from courtesy.delivery.message import Admitted, Skip
 from courtesy.engine.content import ItemState
 from courtesy.engine.contract import Engine
-from courtesy.identity.rules import split_identifier
-from courtesy.offer.redeeming import Refused
 from courtesy.person.state import PersonState
-from courtesy.person.view import nested_traits
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
 from courtesy.runtime.connections import SignedTokens
-from courtesy.runtime.offer_desk import Named, OfferDesk
-from courtesy.runtime.offers import Offers
 from courtesy.runtime.sending import Written
+from courtesy.runtime.writing import Addresses, Occasion, locale_of, nearest, words_for
 
 HELD_MAX = 500
 FRESH_MS = SECOND_MS
@@ -64,15 +57,11 @@ class ContentWording:
     def __init__(
         self,
         engine: Engine,
-        offers: Offers,
-        desk: OfferDesk,
         tokens: SignedTokens,
         clock: Clock,
         lookup: CatalogueLookup,
     ) -> None:
         self._engine = engine
-        self._offers = offers
-        self._desk = desk
         self._tokens = tokens
         self._clock = clock
         self._lookup = lookup
@@ -80,30 +69,36 @@ class ContentWording:
         # A batch asks for one version hundreds of times at once; it is read, and its templates compiled, once.
         self._loading: dict[str, asyncio.Task[_Loaded | No]] = {}
 
-    async def write(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Written | No:
+    async def write(
+        self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
+    ) -> Written | No:
+        locale = locale_of(state)
+        found = await self._found(each, locale, now_ms)
+        if isinstance(found, No):
+            return found
+        addresses = self._addresses(each, key, state, now_ms)
+        occasion = Occasion(state, locale, each.message.campaign, addresses, now_ms, each.message.data, offer)
+        try:
+            words = await words_for(found, occasion, self._lookup)
+        except CourtesyError as error:
+            return No(Skip.CONTENT, error.message)
+        if words.missed:
+            log.info("wording_lacked", content=each.message.content, places=[str(one) for one in words.missed[:5]])
+        return Written(words.parts, locale)
+
+    async def why_not(self, each: Admitted, state: PersonState, now_ms: int) -> No | None:
+        found = await self._found(each, locale_of(state), now_ms)
+        return found if isinstance(found, No) else None
+
+    async def _found(self, each: Admitted, locale: str, now_ms: int) -> Wording | No:
+        """What a message says over its channel, in the locale that is nearest."""
         loaded = await self._load(each.message.content, now_ms)
         if isinstance(loaded, No):
             return loaded
-        locale = locale_of(state)
-        found = next(
-            (one for name in nearest_locales(locale) if (one := loaded.wordings.get((name, each.channel)))), None
-        )
-        if found is None:
-            return No(
-                Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}"
-            )
-        offer = await self._offer(each, state, key) if each.message.offer else {}
-        if isinstance(offer, No):
-            return offer
-        scope = self._scope(each, key, state, offer, found, locale, now_ms)
-        try:
-            parts, missed = await self._lookup.rendered(scope.locale, partial(_rendered, found, scope))
-        except CourtesyError as error:
-            return No(Skip.CONTENT, error.message)
-        if missed:
-            log.info("wording_lacked", content=each.message.content, places=[str(one) for one in missed[:5]])
-        shown = found.sheet.item if each.channel != "email" else {}
-        return Written({**{name: _told(value) for name, value in shown.items() if name not in parts}, **parts}, locale)
+        wording = nearest(loaded.wordings, locale, each.channel)
+        if wording is not None:
+            return wording
+        return No(Skip.CONTENT, f"{each.message.content} says nothing on {each.channel} in {locale or 'any locale'}")
 
     async def _load(self, content: str, now_ms: int) -> _Loaded | No:
         """A version that may be shown now."""
@@ -146,70 +141,17 @@ class ContentWording:
         why_not = f"{key} is {item.state}" if item.state in GONE else not_now(body, now_ms)
         return self._hold(content, _Loaded(wordings, body, why_not, now_ms))
 
-    async def _offer(self, each: Admitted, state: PersonState, key: bytes) -> dict[str, Any] | No:
-        """The offer of a message as its person holds it: granted now, if it was not before."""
-        try:
-            granted = await self._desk.grant(
-                each.message.offer, Named("person", str(state.person)), f"message {key.hex()}"
-            )
-            terms = self._offers.get(each.message.offer).terms
-        except CourtesyError as error:
-            return No(Skip.OFFER, error.message)
-        if isinstance(granted, Refused):
-            return No(Skip.OFFER, str(granted.cause))
-        grant = granted.grant
-        told = {
-            name: value for name, value in msgspec.to_builtins(terms).items() if isinstance(value, str | int | float)
-        }
-        return told | {
-            "name": each.message.offer,
-            "code": "" if grant.code is None else grant.code.shown,
-            "valid_until": None if grant.expires_ms is None else to_iso(grant.expires_ms),
-            "value": msgspec.to_builtins(grant.value),
-        }
-
-    def _scope(
-        self,
-        each: Admitted,
-        key: bytes,
-        state: PersonState,
-        offer: Mapping[str, Any],
-        found: Wording,
-        locale: str,
-        now_ms: int,
-    ) -> Scope:
+    def _addresses(self, each: Admitted, key: bytes, state: PersonState, now_ms: int) -> Addresses:
+        """Where links lead that tell who followed them."""
         content, version = pinned(each.message.content)
         links = MessageLinks(self._tokens.link_keys, self._tokens.url, str(content), version, state.person, key)
-        traits = nested_traits(state.traits)
-        zone = traits.get("timezone")
-        return Scope(
-            person={"traits": traits, "identifiers": identifiers_view(state), "groups": sorted(state.groups)},
-            event=each.message.data,
-            offer=offer,
-            message={
-                "unsubscribe_url": self._tokens.unsubscribe_url(each, state.person, now_ms),
-                "preferences_url": self._tokens.preferences_url(each, state.person, now_ms),
-                "web_url": links.view(),
-                "pixel_url": links.pixel(),
-                "campaign": each.message.campaign,
-            },
-            content=found.sheet.item,
-            locale=found.sheet.locale or locale or "en",
-            zone=zone if isinstance(zone, str) else "UTC",
-            now_ms=now_ms,
-            functions={"link": links.link},
+        return Addresses(
+            links.link,
+            self._tokens.unsubscribe_url(each, state.person, now_ms),
+            self._tokens.preferences_url(each, state.person, now_ms),
+            links.view(),
+            links.pixel(),
         )
-
-
-def _rendered(
-    wording: Wording, scope: Scope, catalogue: Callable[[Any, Any], Any]
-) -> tuple[dict[str, str], list[Missed]]:
-    return wording.render(replace(scope, functions={**scope.functions, "catalogue": catalogue}))
-
-
-def _told(value: Any) -> str:
-    """What an item says of itself, as the part of a message."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def not_now(body: Body, now_ms: int) -> str:
@@ -222,23 +164,3 @@ def not_now(body: Body, now_ms: int) -> str:
     if ends is not None and ends <= now_ms:
         return "its validity is over"
     return "it is not valid yet" if starts is not None and now_ms < starts else ""
-
-
-def locale_of(state: PersonState) -> str:
-    """The locale in which somebody reads, by the traits `locale` or `language`; empty when that is not known."""
-    for name in ("locale", "language"):
-        trait = state.traits.get(name)
-        if trait is not None and isinstance(trait.value, str) and trait.value:
-            language, *rest = trait.value.replace("_", "-").split("-")
-            return "-".join([language.lower(), *(part.upper() if len(part) == 2 else part.title() for part in rest)])
-    return ""
-
-
-def identifiers_view(state: PersonState) -> dict[str, str]:
-    """The identifier of each kind that was used last."""
-    found: dict[str, tuple[Any, str]] = {}
-    for name, seen in state.identifiers.items():
-        kind, value = split_identifier(name)
-        if kind not in found or found[kind][0] < seen.last:
-            found[kind] = seen.last, value
-    return {kind: value for kind, (_, value) in found.items()}

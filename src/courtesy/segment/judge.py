@@ -23,6 +23,11 @@ SCORES = "scores"
 """The trait under which scores are."""
 
 MICROS = 1_000_000
+
+AMOUNT_MAX = 1e18
+"""A number beyond this counts as this much in sums and averages, so that no sum of any number of events is beyond what
+SQL can count: 128 bits for whole millionths."""
+
 AT_ANY_HOUR = frozenset({Why.GRANTED, Why.NOT_REFUSED, Why.NEEDED, Why.QUIET_HOURS, Why.HOUR_UNKNOWN})
 
 
@@ -289,5 +294,5 @@ def _sum(values: Sequence[float]) -> float:
 
 
 def micros_of(value: float) -> int:
-    """A number in whole millionths."""
-    return round(value * MICROS)
+    """A number in whole millionths, that of `AMOUNT_MAX` at most."""
+    return round(max(-AMOUNT_MAX, min(AMOUNT_MAX, value)) * MICROS)

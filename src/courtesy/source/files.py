@@ -19,7 +19,6 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.source.csv_rows import Dialect, EncodingVotes, read_csv, sniff
 from courtesy.source.jsonl_rows import read_jsonl
 from courtesy.source.mapping import CsvOptions, Format
-from courtesy.source.parquet_rows import columns_of_file, read_parquet, row_count_of
 from courtesy.source.rows import Rows
 
 SAMPLE_BYTES = 256 * 1024
@@ -191,6 +190,8 @@ def _csv_sample(file: DataFile, start: bytes, options: CsvOptions) -> Sample:
 
 
 def _parquet_sample(file: DataFile) -> Sample:
+    from courtesy.source.parquet_rows import columns_of_file, read_parquet  # Arrow takes a while to load
+
     with _plain(file) as path:
         rows = next(read_parquet(path), Rows({}, (), []))
         return Sample(Format.PARQUET, columns_of_file(path), rows)
@@ -254,6 +255,8 @@ class Reading:
         return replace(dialect, encoding=encoding)
 
     def _parquet(self) -> Iterator[Rows]:
+        from courtesy.source.parquet_rows import read_parquet, row_count_of
+
         with _plain(self.file) as path:
             whole_count = max(row_count_of(path), 1)
             done_count = 0

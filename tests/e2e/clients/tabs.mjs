@@ -1,16 +1,17 @@
-// Drives tabs of a Chromium, command by command: a JSON object a line in, one a line out.
+// Drives tabs of a Chromium or a Firefox, command by command: a JSON object a line in, one a line out.
 //
-// First line in: {executable, profile}. Then {tab, goto}, {tab, run} (an expression, its value comes back), {tab, key},
-// {tab, front}, {offline}, {close}. `run` reaches into open shadow roots by itself.
+// First line in: {name, executable, profile}. Then {tab, goto}, {tab, run} (an expression, its value comes back),
+// {tab, key}, {tab, front}, {tab, size} ({width, height}), {tab, picture} (to a path), {offline}, {close}, and of
+// Chromium {tab, media} (what the visitor prefers).
 import { createInterface } from 'node:readline'
 import { chromium } from 'playwright-core'
+import { launchFirefox } from './firefox.mjs'
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const next = async () => JSON.parse((await lines.next()).value)
 
-const { executable, profile } = await next()
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: executable,
+const launchChromium = (profile, executablePath) => chromium.launchPersistentContext(profile, {
+  executablePath,
   headless: true,
   args: [
     '--headless',
@@ -24,6 +25,9 @@ const browser = await chromium.launchPersistentContext(profile, {
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
   ],
 })
+
+const { name, executable, profile } = await next()
+const browser = await (name === 'firefox' ? launchFirefox : launchChromium)(profile, executable)
 const tabs = new Map()
 const failures = []
 
@@ -41,9 +45,10 @@ async function obey(told) {
   const page = await tabOf(told.tab)
   if (told.goto) return void (await page.goto(told.goto))
   if (told.key) return page.keyboard.press(told.key)
-  if (told.click) return page.locator(told.click).click()
   if (told.front) return page.bringToFront()
-  if (told.motion) return page.emulateMedia({ reducedMotion: told.motion })
+  if (told.size) return page.setViewportSize(told.size)
+  if (told.media) return page.emulateMedia(told.media)
+  if (told.picture) return void (await page.screenshot({ path: told.picture }))
   return page.evaluate(told.run)
 }
 

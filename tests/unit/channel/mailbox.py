@@ -19,18 +19,19 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 @dataclass
 class Mailbox:
     """What was taken: each envelope, and whether it came encrypted and from somebody who had logged in. `refusal` is
-    what the server says instead of taking anything."""
+    what the server says instead of taking anything for an address that begins with `refused`."""
 
     port: int = 0
     envelopes: list[Envelope] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     refusal: str = ""
+    refused: str = ""
 
     async def handle_RCPT(  # noqa: N802 -- as the server calls it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.refusal:
+        if self.refusal and address.startswith(self.refused):
             return self.refusal.format(address=address)
         envelope.rcpt_tos.append(address)
         return "250 OK"

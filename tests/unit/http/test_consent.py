@@ -96,6 +96,25 @@ async def test_the_past_is_asked_by_what_was_known_then() -> None:
         assert (await ask(world, f"{QUERY}&at={to_iso(NOW_MS - 11 * DAY_MS)}"))["why"] == "nothing_said"
 
 
+async def test_a_question_of_the_past_alone_has_the_answer_that_today_gives_it() -> None:
+    """Where the question says place and time of day, today's state is not read: neither the answer nor who is nobody
+    changes by that, before anything was said and after."""
+    async with serving() as world:
+        at = to_iso(NOW_MS - MINUTE_MS)
+        alone = f"{QUERY}&at={at}&jurisdiction=DE&local_time=12:00"
+        await live(world, country="DE")
+        for told in ("nothing_said", "granted", "refused"):
+            known = to_iso(world.clock.now_ms())
+            found = await ask(world, f"{alone}&known={known}")
+            assert found["why"] == told
+            assert found == await ask(world, f"{QUERY}&at={at}&known={known}&local_time=12:00")
+            world.clock.set(world.clock.now_ms() + DAY_MS)
+            action, days = ("grant", 10) if told == "nothing_said" else ("withdraw", 5)
+            await tell(world, f"after-{told}", {"action": action, **MAIL}, at=NOW_MS - days * DAY_MS)
+        nobody = await world.get(f"/v1/people/person/9999/allowed?{alone}&known={to_iso(world.clock.now_ms())}")
+        assert nobody.status_code == 404
+
+
 async def test_two_who_become_one_keep_the_stricter_until_they_say_so_as_one() -> None:
     """The device refused, the account allowed; a choice of the account afterwards speaks for both."""
     async with serving() as world:

@@ -7,10 +7,9 @@ from typing import Any
 import httpx
 
 from courtesy.base.time import DAY_MS, HOUR_MS, to_iso
-from courtesy.content.compiling import compile_item
 from courtesy.engine.content import ReleaseState
+from courtesy.runtime.app import make_publications
 from courtesy.runtime.content_files import unzipped, zipped
-from courtesy.runtime.content_publishing import Publications
 from courtesy.runtime.content_releases import Releaser, Releases
 from tests.unit.http.test_content import ITEMS, good, publish, refused, text, write
 from tests.unit.http.world import NOW_MS, World, serving
@@ -37,9 +36,7 @@ async def states(world: World) -> dict[str, str]:
 def releaser(world: World) -> Releaser:
     """What publishes by itself, as another process has it."""
     app = world.app
-    publications = Publications(
-        app.engine, lambda: app.catalog.now.workflow, compile_item, app.clock, app.shelf.assets.has
-    )
+    publications = make_publications(app.settings, app.engine, app.catalog, app.clock, app.shelf.assets)
     return Releaser(app.engine, Releases(app.engine, publications, app.clock), publications, app.clock)
 
 

@@ -267,7 +267,7 @@ async def test_a_code_for_everybody() -> None:
         twice = await world.change("PUT", "/v1/offers/x", {**TEN_OFF, "codes": {"kind": "shared", "code": "TEA20"}})
         assert twice.status_code == 409
         nobody = (await world.get("/v1/people/event_source/offers/events")).json()
-        assert [each["name"] for each in nobody["events"]] == ["Offer Redeemed"]
+        assert [each["name"] for each in nobody["events"]] == ["Offer Running Low", "Offer Redeemed"]
         assert (await world.change("DELETE", "/v1/offers/tea")).status_code == 409
         await define(world, "x")
         assert await good(world, "DELETE", "/v1/offers/x") == {"removed": "x"}

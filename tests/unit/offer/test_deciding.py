@@ -78,9 +78,9 @@ class Store:
             list(self.redemptions.values()),
             {person: self.everyone(person) for person in PEOPLE},
             {"p": [OwnCode(code, code) for code, is_taken in self.codes.items() if not is_taken]},
-            set(self.codes),
-            len(self.grants) + 1,
-            len(self.redemptions) + 1,
+            in_pools=set(self.codes),
+            next_grant=len(self.grants) + 1,
+            next_redemption=len(self.redemptions) + 1,
         )
 
     def everyone(self, person: PersonId) -> tuple[PersonId, ...]:

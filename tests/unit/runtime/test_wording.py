@@ -35,12 +35,12 @@ async def test_a_batch_reads_a_version_once() -> None:
     engine = _Counted(ManualClock(NOW_MS))
     await engine.open()
     not_reached: Any = None
-    wording = ContentWording(engine, not_reached, not_reached, not_reached, ManualClock(NOW_MS), not_reached)
+    wording = ContentWording(engine, not_reached, ManualClock(NOW_MS), not_reached)
     message = Message("spring/1", "marketing", ("email",), "campaign/spring@1", NOW_MS + FRESH_MS)
     each = Admitted(message, "email", "letters", 1_000, NOW_MS)
     state = PersonState(PersonId(1))
-    found = await asyncio.gather(*(wording.write(each, bytes(16), state, NOW_MS) for _ in range(BATCH)))
+    found = await asyncio.gather(*(wording.write(each, bytes(16), state, NOW_MS, {}) for _ in range(BATCH)))
     assert found == [No(Skip.CONTENT, "there is no campaign/spring")] * BATCH
     assert engine.asked == 1
-    await wording.write(each, bytes(16), state, NOW_MS)
+    await wording.write(each, bytes(16), state, NOW_MS, {})
     assert engine.asked == 2, "what is not there may be by now"

@@ -30,7 +30,17 @@ from courtesy.segment import tree
 from courtesy.segment.tree import Function, Segment, Whose
 from tests.unit.segment import reference_clock as clock
 from tests.unit.segment.facts import Told, World
-from tests.unit.segment.reference_values import Now, at_path, compares, exact, filter_holds, folded, is_number, passes
+from tests.unit.segment.reference_values import (
+    Now,
+    at_path,
+    compares,
+    counted,
+    exact,
+    filter_holds,
+    folded,
+    is_number,
+    passes,
+)
 
 Member = tuple[int, str]
 """A person, and for which value they are in, in JSON; empty when the segment is not one for each."""
@@ -217,9 +227,9 @@ class Asked:
                     len({one_form(value) for value in values if isinstance(value, str | bool | int | float)})
                 )
             case Function.SUM:
-                return sum(numbers, Fraction(0))
+                return sum(map(counted, numbers), Fraction(0))
             case Function.AVERAGE:
-                return sum(numbers, Fraction(0)) / len(numbers) if numbers else None
+                return sum(map(counted, numbers), Fraction(0)) / len(numbers) if numbers else None
             case Function.SMALLEST:
                 return min(numbers, default=None)
             case Function.LARGEST:

@@ -57,6 +57,12 @@ def exact(number: float) -> Fraction:
     return Fraction(repr(number))
 
 
+def counted(number: Fraction) -> Fraction:
+    """What a number counts in sums: nobody has more than a million million millions of anything."""
+    most = Fraction(10**18)
+    return min(most, max(-most, number))
+
+
 def filter_holds(filter_: tree.Filter, of: Mapping[Whose, Anything], now: Now) -> bool:
     """Whether a filter holds for what its fields are found in."""
     match filter_:

@@ -49,3 +49,25 @@ def test_a_segment_is_made_for_each_element_of_an_array(execution: Execution) ->
     order = Told(0, 1, EventType.TRACK, 1_000, 1_000, 5, name="Order", properties={"a": ["x", "ΣΑς"]})
     segments = {"one": parse('for each a of "Order": did "Order" where a is that').segment}
     assert execution(World((order,)), segments, 2_000) == {"one": {(1, '"x"'), (1, '"σας"')}}
+
+
+@pytest.mark.parametrize("execution", [by_judge, by_sql, reference.members])
+@pytest.mark.parametrize("huge", [1e300, -1e300, 10**40])
+def test_a_number_that_nobody_means_spoils_no_question(execution: Execution, huge: float) -> None:
+    """In sums it counts as the most that any does, and elsewhere as what it is."""
+    totals = [(1, huge), (1, huge), (1, 3), (2, 3)]
+    world = World(
+        tuple(
+            Told(key, body, EventType.TRACK, 1_000, 1_000, key, name="Order", properties={"a": total})
+            for key, (body, total) in enumerate(totals)
+        )
+    )
+    sign = "> 1000" if huge > 0 else "< -1000"
+    texts = {
+        "sum": f'sum of a of "Order" {sign}',
+        "average": f'average a of "Order" {sign}',
+        "extreme": f'{"largest" if huge > 0 else "smallest"} a of "Order" {sign}',
+        "beyond": f'did "Order" where a {sign}',
+    }
+    segments = {name: parse(text).segment for name, text in texts.items()}
+    assert execution(world, segments, 2_000) == {name: {(1, "")} for name in segments}

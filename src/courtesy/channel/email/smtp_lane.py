@@ -28,6 +28,7 @@ from courtesy.delivery.outcome import shortened
 
 _GO_AHEAD = 354
 _GOOD_BYE = 421
+_OUT_OF_TURN = 503
 _COMMANDS_OF_AN_OFFER = 3
 # What a refusal of the sender can't mean, whatever its words are: nothing is known of the recipient by then.
 _OF_RECIPIENTS = {DeliveryCause.DEAD_ADDRESS, DeliveryCause.BAD_DOMAIN, DeliveryCause.INACTIVE, DeliveryCause.FULL}
@@ -205,7 +206,6 @@ class _Run:
         self.is_over = False
         self._messages_max = messages_max
         self._waiting = waiting
-        self._must_reset = False
 
     async def carried(self, job: _Job) -> _Job | None:
         """Bring a job to its answer; the next job, if one waits. Raises ConnectionLost."""
@@ -232,8 +232,8 @@ class _Run:
     async def _offer(self, job: _Job) -> list[Reply]:
         """Write the commands before the content, at once or one by one; their replies up to the first refusal."""
         commands = self.session.offer(job.envelope)
-        if self._must_reset:
-            self._must_reset = False
+        if self.session.must_reset:
+            self.session.must_reset = False
             await self.session.write(b"RSET\r\n")
             await self.session.reply()
         if self.session.is_pipelined:
@@ -268,7 +268,7 @@ class _Run:
             await self.session.write(b".\r\n")
             await self.session.reply(FINAL_PATIENCE)
         else:
-            self._must_reset = True
+            self.session.must_reset = True
 
     async def _content(self, job: _Job) -> _Job | None:
         """Write the content, and with its end what comes next; settle the job by the answer."""
@@ -294,6 +294,9 @@ def refusal(reply: Reply, *, is_of_sender: bool = False) -> Refused | Later:
     cause = found.cause
     if (is_of_sender and cause in _OF_RECIPIENTS) or cause is DeliveryCause.SET_UP:
         return Later(DeliveryCause.SET_UP, shortened(reply.said), found.status)
+    if reply.code == _OUT_OF_TURN:
+        # It is said of the session, and says nothing of the message.
+        return Later(DeliveryCause.TEMPORARY, shortened(reply.said), found.status)
     if found.is_permanent:
         return Refused(cause, shortened(reply.said), found.status)
     return Later(cause, shortened(reply.said), found.status)

@@ -138,13 +138,17 @@ def _told(error: BaseException) -> str:
 
 
 class Session:
-    """A connection on which messages can be offered. Made by `opened`."""
+    """A connection on which messages can be offered. Made by `opened`.
+
+    `must_reset`: the server still keeps the sender of a message that it refused, whoever offers the next one.
+    """
 
     def __init__(self, wire: Wire, features: Mapping[str, str]) -> None:
         self._wire = wire
         self.features = features
         self.is_pipelined = "PIPELINING" in features
         self.carried_count = 0
+        self.must_reset = False
 
     def why_not(self, envelope: Envelope) -> tuple[DeliveryCause, str] | None:
         """Why the server can't take this message, by what it said of itself; None when it can."""

@@ -12,7 +12,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.x509 import load_pem_x509_certificate
 
 from courtesy.channel.email.provider import not_theirs
 from courtesy.delivery.outcome import text_at
@@ -50,6 +49,8 @@ def verify(message: Mapping[str, Any], certificate: bytes) -> None:
 
     The certificate (PEM) is to be trusted for where it was fetched from: over TLS, from an address of Amazon's.
     """
+    from cryptography.x509 import load_pem_x509_certificate  # a twentieth of a second, which only these reports cost
+
     algorithm = {"1": hashes.SHA1(), "2": hashes.SHA256()}.get(text_at(message, "SignatureVersion"))  # noqa: S303
     try:
         key = load_pem_x509_certificate(certificate).public_key()

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from courtesy.person.view import split_path
 from courtesy.segment import tree
+from courtesy.segment.judge import AMOUNT_MAX
 from courtesy.segment.sql.dialects import Path
 from courtesy.segment.sql.json_text import comparable, number
 from courtesy.segment.sql.phrase import Phrase, call, column, named, relation, sql
@@ -70,7 +71,8 @@ class Features:
 
     def _sum(self, value: Phrase, matches: Phrase) -> Phrase:
         """In millionths, so that the order does not matter; NULL of none."""
-        micros = self.rows.column(sql("CAST(round_even(:it * 1e6, 0) AS INT128)", it=value))
+        counted = sql("CASE WHEN abs(:it) > :most THEN sign(:it) * :most ELSE :it END", it=value, most=AMOUNT_MAX)
+        micros = self.rows.column(sql("CAST(round_even(:it * 1e6, 0) AS INT128)", it=counted))
         whole = self._column(sql("sum(:it) FILTER (WHERE :matches)", it=micros, matches=matches))
         return sql("CAST(:whole AS DOUBLE) / 1e6", whole=whole)
 

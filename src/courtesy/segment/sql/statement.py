@@ -31,18 +31,21 @@ Stance = tree.Consent | tree.Preference
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """What asks for members. `stances`: the conditions of consent and preference, which `consents` has to tell of by
-    their places here."""
+    their places here. `at_once`: the relations that are made before anything is asked of their rows."""
 
     relations: tuple[tuple[str, exp.Select], ...]
     members: Mapping[str, str]
     stances: tuple[Stance, ...]
     dialect: str
+    at_once: frozenset[str] = frozenset()
 
     def ask(self, query: exp.Select) -> str:
         """A question to the relations, among them those in `members` by the segments' names (person, value: the JSON
         text of the value, empty of a segment without values)."""
         for name, select in self.relations:
-            query = query.with_(exp.to_identifier(name, quoted=True), as_=select, copy=False)
+            # Not FALSE where it isn't: DuckDB would take that for NOT MATERIALIZED.
+            is_made = True if name in self.at_once else None
+            query = query.with_(exp.to_identifier(name, quoted=True), as_=select, copy=False, materialized=is_made)
         return DIALECTS[self.dialect].said(query).sql(self.dialect)
 
     def members_of(self, segment: str) -> str:
@@ -75,7 +78,9 @@ def compiled(segments: Mapping[str, Segment], wanted: Iterable[str], question: Q
     and none of them in a circle; so it is checked where they are defined. KeyError for one that is not there."""
     statement = Statement(segments, question)
     members = {name: statement.members(name) for name in wanted}
-    return Compiled(tuple(statement.relations()), members, tuple(statement.stances), question.dialect)
+    # Or else DuckDB reads what everybody's events say, and only then asks whose they are.
+    at_once = frozenset([statement.scan.name] if question.one_of > 1 else [])
+    return Compiled(tuple(statement.relations()), members, tuple(statement.stances), question.dialect, at_once)
 
 
 class Statement:

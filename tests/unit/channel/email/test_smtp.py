@@ -168,6 +168,25 @@ def test_a_refused_recipient_gets_no_content_even_if_the_server_waits_for_it() -
     assert all(b"<1@shop.example>" not in each for each in server.messages)
 
 
+async def test_the_letter_after_a_refused_one_is_taken_whenever_it_comes() -> None:
+    """Also on a connection that was idle in between: the sender of the refused one is not left standing."""
+    script = only("RCPT", 1, "550 5.1.1 no such user")
+    async with mail_server(script) as server:
+        carrier = Smtp(loopback())
+        answers = [
+            await carrier.carry(letter(message_id=f"{number}@shop.example"), config(server.port)) for number in range(3)
+        ]
+        await carrier.aclose()
+    assert [type(each) for each in answers] == [Refused, Accepted, Accepted]
+    assert server.connections == 1
+
+
+def test_a_server_that_lost_the_thread_is_asked_another_time() -> None:
+    """What is out of turn is so on this connection alone."""
+    answers, _ = scripted(only("MAIL", 1, "503 5.5.1 nested MAIL command"))
+    assert answers == [Later(DeliveryCause.TEMPORARY, "503 5.5.1 nested MAIL command", "5.5.1")]
+
+
 def test_a_letter_that_is_too_large_is_not_offered() -> None:
     """By what the server says it takes."""
     (answer,), server = scripted(None, features=("SIZE 100",))

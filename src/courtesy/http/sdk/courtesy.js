@@ -170,30 +170,58 @@ if (names.length && navigator.sendBeacon) navigator.sendBeacon(this.url, new Blo
 }
 }
 const STYLES = `
-:host{all:initial}
-*{box-sizing:border-box}
-.box{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;border:1px solid #767676;border-radius:8px;
-padding:20px 24px;max-width:min(440px,calc(100vw - 32px));text-align:start;animation:come .2s ease-out}
-dialog.box{margin:auto}
-dialog::backdrop{background:#0008}
-.banner,.toast{position:fixed;z-index:2147483647;box-shadow:0 4px 24px #0004}
-.banner{inset-inline:0;bottom:0;max-width:none;border-radius:0}
-.toast{inset-inline-end:16px;bottom:16px}
-h2{font-size:1.2em;margin:0 0 8px}p{margin:0 0 16px;white-space:pre-line;overflow-wrap:anywhere}
-.row{display:flex;flex-wrap:wrap;gap:8px;justify-content:flex-end}
-button,a{font:inherit;min-height:44px;padding:8px 16px;border-radius:6px;border:1px solid #1a1a1a;background:#fff;
-color:#1a1a1a;cursor:pointer;text-decoration:none}
-a{background:#1a1a1a;color:#fff}
-:focus-visible{outline:3px solid #0b57d0;outline-offset:2px}
-@keyframes come{from{opacity:0;transform:translateY(8px)}}
-@media(prefers-reduced-motion:reduce){.box{animation:none}}
-@media(prefers-color-scheme:dark){.box,button{background:#1e1e1e;color:#f2f2f2}button{border-color:#f2f2f2}
-a{background:#f2f2f2;color:#1a1a1a}:focus-visible{outline-color:#a8c7fa}}`
+:host{all:initial;color-scheme:inherit;--s:#fff;--t:#17181c;--m:#4a4d57;--l:#e3e4e8;--a:#17181c;--o:#fff;--f:#0b57d0}
+@supports (color:light-dark(#000,#fff)){:host{--s:light-dark(#fff,#1e1f24);--t:light-dark(#17181c,#f3f3f5);
+--m:light-dark(#4a4d57,#c3c5cd);--l:light-dark(#e3e4e8,#3c3e46);--a:light-dark(#17181c,#f3f3f5);
+--o:light-dark(#fff,#17181c);--f:light-dark(#0b57d0,#a8c7fa)}}
+*{box-sizing:border-box;margin:0}
+.box{position:fixed;z-index:2147483647;overflow:auto;padding:0;max-height:calc(100dvh - 32px);text-align:start;
+font:16px/1.5 var(--courtesy-font,system-ui,sans-serif);color:var(--courtesy-text,var(--t));
+background:var(--courtesy-surface,var(--s));border:1px solid var(--l);border-radius:var(--courtesy-radius,16px);
+box-shadow:0 1px 2px #0000000f,0 12px 40px #00000029;animation:come .24s cubic-bezier(.2,.8,.2,1)}
+.box:focus{outline:0}
+.in{padding:24px;display:flex;flex-direction:column;gap:20px}
+.say{display:flex;flex-direction:column;gap:6px;padding-inline-end:32px}
+h2{font-size:1.25em;line-height:1.3;font-weight:650;letter-spacing:-.01em;text-wrap:balance;overflow-wrap:anywhere}
+p{white-space:pre-line;overflow-wrap:anywhere;text-wrap:pretty}
+h2+p{color:var(--courtesy-text,var(--m))}
+.go{display:inline-flex;align-items:center;justify-content:center;min-height:44px;padding:10px 22px;font:inherit;
+font-weight:600;text-align:center;text-decoration:none;cursor:pointer;border:1px solid transparent;border-radius:calc(var(--courtesy-radius,16px)*.625);
+background:var(--courtesy-accent,var(--a));color:var(--courtesy-on-accent,var(--o))}
+.go:hover{filter:brightness(1.12)}
+.x{position:absolute;top:8px;inset-inline-end:8px;width:44px;height:44px;padding:0;border:0;border-radius:50%;cursor:pointer;
+background:none;color:inherit}
+.x::before,.x::after{content:"";position:absolute;top:21px;left:14px;width:16px;height:2px;border-radius:1px;
+background:currentColor;rotate:45deg}
+.x::after{rotate:-45deg}
+.x:hover{background:var(--l)}
+:focus-visible{outline:3px solid var(--f);outline-offset:2px}
+.dialog{margin:auto;width:min(440px,calc(100vw - 32px))}
+.dialog .in{padding:32px}
+.dialog h2{font-size:1.5em}
+dialog::backdrop{background:#0f101480;animation:fade .24s}
+.toast{inset-inline-end:16px;bottom:max(16px,env(safe-area-inset-bottom));width:min(380px,calc(100vw - 32px))}
+.toast .in{gap:14px;padding:18px 20px}.toast h2{font-size:1.0625em}.toast .go{align-self:flex-start;padding-block:8px}
+.banner{inset-inline:0;bottom:0;border-width:1px 0 0;border-radius:0}
+.banner .in{flex-direction:row;align-items:center;justify-content:center;gap:16px 32px;padding:14px 64px 14px 24px;
+padding-inline:24px 64px;padding-bottom:max(14px,env(safe-area-inset-bottom))}
+.banner .say{padding:0;gap:2px}.banner h2{font-size:1.0625em}.banner .go{flex:none}
+@media(max-width:600px){.dialog{margin-bottom:max(16px,env(safe-area-inset-bottom))}.dialog .in{padding:24px}
+.banner .in{flex-direction:column;align-items:stretch;padding-inline:20px}.banner .say{padding-inline-end:32px}}
+@keyframes come{from{opacity:0;translate:0 12px}}
+@keyframes fade{from{opacity:0}}
+@media(prefers-reduced-motion:reduce){.box,dialog::backdrop{animation:none}}
+@media(forced-colors:active){.go{border-color:ButtonText}.x::before,.x::after{background:ButtonText}}`
 function make(name, text, attributes = {}) {
 const element = document.createElement(name)
 if (text) element.textContent = text
 for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
 return element
+}
+function sheetOf(styles) {
+const sheet = new CSSStyleSheet()
+sheet.replaceSync(styles)
+return sheet
 }
 function safe(link) {
 try {
@@ -203,35 +231,55 @@ return ['https:', 'http:'].includes(url.protocol) ? url.href : null
 return null
 }
 }
+function whenSeen(element, then) {
+const isSeen = (each) => each.intersectionRatio >= 0.5 || each.intersectionRect.height >= innerHeight / 2
+const watcher = new IntersectionObserver((entries) => {
+if (!entries.some(isSeen)) return
+watcher.disconnect()
+then()
+}, { threshold: [0.1, 0.2, 0.3, 0.4, 0.5] })
+watcher.observe(element)
+}
+function button(text, answer, attributes) {
+const made = make('button', text, { type: 'button', ...attributes })
+made.addEventListener('click', answer)
+return made
+}
 function body(message, answers, texts) {
 const link = message.link ? safe(message.link) : null
-const row = make('div', '', { class: 'row' })
-const close = make('button', texts.close, { type: 'button' })
-close.addEventListener('click', answers.dismiss)
-row.append(close)
+const said = make('div', '', { class: 'say' })
+if (message.title) said.append(make('h2', message.title, { id: 'title' }))
+if (message.text) said.append(make('p', message.text, { id: 'text' }))
+const inner = make('div', '', { class: 'in' })
+inner.append(said)
 if (link) {
-const go = make('a', message.display?.button || texts.open, { href: link })
+const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
 go.addEventListener('click', answers.click)
-row.append(go)
+inner.append(go)
 }
-const parts = [message.title && make('h2', message.title, { id: 'title' }), message.text && make('p', message.text)]
-return [...parts.filter(Boolean), row]
+return [inner, button('', answers.dismiss, { class: 'x', 'aria-label': texts.close })]
+}
+function boxOf(message, style, texts) {
+const box = make(style === 'dialog' ? 'dialog' : 'div', '', { class: `box ${style}`, dir: 'auto', tabindex: '-1' })
+if (message.locale) box.setAttribute('lang', message.locale)
+if (style === 'toast') box.setAttribute('role', 'status')
+if (style === 'banner') box.setAttribute('role', 'region')
+if (style === 'dialog') box.setAttribute('autofocus', '')
+if (message.title) box.setAttribute('aria-labelledby', 'title')
+else box.setAttribute('aria-label', texts.message)
+if (message.text && style === 'dialog') box.setAttribute('aria-describedby', 'text')
+return box
 }
 function show(message, answers, { texts }) {
 const style = message.display?.style ?? 'dialog'
+const isDialog = style === 'dialog'
 const host = make('div', '', { 'data-courtesy-message': message.message })
 const root = host.attachShadow({ mode: 'open' })
-const sheet = new CSSStyleSheet()
-sheet.replaceSync(STYLES)
-root.adoptedStyleSheets = [sheet]
-const isDialog = style === 'dialog'
-const box = make(isDialog ? 'dialog' : 'div', '', { class: `box ${style}`, dir: 'auto', lang: message.locale || '' })
-if (!message.locale) box.removeAttribute('lang')
-if (style === 'toast') box.setAttribute('role', 'status')
-if (style === 'banner') box.setAttribute('role', 'region')
-if (message.title) box.setAttribute('aria-labelledby', 'title')
-else box.setAttribute('aria-label', texts.message)
+root.adoptedStyleSheets = [sheetOf(STYLES)]
+const box = boxOf(message, style, texts)
 const inner = body(message, answers, texts)
+let before = null
+host.addEventListener('focusin', (event) => (before ??= event.relatedTarget))
 box.addEventListener('cancel', (event) => {
 event.preventDefault()
 answers.dismiss()
@@ -245,17 +293,26 @@ box.showModal()
 } else {
 requestAnimationFrame(() => box.append(...inner))
 }
-answers.seen()
+whenSeen(box, answers.seen)
 return () => {
 if (isDialog) box.close()
+else if (root.activeElement) before?.focus()
 host.remove()
 }
 }
 const POLL_MS = 30_000
 const AGAIN_MS = 1000
+const FIELDS = 'input,textarea,select,[contenteditable]'
+const VISIT_BREAK_MS = 30 * 60_000
+const OVER = '-1'
 const matches = (pattern, path) => {
 const parts = pattern.split('*').map((each) => each.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
 return new RegExp(`^${parts.join('.*')}$`).test(path)
+}
+function focused() {
+let found = document.activeElement
+while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement
+return found
 }
 class Inbox {
 constructor(device, ask, tell, options) {
@@ -268,6 +325,7 @@ this.failures = 0
 this.open = null
 document.addEventListener('visibilitychange', () => this.wake())
 addEventListener('storage', (event) => event.key?.startsWith('courtesy.shown') && this.reconsider())
+addEventListener('input', (event) => (this.isWriting ||= Boolean(event.inputType)), true)
 }
 start() {
 this.isOn = true
@@ -331,7 +389,7 @@ this.stop()
 }
 take(message) {
 const name = message.message
-if (this.messages.has(name) || this.times(name) < 0) return
+if (this.messages.has(name) || !this.shownAt(name)) return
 this.messages.set(name, message)
 if (this.device.get(`had.${name}`) === null) {
 this.device.set(`had.${name}`, '1')
@@ -357,48 +415,55 @@ this.reconsider()
 }, delay_ms)
 }
 }
-times(name) {
-return Number(this.device.get(`shown.${name}`) ?? 0)
+shownAt(name) {
+const kept = this.device.get(`shown.${name}`)
+return kept === OVER ? null : (kept ?? '').split(',').filter(Boolean).map(Number)
+}
+visitStart() {
+const now = Date.now()
+const [start, last] = (this.device.get('visit') ?? '0,0').split(',').map(Number)
+const begun = now - last > VISIT_BREAK_MS ? now : start
+this.device.set('visit', `${begun},${now}`)
+return begun
+}
+isBusy() {
+if (!focused()?.closest(FIELDS)) this.isWriting = false
+return this.isWriting || document.querySelector(':modal') !== null
 }
 reconsider() {
 const locks = navigator.locks
-if (locks) locks.request('courtesy.show', () => this.next())
+const turn = () => this.next() && new Promise((then) => setTimeout(then, AGAIN_MS))
+if (locks) locks.request('courtesy.show', turn)
 else this.next()
 }
 next() {
-if (!this.isOn || this.open || document.visibilityState === 'hidden') return
+if (!this.isOn || this.open || document.visibilityState === 'hidden') return false
 const wait_ms = Number(this.device.get('shown_last') ?? 0) + this.options.minGapMs - Date.now()
 const rank = (each) => each.display?.priority ?? 0
 const [message] = [...this.ready]
 .map((name) => this.messages.get(name))
 .filter((each) => each && this.may(each))
 .sort((a, b) => rank(b) - rank(a) || (a.asked < b.asked ? -1 : 1))
-if (!message) return
-if (wait_ms > 0) {
+if (!message) return false
+const pause_ms = wait_ms > 0 ? Math.min(wait_ms, this.options.minGapMs) : this.isBusy() ? AGAIN_MS : 0
 clearTimeout(this.gap)
-this.gap = setTimeout(() => this.reconsider(), Math.min(wait_ms, this.options.minGapMs))
-} else this.show(message)
+if (pause_ms) this.gap = setTimeout(() => this.reconsider(), pause_ms)
+else this.show(message)
+return !pause_ms
 }
 may({ message, display, expires }) {
-const times = this.times(message)
-return times >= 0 && times < (display?.cap ?? 1) && Date.parse(expires) > Date.now()
+const shown = this.shownAt(message)
+if (!shown || Date.parse(expires) <= Date.now()) return false
+const { cap = 1, cap_per_visit = cap, cap_per_day = cap } = display ?? {}
+const since = (instant) => shown.filter((each) => each >= instant).length
+return since(0) < cap && since(this.visitStart()) < cap_per_visit && since(new Date().setHours(0, 0, 0, 0)) < cap_per_day
 }
 show(message) {
 const name = message.message
 this.ready.delete(name)
-this.device.set(`shown.${name}`, String(this.times(name) + 1))
+this.device.set(`shown.${name}`, [...this.shownAt(name), Date.now()].join(','))
 this.device.set('shown_last', String(Date.now()))
-const end = (event) => {
-this.device.set(`shown.${name}`, '-1')
-this.tell(event, message)
-this.messages.delete(name)
-this.open?.close()
-}
-const answers = {
-seen: () => this.tell('Message Seen', message),
-click: () => end('Message Clicked'),
-dismiss: () => end('Message Dismissed'),
-}
+const answers = this.answers(name, message)
 const own = this.options.onMessage?.(message, answers)
 const remove = own || show(message, answers, this.options)
 const close = () => {
@@ -409,46 +474,85 @@ this.reconsider()
 }
 this.open = { name, close }
 }
+answers(name, message) {
+let isSeen = false
+let isOver = false
+const seen = () => {
+if (!isSeen) this.tell('Message Seen', message)
+isSeen = true
+}
+const end = (event) => {
+if (isOver) return
+isOver = true
+this.device.set(`shown.${name}`, OVER)
+seen()
+this.tell(event, message)
+this.messages.delete(name)
+this.open?.close()
+}
+return { seen, click: () => end('Message Clicked'), dismiss: () => end('Message Dismissed') }
+}
 }
 const ATTRIBUTE = 'data-courtesy-placement'
 const STATE = 'data-courtesy-state'
 const NAMES_MAX = 10
+const UNSEEN = `[${ATTRIBUTE}]:not([${STATE}]){visibility:hidden}`
+function hold(limit_ms) {
+const sheet = sheetOf(UNSEEN)
+const room = { isOver: false }
+room.over = new Promise((then) => {
+room.release = () => {
+room.isOver = true
+clearTimeout(timer)
+document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== sheet)
+then()
+}
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
+const timer = setTimeout(room.release, limit_ms)
+})
+return room
+}
+async function drawable(offer) {
+const address = offer?.look.image && safe(offer.look.image)
+if (!address) return offer
+const image = make('img', '', { src: address })
+try {
+await image.decode()
+return { ...offer, size: { width: image.naturalWidth, height: image.naturalHeight } }
+} catch {
+return { ...offer, look: { ...offer.look, image: undefined } }
+}
+}
 class Placements {
 constructor(ask, track, options) {
 Object.assign(this, { ask, track, options })
 }
-hold() {
-const sheet = new CSSStyleSheet()
-sheet.replaceSync(`[${ATTRIBUTE}]:not([${STATE}]){visibility:hidden}`)
-this.sheet = sheet
-document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
-this.timer = setTimeout(() => this.release(), this.options.placementTimeoutMs)
-}
-release() {
-clearTimeout(this.timer)
-this.isLate = true
-document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== this.sheet)
-}
 async fill(names) {
+const room = hold(this.options.placementTimeoutMs)
 if (!names.length) await this.read()
 const places = () => [...document.querySelectorAll(`[${ATTRIBUTE}]:not([${STATE}])`)]
-const wanted = [...new Set([...names, ...places().map((each) => each.getAttribute(ATTRIBUTE))])].slice(0, NAMES_MAX)
-if (!wanted.length) return this.release()
-let found = {}
-try {
-const url = this.ask('/v1/placements') + '&names=' + encodeURIComponent(wanted.join(','))
-const answer = await fetch(url, { signal: AbortSignal.timeout(this.options.placementTimeoutMs) })
-if (answer.ok) found = (await answer.json()).placements
-} catch {
-}
+const nameOf = (place) => place.getAttribute(ATTRIBUTE)
+const wanted = [...new Set([...names, ...places().map(nameOf)])].slice(0, NAMES_MAX)
+const found = wanted.length ? await Promise.race([this.offers(wanted), room.over]) : {}
 await this.read()
 for (const place of places()) {
-const offer = found[place.getAttribute(ATTRIBUTE)]
-if (offer && !this.isLate) this.put(place, offer)
-place.setAttribute(STATE, offer && !this.isLate ? 'filled' : 'default')
+const offer = found?.[nameOf(place)]
+const isInTime = offer && !room.isOver
+if (isInTime) this.put(place, offer)
+place.setAttribute(STATE, isInTime ? 'filled' : 'default')
 }
-this.release()
-this.isLate = false
+room.release()
+}
+async offers(names) {
+try {
+const url = this.ask('/v1/placements') + '&names=' + encodeURIComponent(names.join(','))
+const answer = await fetch(url, { signal: AbortSignal.timeout(this.options.placementTimeoutMs) })
+if (!answer.ok) return {}
+const entries = Object.entries((await answer.json()).placements)
+return Object.fromEntries(await Promise.all(entries.map(async ([name, offer]) => [name, await drawable(offer)])))
+} catch {
+return {}
+}
 }
 async read() {
 if (document.readyState === 'loading') await new Promise((then) => addEventListener('DOMContentLoaded', then))
@@ -458,18 +562,13 @@ const look = { title: offer.title, terms: offer.terms, code: offer.grant?.code, 
 const fields = [...place.querySelectorAll('[data-courtesy-field]')]
 if (!this.options.onPlacement?.(place, offer)) {
 if (fields.length) for (const field of fields) set(field, look[field.dataset.courtesyField])
-else place.replaceChildren(...plain(look))
+else place.replaceChildren(...plain(look, offer.size))
 }
 this.watch(place, offer)
 }
 watch(place, offer) {
 const told = { offer: offer.offer, placement: place.getAttribute(ATTRIBUTE), channel: 'web' }
-const watcher = new IntersectionObserver((entries) => {
-if (!entries.some((each) => each.isIntersecting)) return
-watcher.disconnect()
-this.track('Offer Seen', told)
-}, { threshold: 0.5 })
-watcher.observe(place)
+whenSeen(place, () => this.track('Offer Seen', told))
 const click = (event) => {
 if (!event.target.closest('a,button')) return
 place.removeEventListener('click', click)
@@ -485,9 +584,9 @@ if (field.matches('img')) link && field.setAttribute('src', link)
 else if (field.matches('a')) link && field.setAttribute('href', link)
 else field.textContent = value
 }
-function plain({ title, text, image, link, button }) {
+function plain({ title, text, image, link, button }, size) {
 const parts = []
-if (image && safe(image)) parts.push(make('img', '', { src: safe(image), alt: '' }))
+if (image && safe(image)) parts.push(make('img', '', { src: safe(image), alt: '', ...size }))
 if (title) parts.push(make('strong', title))
 if (text) parts.push(make('p', text))
 if (link && safe(link)) parts.push(make('a', button || title, { href: safe(link) }))
@@ -656,7 +755,6 @@ return answer.json()
 }
 place(...names) {
 if (!this.isAllowed) return undefined
-this.placements.hold()
 return this.placements.fill(names)
 }
 flush() {
@@ -680,5 +778,33 @@ return null
 function init(options) {
 return new Courtesy(options)
 }
-return { init }
+function boot(tag, early) {
+const waiting = Array.isArray(early) ? [...early] : []
+const courtesy = {
+site: null,
+init(options) {
+courtesy.site = init(options)
+courtesy.push()
+return courtesy.site
+},
+push(...asked) {
+waiting.push(...asked)
+if (courtesy.site) for (const each of waiting.splice(0)) attempt(each, courtesy.site)
+},
+}
+const { writeKey, options = '{}', page } = tag?.dataset ?? {}
+if (writeKey) {
+courtesy.init({ writeKey, url: tag.src.replace(/\/sdk\/.*$/, ''), ...JSON.parse(options) })
+if (page !== 'no') courtesy.site.page()
+}
+return courtesy
+}
+function attempt(ask, site) {
+try {
+ask(site)
+} catch (error) {
+reportError(error)
+}
+}
+return boot(document.currentScript, window.courtesy)
 })()

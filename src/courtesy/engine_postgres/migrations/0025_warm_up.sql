@@ -1,0 +1,13 @@
+-- How many messages took room of a connection's day while it warms up: in all (host ''), and to hosts with limits.
+CREATE TABLE warm_up_day (
+    connection text NOT NULL,
+    day integer NOT NULL,
+    host text NOT NULL,
+    taken_count bigint NOT NULL DEFAULT 0,
+    bounced_count bigint NOT NULL DEFAULT 0,
+    complained_count bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (connection, day, host)
+);
+
+-- In which time zones the person may have been, by what is known of them: `declared:Europe/Berlin,phone:Asia/Tokyo`.
+ALTER TABLE permit ADD COLUMN zones text NOT NULL DEFAULT '';
