@@ -237,6 +237,12 @@ class MemoryEngine(Content, Catalogues):
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
 
+    async def due_effects(self, kinds: Collection[str], now_ms: int, limit: int) -> int:
+        return min(self._disk.outbox.due(kinds, now_ms), limit)
+
+    async def let_go_of_effects(self, settled_before_ms: int) -> int:
+        return self._disk.outbox.let_go(settled_before_ms)
+
     async def wait_for_effects(self, timeout_ms: int) -> None:
         await _wait(self._heard().effects, timeout_ms)
 
