@@ -17,6 +17,8 @@ box-shadow:0 1px 2px #0000000f,0 12px 40px #00000029;animation:come .24s cubic-b
 .box:focus{outline:0}
 .in{padding:24px;display:flex;flex-direction:column;gap:20px}
 .say{display:flex;flex-direction:column;gap:6px;padding-inline-end:32px}
+img{display:block;max-width:100%;max-height:40vh;margin:24px auto 0;border-radius:calc(var(--courtesy-radius,16px)*.5)}
+.banner img{margin:0;max-height:72px}
 h2{font-size:1.25em;line-height:1.3;font-weight:650;letter-spacing:-.01em;text-wrap:balance;overflow-wrap:anywhere}
 p{white-space:pre-line;overflow-wrap:anywhere;text-wrap:pretty}
 h2+p{color:var(--courtesy-text,var(--m))}
@@ -88,17 +90,21 @@ function button(text, answer, attributes) {
   return made
 }
 
-function body(message, answers, texts) {
+function body(message, answers, texts, isDialog) {
   const link = message.link ? safe(message.link) : null
   const said = make('div', '', { class: 'say' })
   if (message.title) said.append(make('h2', message.title, { id: 'title' }))
   if (message.text) said.append(make('p', message.text, { id: 'text' }))
   const inner = make('div', '', { class: 'in' })
+  const picture = message.image?.url && safe(message.image.url)
+  if (picture) inner.append(make('img', '', { src: picture, alt: message.image.alt || '' }))
   inner.append(said)
   if (link) {
     const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
     go.addEventListener('click', answers.click)
     inner.append(go)
+  } else if (isDialog) {
+    inner.append(button(texts.close, answers.dismiss, { class: 'go' }))
   }
   return [inner, button('', answers.dismiss, { class: 'x', 'aria-label': texts.close })]
 }
@@ -109,7 +115,6 @@ function boxOf(message, style, texts) {
   if (message.locale) box.setAttribute('lang', message.locale)
   if (style === 'toast') box.setAttribute('role', 'status')
   if (style === 'banner') box.setAttribute('role', 'region')
-  if (style === 'dialog') box.setAttribute('autofocus', '')
   if (message.title) box.setAttribute('aria-labelledby', 'title')
   else box.setAttribute('aria-label', texts.message)
   if (message.text && style === 'dialog') box.setAttribute('aria-describedby', 'text')
@@ -124,7 +129,7 @@ export function show(message, answers, { texts }) {
   const root = host.attachShadow({ mode: 'open' })
   root.adoptedStyleSheets = [sheetOf(STYLES)]
   const box = boxOf(message, style, texts)
-  const inner = body(message, answers, texts)
+  const inner = body(message, answers, texts, isDialog)
   let before = null
   host.addEventListener('focusin', (event) => (before ??= event.relatedTarget))
   box.addEventListener('cancel', (event) => {
@@ -138,6 +143,8 @@ export function show(message, answers, { texts }) {
     box.append(...inner)
     // The browser keeps focus within, makes the rest inert, and hands focus back.
     box.showModal()
+    // On the box, so that whoever was about to press a key does not follow the link.
+    box.focus()
   } else {
     // Filled once it is there, so that it is read aloud.
     requestAnimationFrame(() => box.append(...inner))

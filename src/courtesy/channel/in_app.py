@@ -23,7 +23,7 @@ JavaScript SDK does both.
     fields=(),
 )
 
-OBJECTS = ("display",)
+OBJECTS = ("display", "image")
 """Parts that are objects, as JSON."""
 
 

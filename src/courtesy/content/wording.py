@@ -147,7 +147,9 @@ def _sheet(origin: Origin, used: Mapping[ItemKey, Body]) -> Made | None:
     fields = resolved(candidate.kind, candidate.body, locale, channel)
     if layout is not None:
         fields = resolved(KINDS["template"], layout, locale, channel) | fields
-    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "image", "display") if name in fields}
+    item: dict[str, Any] = {name: fields[name] for name in ("title", "link", "display") if name in fields}
+    if (image := _image(fields.get("image"), used, locale, channel)) is not None:
+        item["image"] = image
     if channel == EMAIL:
         made = _mail(origin, fields, used, item)
     else:
@@ -157,6 +159,15 @@ def _sheet(origin: Origin, used: Mapping[ItemKey, Body]) -> Made | None:
         return None
     texts = fragment_texts(used, locale, channel)
     return made._replace(sheet=msgspec.structs.replace(made.sheet, fragments=texts))
+
+
+def _image(name: Any, used: Mapping[ItemKey, Body], locale: str, channel: str) -> dict[str, str] | None:
+    """The file of a picture, and what it shows in words; None when there is none."""
+    body = next((each for key, each in used.items() if str(key) == name), None)
+    if body is None:
+        return None
+    shown = resolved(KINDS["image"], body, locale, channel)
+    return {"file": shown["file"], "alt": shown.get("alt", "")} if "file" in shown else None
 
 
 def fragment_texts(used: Mapping[ItemKey, Body], locale: str, channel: str) -> dict[str, str]:

@@ -193,8 +193,8 @@ class MessagePreviews:
                 raise ValueError("it leads nowhere")
             return found
 
-        ends = (f"{self.url}/{part}/{SAMPLE}" for part in ("u", "p", "v", "o"))
-        return Addresses(link, *ends)
+        unsubscribe, preferences, web, pixel = (f"{self.url}/{part}/{SAMPLE}" for part in ("u", "p", "v", "o"))
+        return Addresses(link, unsubscribe, preferences, web, pixel, f"{self.url}/a")
 
     # -- leaving
 

@@ -211,7 +211,7 @@ def _of_sms(each: Shown, leaving: Leaving | None) -> Iterator[str]:
 
 def _of_push(each: Shown, leaving: Leaving | None) -> Iterator[str]:
     for look in each.push:
-        yield f'<div class="phone lock"><p class="meta">{PLATFORMS[look.platform]}</p><div class="note"{_lang(each)}>'
+        yield f'<div class="phone lock"><p class="meta">{PLATFORMS[look.platform]}</p><div class="notice"{_lang(each)}>'
         yield f"<b>{text_of(look.title)}</b><p>{text_of(look.text)}</p></div></div>\n"
         yield f'<p class="meta">{look.bytes:,} bytes</p>\n'
 

@@ -46,8 +46,8 @@ code { font-size: .85em; overflow-wrap: anywhere; color: var(--dim) }
 .part { display: block; font-size: .75rem; color: var(--dim) }
 .lock { background: linear-gradient(160deg, #3c3a5c, #5d4a77); margin-bottom: .25rem }
 .lock .meta { color: #fff; margin: 0 0 .5rem }
-.note { background: #ffffffee; border-radius: 1rem; padding: .7rem 1rem; overflow-wrap: anywhere }
-.note p { margin: .1rem 0 0 }
+.notice { background: #ffffffee; border-radius: 1rem; padding: .7rem 1rem; overflow-wrap: anywhere }
+.notice p { margin: .1rem 0 0 }
 .screen { min-height: 15rem; border-radius: .75rem; border: 1px solid var(--line); padding: 1rem; display: grid;
   background: repeating-linear-gradient(#e4e2e9 0 .6rem, #eeedf2 0 1.6rem) }
 .screen.dialog { place-items: center; background-color: #0006; background-blend-mode: multiply }

@@ -151,6 +151,7 @@ class ContentWording:
             self._tokens.preferences_url(each, state.person, now_ms),
             links.view(),
             links.pixel(),
+            f"{self._tokens.url}/a",
         )
 
 

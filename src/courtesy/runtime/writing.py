@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from courtesy.asset.rendition import Fit, ImageFormat, Rendition
 from courtesy.base.time import to_iso
 from courtesy.content.scope import Scope
 from courtesy.content.templates import Missed
@@ -20,15 +21,20 @@ from courtesy.person.state import PersonState
 from courtesy.person.view import nested_traits
 from courtesy.runtime.catalogue_lookup import CatalogueLookup
 
+PICTURE = Rendition(768, 0, Fit.INSIDE, ImageFormat.WEBP)
+"""Wide enough for a card on a screen with fine points."""
+
 
 class Addresses(NamedTuple):
-    """Where the links of what is written lead. `link` is what templates call, with a slot and what fills its gaps."""
+    """Where the links of what is written lead. `link` is what templates call, with a slot and what fills its gaps;
+    under `pictures` are those of the assets, by their files."""
 
     link: Callable[..., str]
     unsubscribe: str
     preferences: str
     web: str
     pixel: str
+    pictures: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,20 @@ async def words_for(wording: Wording, occasion: Occasion, lookup: CatalogueLooku
     """What a wording says on an occasion. Raises CourtesyError(TOO_LARGE), Unavailable."""
     scope = _scope(wording, occasion)
     parts, missed = await lookup.rendered(scope.locale, partial(_rendered, wording, scope))
-    shown = wording.sheet.item if wording.sheet.channel != EMAIL else {}
+    shown = _shown(wording, occasion.addresses) if wording.sheet.channel != EMAIL else {}
     told = {name: _told(value) for name, value in shown.items() if name not in parts}
     return Words({**told, **parts}, missed)
+
+
+def _shown(wording: Wording, addresses: Addresses) -> dict[str, Any]:
+    """What an item says of itself, with the address of its picture in a size that anybody may ask for."""
+    shown = {name: value for name, value in wording.sheet.item.items() if name != "image"}
+    image = wording.sheet.item.get("image")
+    # Versions of before have the name of an item here, which no page can show.
+    if isinstance(image, dict):
+        url = f"{addresses.pictures}/{image['file']}/{PICTURE.name}"
+        shown["image"] = {"url": url, "alt": image["alt"]}
+    return shown
 
 
 def _scope(wording: Wording, occasion: Occasion) -> Scope:

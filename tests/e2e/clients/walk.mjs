@@ -9,7 +9,8 @@
 // that is folded away, `fetch` the file that a button gives (its name and content), `type` into the field
 // where one is, `tab` to a field by name and value with the keyboard alone (null: it was not reached),
 // `key`, `text` of the page, `state` of every box and radio button, `axe` (violations), `layout`, `turn` the page to
-// right-to-left, `framed` (go into the page's frame; the text there), `picture` of what is below the head to a path.
+// right-to-left, `framed` (go into the page's frame; the text there), `picture` of what is below the head to a path,
+// or below a `top`.
 import { chromium } from 'playwright-core'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
@@ -104,9 +105,9 @@ const told = {
     await here.waitForLoadState()
     return here.url().startsWith('chrome-error') ? '' : here.innerText('body')
   },
-  picture: async (path, height) => {
-    const { y } = await page.locator('main').boundingBox()
-    await page.screenshot({ path, fullPage: true, clip: { x: 0, y: y - 10, width: viewport.width, height } })
+  picture: async (path, height, top) => {
+    const y = top ?? (await page.locator('main').boundingBox()).y - 10
+    await page.screenshot({ path, fullPage: true, clip: { x: 0, y, width: viewport.width, height } })
   },
 }
 

@@ -110,3 +110,12 @@ def test_a_message_says_its_fragments_in_the_words_for_its_channel() -> None:
     said = {key: Wording(sheet).render(Scope())[0]["text"] for key, sheet in made.items()}
     assert said["", "in_app"] == "Bye"
     assert said["de", "sms"] == "Hi, Ade"
+
+
+def test_a_message_has_its_picture_with_words_in_each_locale() -> None:
+    """By its file, so that a version goes on with the picture that it was published with."""
+    boots = Body(fields={"file": {"default": "a" * 64}, "alt": {"default": "Boots", "de": "Stiefel"}})
+    fields = {"text": {"default": "Look", "de": "Schau"}, "image": "image/boots"}
+    made = sheets_of(compiled("campaign", fields, {ItemKey("image", "boots"): boots}).artefacts)
+    assert made["", "in_app"].item["image"] == {"file": "a" * 64, "alt": "Boots"}
+    assert made["de", "in_app"].item["image"] == {"file": "a" * 64, "alt": "Stiefel"}

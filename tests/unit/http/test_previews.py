@@ -6,7 +6,10 @@ import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
+from pathlib import Path
 from typing import Any
+
+import pyvips
 
 from courtesy.base.time import ManualClock
 from courtesy.engine_memory import Disk, MemoryEngine
@@ -208,6 +211,23 @@ async def test_other_kinds_are_shown_too() -> None:
         assert (hero["placement"], hero["parts"]["look"]) == ("hero", {"heading": "Now"})
         await write(world, "news/shop", fields={"title": {"default": "Open"}, "text": {"default": "For {{ locale }}"}})
         assert column(await look(world, content="news/shop"), "web")["parts"] == {"title": "Open", "text": "For de-CH"}
+
+
+async def test_a_card_has_its_picture(tmp_path: Path) -> None:
+    """In a size that anybody may ask for, with what it shows in words; a mail shows those of its blocks."""
+    picture = bytes(pyvips.Image.black(300, 200, bands=3).copy(interpretation="srgb").jpegsave_buffer())
+    async with serving(data=str(tmp_path)) as world:
+        asset = await good(world, "POST", "/v1/assets", picture)
+        fields = {"file": {"default": asset["sha256"]}, "alt": {"default": 'A "red" boot'}}
+        await write(world, "image/boot", fields=fields)
+        unsaved = {"fields": {"text": {"default": "Look"}, "image": "image/boot"}}
+        ask = {"content": "campaign/boot", "body": unsaved}
+        image = column(await good(world, "POST", PREVIEWS, ask), "in_app")["parts"]["image"]
+        assert image["alt"] == 'A "red" boot'
+        shown = await world.get(image["url"].removeprefix("http://127.0.0.1:8080"), key="")
+        assert (shown.status_code, shown.headers["content-type"]) == (200, "image/webp")
+        page = await world.change("POST", f"{PREVIEWS}?format=html", ask)
+        assert f'<img src="{image["url"]}" alt="A &quot;red&quot; boot">' in page.text
 
 
 async def test_somebody_made_up_reads_it_and_nothing_is_said_of_leaving() -> None:

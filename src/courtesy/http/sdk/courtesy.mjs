@@ -180,6 +180,8 @@ box-shadow:0 1px 2px #0000000f,0 12px 40px #00000029;animation:come .24s cubic-b
 .box:focus{outline:0}
 .in{padding:24px;display:flex;flex-direction:column;gap:20px}
 .say{display:flex;flex-direction:column;gap:6px;padding-inline-end:32px}
+img{display:block;max-width:100%;max-height:40vh;margin:24px auto 0;border-radius:calc(var(--courtesy-radius,16px)*.5)}
+.banner img{margin:0;max-height:72px}
 h2{font-size:1.25em;line-height:1.3;font-weight:650;letter-spacing:-.01em;text-wrap:balance;overflow-wrap:anywhere}
 p{white-space:pre-line;overflow-wrap:anywhere;text-wrap:pretty}
 h2+p{color:var(--courtesy-text,var(--m))}
@@ -243,17 +245,21 @@ const made = make('button', text, { type: 'button', ...attributes })
 made.addEventListener('click', answer)
 return made
 }
-function body(message, answers, texts) {
+function body(message, answers, texts, isDialog) {
 const link = message.link ? safe(message.link) : null
 const said = make('div', '', { class: 'say' })
 if (message.title) said.append(make('h2', message.title, { id: 'title' }))
 if (message.text) said.append(make('p', message.text, { id: 'text' }))
 const inner = make('div', '', { class: 'in' })
+const picture = message.image?.url && safe(message.image.url)
+if (picture) inner.append(make('img', '', { src: picture, alt: message.image.alt || '' }))
 inner.append(said)
 if (link) {
 const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
 go.addEventListener('click', answers.click)
 inner.append(go)
+} else if (isDialog) {
+inner.append(button(texts.close, answers.dismiss, { class: 'go' }))
 }
 return [inner, button('', answers.dismiss, { class: 'x', 'aria-label': texts.close })]
 }
@@ -262,7 +268,6 @@ const box = make(style === 'dialog' ? 'dialog' : 'div', '', { class: `box ${styl
 if (message.locale) box.setAttribute('lang', message.locale)
 if (style === 'toast') box.setAttribute('role', 'status')
 if (style === 'banner') box.setAttribute('role', 'region')
-if (style === 'dialog') box.setAttribute('autofocus', '')
 if (message.title) box.setAttribute('aria-labelledby', 'title')
 else box.setAttribute('aria-label', texts.message)
 if (message.text && style === 'dialog') box.setAttribute('aria-describedby', 'text')
@@ -275,7 +280,7 @@ const host = make('div', '', { 'data-courtesy-message': message.message })
 const root = host.attachShadow({ mode: 'open' })
 root.adoptedStyleSheets = [sheetOf(STYLES)]
 const box = boxOf(message, style, texts)
-const inner = body(message, answers, texts)
+const inner = body(message, answers, texts, isDialog)
 let before = null
 host.addEventListener('focusin', (event) => (before ??= event.relatedTarget))
 box.addEventListener('cancel', (event) => {
@@ -288,6 +293,7 @@ document.body.append(host)
 if (isDialog) {
 box.append(...inner)
 box.showModal()
+box.focus()
 } else {
 requestAnimationFrame(() => box.append(...inner))
 }
