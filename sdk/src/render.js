@@ -90,7 +90,7 @@ function button(text, answer, attributes) {
   return made
 }
 
-function body(message, answers, texts) {
+function body(message, answers, texts, isDialog) {
   const link = message.link ? safe(message.link) : null
   const said = make('div', '', { class: 'say' })
   if (message.title) said.append(make('h2', message.title, { id: 'title' }))
@@ -103,6 +103,8 @@ function body(message, answers, texts) {
     const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
     go.addEventListener('click', answers.click)
     inner.append(go)
+  } else if (isDialog) {
+    inner.append(button(texts.close, answers.dismiss, { class: 'go' }))
   }
   return [inner, button('', answers.dismiss, { class: 'x', 'aria-label': texts.close })]
 }
@@ -113,7 +115,6 @@ function boxOf(message, style, texts) {
   if (message.locale) box.setAttribute('lang', message.locale)
   if (style === 'toast') box.setAttribute('role', 'status')
   if (style === 'banner') box.setAttribute('role', 'region')
-  if (style === 'dialog') box.setAttribute('autofocus', '')
   if (message.title) box.setAttribute('aria-labelledby', 'title')
   else box.setAttribute('aria-label', texts.message)
   if (message.text && style === 'dialog') box.setAttribute('aria-describedby', 'text')
@@ -128,7 +129,7 @@ export function show(message, answers, { texts }) {
   const root = host.attachShadow({ mode: 'open' })
   root.adoptedStyleSheets = [sheetOf(STYLES)]
   const box = boxOf(message, style, texts)
-  const inner = body(message, answers, texts)
+  const inner = body(message, answers, texts, isDialog)
   let before = null
   host.addEventListener('focusin', (event) => (before ??= event.relatedTarget))
   box.addEventListener('cancel', (event) => {
@@ -142,6 +143,8 @@ export function show(message, answers, { texts }) {
     box.append(...inner)
     // The browser keeps focus within, makes the rest inert, and hands focus back.
     box.showModal()
+    // On the box, so that whoever was about to press a key does not follow the link.
+    box.focus()
   } else {
     // Filled once it is there, so that it is read aloud.
     requestAnimationFrame(() => box.append(...inner))

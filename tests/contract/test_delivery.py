@@ -29,11 +29,14 @@ from courtesy.delivery.message import Admitted, Message, Priority, Skip
 from courtesy.engine.contract import Engine, FoldCommit
 from courtesy.engine.delivery import RunState
 from courtesy.engine.outbox import EffectState
+from courtesy.engine.permit import PermitFilter
 from courtesy.engine.segment import MembershipChange
 from courtesy.event.accept import Draft, SourcePolicy, accept
 from courtesy.offer.terms import AmountOff, MintedCode, OfferTerms
 from courtesy.person.catalog import Catalog
+from courtesy.person.conversion import Goal, holding
 from courtesy.person.state import PersonState
+from courtesy.person.whereabouts import KnownZone, ZoneBy
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.asked import Asking, Campaigner
 from courtesy.runtime.catalog import Source
@@ -356,7 +359,7 @@ async def test_an_address_that_is_full_is_left_alone_after_a_while(engine: Engin
 
 
 async def test_quiet_hours_are_waited_for(engine: Engine, clock: ManualClock) -> None:
-    """What is asked for at night leaves in the morning, where the person is."""
+    """What is asked for at night leaves in the morning, where the person is; by what that is known the permit keeps."""
     policy = ContactPolicy(quiet_exempt=())
     async with shop_of(engine, clock, policy) as shop:
         await shop.tell(*customer("ann", timezone="America/New_York"))
@@ -366,6 +369,9 @@ async def test_quiet_hours_are_waited_for(engine: Engine, clock: ManualClock) ->
         clock.set(MORNING_MS // DAY_MS * DAY_MS + 13 * HOUR_MS + 5 * MINUTE_MS)
         await shop.send()
         assert [each.message for each in shop.post.left] == ["m1"]
+        (permit,) = await engine.permits(PermitFilter(message="m1"), None, 5)
+        assert permit.terms.zones == (KnownZone("America/New_York", ZoneBy.DECLARED),)
+        assert permit.terms.local_minute == 8 * 60 + 5
 
 
 async def test_what_may_have_left_is_not_sent_again(engine: Engine, clock: ManualClock) -> None:
@@ -440,6 +446,32 @@ async def test_what_comes_in_while_offers_are_given_counts(engine: Engine, clock
             await shop.sender.send_once("post")
         assert shop.post.left == []
         assert (await shop.ends())["m1"] == ("Message Skipped", "not_allowed")
+
+
+async def test_a_message_is_converted_once_and_not_if_it_is_undone(engine: Engine, clock: ManualClock) -> None:
+    """By the goal of its campaign: in the log, in the state of its person, and among the counts of the campaign."""
+    goal = Goal("Order Completed", value="total", undone_by="Order Refunded")
+    async with shop_of(engine, clock) as shop:
+        await shop.tell(*customer("ann"))
+        await shop.app.catalog.define_campaign("autumn", Campaign("all", "hello", goal=goal), "test")
+        await shop.ask("autumn/1")
+        await shop.send()
+        clock.advance(HOUR_MS)
+        bought = {"event": "Order Completed", "properties": {"order_id": "o1", "total": 12.5, "currency": "EUR"}}
+        back = {"event": "Order Refunded", "properties": {"order_id": "o1"}}
+        who = {"type": "track", "userId": "ann", "context": {}}
+        counts = []
+        for number, call in enumerate([bought, bought, back]):
+            await shop.tell({"messageId": f"did-{number}", **who, **call})
+            await shop.fold()
+            state = await shop.app.people.state("user_id", "ann")
+            assert state.conversions is not None
+            held = holding(state.conversions, "autumn/1")
+            fates = await engine.message_fates("autumn")
+            told = {each.reason: count for each, count in fates.items() if each.outcome == "converted"}
+            counts.append((None if held is None else (held.micros, held.currency), told))
+        once = ((12_500_000, "EUR"), {"last_touch": 1})
+        assert counts == [once, once, (None, {"last_touch": 1, "corrected": 1})]
 
 
 async def test_every_message_of_a_campaign_is_accounted_for(engine: Engine, clock: ManualClock) -> None:

@@ -298,3 +298,35 @@ async def test_the_clock_of_a_claim_is_the_callers(engine: Engine, clock: Manual
     clock.advance(1_000)
     assert await claim(engine, NOW_MS + 4) == []
     assert len(await claim(engine, NOW_MS + 5)) == 1
+
+
+async def test_what_is_due_is_counted_up_to_a_limit(engine: Engine) -> None:
+    """Neither what waits for its time nor what is claimed, nor other kinds."""
+    some = [effect(f"e{number}", created_ms=NOW_MS) for number in range(5)]
+    await put(engine, *some, effect("later", created_ms=NOW_MS + 1))
+    assert await engine.due_effects(["webhook"], NOW_MS, 100) == 5
+    assert await engine.due_effects(["webhook"], NOW_MS, 3) == 3
+    assert await engine.due_effects(["smtp"], NOW_MS, 100) == 0
+    await claim(engine, limit=2)
+    assert await engine.due_effects(["webhook", "smtp"], NOW_MS, 100) == 3
+
+
+async def test_of_what_ended_long_ago_only_the_key_is_kept(engine: Engine) -> None:
+    """What is open stays, however old, and so does what ended since; nothing can be put a second time."""
+    await put(engine, *(effect(name) for name in ("old", "late", "open")))
+    old, late, _ = sorted(await claim(engine), key=lambda each: ["old", "late", "open"].index(_name_of(each)))
+    await engine.settle(settlement(old, DELIVERED)._replace(at_ms=NOW_MS))
+    await engine.settle(settlement(late, FAILED)._replace(at_ms=NOW_MS + 1))
+    assert await engine.let_go_of_effects(NOW_MS + 1) == 1
+    assert set(await engine.effects_by_key([effect(name).key for name in ("old", "late", "open")])) == {
+        effect("late").key,
+        effect("open").key,
+    }
+    await put(engine, *(effect(name) for name in ("old", "late", "open")))
+    assert await claim(engine) == []
+    assert len(await engine.effects(None, 10)) == 2
+    assert await engine.let_go_of_effects(NOW_MS + 1) == 0
+
+
+def _name_of(claimed: ClaimedEffect) -> str:
+    return next(name for name in ("old", "late", "open") if effect(name).key == claimed.key)

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from courtesy.base.ids import PARTITION_COUNT
 from courtesy.engine_postgres.catalogues import _INTERESTED, _SAVE_SEEN, FORGET_IN_CATALOGUES
-from courtesy.engine_postgres.outbox import _CLAIM
+from courtesy.engine_postgres.outbox import _CLAIM, IN_ORDER
 from courtesy.engine_postgres.permits import _UNCHANGED
 from courtesy.engine_postgres.reading import _PERSON_BY_IDENTIFIER, _PERSON_BY_NUMBER
 from courtesy.engine_postgres.repairing import _UNFOLDED_KINDS
@@ -109,6 +109,7 @@ def test_what_is_due_is_found_once_for_a_claim(burst: psycopg.Connection[tuple[s
     """Joined as a subquery it was found anew for each row of a table that was empty when it was planned."""
     burst.execute("ALTER TABLE effect SET (autovacuum_enabled = off)")
     burst.execute(EFFECTS, (ROWS,))
+    burst.execute(IN_ORDER.replace("LOCAL", "SESSION"))
     plan = burst.execute(sql.SQL("EXPLAIN ") + sql.SQL(_CLAIM), ("smtp", 1, [], 200, 2)).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert "CTE due" in text

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 CLIENTS = Path(__file__).parent / "clients"
 PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr"}
@@ -79,12 +79,32 @@ def browsing(profile: Path, name: str = "chromium") -> Iterator[Browser]:
 
 @contextmanager
 def sdk_shop() -> Iterator[str]:
-    """A web server with the shop's page and the SDK; its address."""
+    """A web server with the shop's page and the SDK; its address. With the query `policy` a page has that content
+    security policy, with `html` it is that page."""
 
     class Files(SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
             name = path.partition("?")[0].rpartition("/")[2]
             return str(PAGES.get(name, CLIENTS / "sdk.html"))
+
+        def end_headers(self) -> None:
+            if policy := self.asked("policy"):
+                self.send_header("content-security-policy", policy)
+            super().end_headers()
+
+        def do_GET(self) -> None:
+            content = self.asked("html").encode()
+            if not content:
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def asked(self, name: str) -> str:
+            return parse_qs(urlsplit(self.path).query).get(name, [""])[0]
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -1,4 +1,5 @@
-"""Mail programs of others, each with its own folder, on loopback ports: Postfix, smtp-sink, opendkim, SpamAssassin."""
+"""Mail programs of others, each with its own folder, on loopback ports: Postfix, smtp-sink, opendkim, SpamAssassin,
+rspamd."""
 
 from __future__ import annotations
 
@@ -150,3 +151,69 @@ def spam_score(content: bytes) -> SpamScore:
     assert points is not None
     assert rules is not None
     return SpamScore(float(points[1]), frozenset(rules[1].replace(" ", "").split(",")))
+
+
+@contextmanager
+def spamd() -> Iterator[int]:
+    """SpamAssassin as a server, by its own rules alone; its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as home:
+        options = ["-L", "-x", "-m", "1", "-i", "127.0.0.1", "-p", str(port), "-H", home]
+        process = subprocess.Popen(
+            [SBIN / "spamd", *options, "-s", "null"], env={**os.environ, "HOME": home}, stderr=subprocess.DEVNULL
+        )
+        try:
+            until_it_listens(port)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
+
+
+_RSPAMD = """
+lua = "{folder}/own.lua";
+options {{
+    pidfile = "{folder}/rspamd.pid";
+    control_socket = "{folder}/control.sock mode=0600";
+    filters = "";
+    url_tld = "{folder}/suffixes";
+    cache_file = "{folder}/symbols.cache";
+    tempdir = "{folder}";
+    dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.05s; retransmits = 1; }}
+    disable_hyperscan = true;
+}}
+actions {{ reject = 15; add_header = 6; greylist = 4; }}
+logging {{ type = "console"; level = "error"; }}
+worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; mime = true; }}
+"""
+
+_SHOUTING = """
+rspamd_config:register_symbol({
+  name = "SHOUTING", score = 7.5, description = "The subject is in capitals",
+  callback = function(task)
+    local subject = task:get_subject() or ""
+    return #subject > 5 and subject:upper() == subject
+  end,
+})
+"""
+
+
+@contextmanager
+def rspamd() -> Iterator[int]:
+    """rspamd with one rule, since its own take half a minute to load; the port of its worker."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "own.lua").write_text(_SHOUTING)
+        (folder / "suffixes").write_text("com\nexample\n")
+        (folder / "rspamd.conf").write_text(_RSPAMD.format(folder=folder, port=port))
+        options = ["-f", "-i", "-c", folder / "rspamd.conf"]
+        variables = [f"--var={each}={folder}" for each in ("DBDIR", "RUNDIR", "LOGDIR")]
+        process = subprocess.Popen(["rspamd", *options, *variables], stderr=subprocess.DEVNULL)
+        try:
+            until_it_listens(port)
+            yield port
+        finally:
+            process.terminate()
+            process.wait()

@@ -10,8 +10,10 @@ from typing import Any
 import pyvips
 
 from sim.server import LEARN_S, Server, serving
-from tests.e2e.asking import ask, tell
+from tests.e2e.asking import ask, tell, until
+from tests.e2e.browsing import browsing
 from tests.e2e.walking import LAPTOP, PHONE, address_for, customer, open_shop, walk
+from tests.e2e.web_world import web_world
 from tests.tidy.checkout import ROOT
 from tests.unit.channel.mailbox import mailbox
 
@@ -145,6 +147,23 @@ def spring(picture: str) -> dict[str, Any]:
     }
 
 
+def take_message(folder: Path) -> None:
+    """A message on the page of a shop, in the shop's colours."""
+    colours = ":root{--courtesy-accent:#5b2a6e;--courtesy-on-accent:#fff}body{font:16px system-ui;padding:24px 48px}"
+    with web_world(folder / "web") as world, browsing(folder / "profile") as browser:
+        told = {"title": "Spring is here", "text": "Ten per cent on all boots until Sunday, in your size."}
+        world.publish("spring", {"button": "Have a look"}, **told, link="https://shop.example/spring")
+        tell(world.server, [{"type": "identify", "userId": "ann"}])
+        world.send("ann", "spring")
+        browser.do(goto=world.page())
+        browser.do(size={"width": 1_000, "height": 480})
+        browser.run(f"document.body.insertAdjacentHTML('beforeend', '<style>{colours}</style>')")
+        browser.run(f"site.identify('ann', {{}}, {{ userHash: '{world.proof('ann')}' }})")
+        until(lambda: bool(browser.run("!!window.box()")), "the message to be shown")
+        browser.run("Promise.all(box().getAnimations().map((each) => each.finished)).then(() => 0)")
+        browser.do(picture=str(FOLDER / "in-app.png"))
+
+
 def main() -> None:
     """Take them all, of a server that is there for nothing else."""
     with tempfile.TemporaryDirectory() as folder, mailbox() as box:
@@ -157,6 +176,7 @@ def main() -> None:
             take(server, ROOT / "node_modules")
             take_answer(server, ROOT / "node_modules", Path(folder))
             take_preview(server, ROOT / "node_modules", Path(folder))
+        take_message(Path(folder))
 
 
 if __name__ == "__main__":

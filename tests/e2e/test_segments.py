@@ -20,6 +20,9 @@ from tests.e2e.processes import Running, run, running
 
 BUYERS = 'did "Order Completed" at least 2 times in the last 30 days where total > 50'
 
+SETTLED_S = 300.0
+"""A machine that is busy asks of everybody seldom: twenty times as long has to pass as asking took."""
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -192,3 +195,35 @@ def test_commands_say_what_the_api_says(shop: Running, tmp_path: Path) -> None:
     assert told("segment", "sizes", "Pro", "--hours", "3", data=shop.data).count("\n") == 3
     told("segment", "remove", "Pro", data=shop.data)
     assert ask(server.port, "GET", "/v1/segments/Pro", key=server.admin_key).status == 404
+
+
+def test_ranks_and_groups_follow_what_happens_to_others(tmp_path: Path) -> None:
+    """Who spends most is in, and out once somebody spends more; whose company becomes a retailer enters with nothing
+    done by themself; and both go on after the server was started anew."""
+    with running(tmp_path / "data") as shop:
+        server = shop.with_keys("ranked")
+        tell(server, [order(f"r{n}", 1, 10.0 * n) for n in range(1, 11)])
+        tell(server, [{"type": "group", "userId": f"r{n}", "groupId": f"g{n % 2}"} for n in range(1, 5)])
+        tell(server, [company("r2", "g0", "retail"), company("r1", "g1", "banking")])
+        put(server, "Best", 'in the top 10 % by sum of total of "Order Completed"')
+        put(server, "Retail", "group industry is retail")
+        until(lambda: users_in(server, "Best") == ["r10"], "the one who spent most to be in", SETTLED_S)
+        until(lambda: users_in(server, "Retail") == ["r2", "r4"], "those of one company to be in", SETTLED_S)
+        tell(server, [order("r3", 2, 500)])
+        until(lambda: users_in(server, "Best") == ["r3"], "another to spend more", SETTLED_S)
+        shop.stop()
+        shop.start()
+        server = shop.with_keys("ranked again")
+        assert users_in(server, "Best") == ["r3"]
+        tell(server, [company("r1", "g1", "retail"), order("r5", 2, 900)])
+        until(
+            lambda: users_in(server, "Retail") == ["r1", "r2", "r3", "r4"],
+            "another company to be a retailer",
+            SETTLED_S,
+        )
+        until(lambda: users_in(server, "Best") == ["r5"], "another to spend more", SETTLED_S)
+
+
+def company(user: str, name: str, industry: str) -> dict[str, Any]:
+    """What somebody says of the company that they belong to."""
+    return {"type": "group", "userId": user, "groupId": name, "traits": {"industry": industry}}

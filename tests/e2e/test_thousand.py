@@ -254,6 +254,7 @@ def test_each_letter_has_a_permit_of_its_own_and_nobody_gets_two(evening: Evenin
         )
         assert expires_ms - issued_ms <= MINUTE_MS
         assert issued_ms <= at_ms < expires_ms
+        assert [zone["by"] for zone in each["basis"]["zones"]] == ["declared"]
     by_person = defaultdict[str, list[int]](list)
     for each in left:
         by_person[each["person"]].append(int(each["basis"]["position"]))
@@ -270,6 +271,8 @@ def test_a_withdrawal_overtakes_what_waits(evening: Evening) -> None:
         assert (person in people) == (guest.address in letters)
         if person in people:
             assert int(people[person]["basis"]["position"]) < evening.withdrawn[guest.address]
+    told = evening.server.get(f"/v1/people/{evening.of(Kind.IN_APP)[1].path}/messages")["left"]
+    assert [each["zones"] for each in told] == [[{"zone": "America/New_York", "by": "declared"}]]
     assert len(evening.withdrawn) == WITHDRAWING
     assert len(evening.withdrawn.keys() & letters.keys()) < WITHDRAWING
 

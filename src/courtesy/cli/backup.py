@@ -28,6 +28,8 @@ def back_up(
 ) -> None:
     """Back up the whole store while it goes on, each person's rows sealed by a key of theirs that is not in the backup.
 
+    Assets (pictures and documents) are not in it: copy their folder beside it.
+
     Keep the keys apart from the backups, in one copy, each time in place of the one before: whoever is erased is gone
     from every backup as soon as the last copy that has their key is.
     """
@@ -67,10 +69,23 @@ def restore(
 
 def _tell(done: Restored) -> None:
     print(f"restored as of {to_iso(done.made_ms)}")
+    _tell_lacking(done.lacking)
     print(f"{done.without} people and held events left out, whose keys are gone; {done.erased} erased again")
     if done.unexplained:
         print(
             f"courtesy: of {done.unexplained} of them no register tells: groups and others may still name them\n"
             "  restore again with the whole register, --erasures erasures.jsonl",
+            file=sys.stderr,
+        )
+
+
+def _tell_lacking(lacking: list[str] | None) -> None:
+    """Say which pictures and documents are to be brought along."""
+    if lacking is None:
+        print("courtesy: where assets lie can't be asked whether they are all there", file=sys.stderr)
+    elif lacking:
+        print(
+            f"courtesy: {len(lacking)} assets that published content names are not there, such as {lacking[0]}\n"
+            "  they are in no backup: copy the folder `assets`, or set where they lie",
             file=sys.stderr,
         )

@@ -271,7 +271,7 @@ def check_templates(made: MadeMail, wanted: Expectations) -> Iterator[Finding]:
     parts = {"subject": made.compiled.subject, "html": with_pixel(made.linked.html), "text": made.linked.text}
     templates = yield from _compiled(parts, ("html",), wanted)
     if len(templates) == len(parts):
-        yield from check_rendered_mail(templates, wanted.samples)
+        yield from check_rendered_mail(templates, wanted.tried)
 
 
 def check_parts(parts: Mapping[str, str], html: Collection[str], wanted: Expectations) -> Iterator[Finding]:
@@ -280,7 +280,7 @@ def check_parts(parts: Mapping[str, str], html: Collection[str], wanted: Expecta
     for part, template in templates.items():
         yield from check_names_of(template.body, wanted, lambda at, part=part: f"/{part}, {at}")  # type: ignore[misc]
     if "subject" in templates and len(templates) == len(parts):
-        yield from check_rendered_mail(templates, wanted.samples)
+        yield from check_rendered_mail(templates, wanted.tried)
 
 
 def _compiled(

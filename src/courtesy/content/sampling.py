@@ -45,7 +45,8 @@ class Expectations:
     as they are written that others have. `unsampled`: roots of which there is no sample, so that nothing is said of
     them. `similar`: roots whose samples are only like what messages will have, such as events of late: what some lack
     tells nothing, and what none has is an error only where another name was probably meant. `sms`: what text messages
-    cost and may take. `locales`: in which it has to be said.
+    cost and may take. `locales`: in which it has to be said. `rendered`: with whom of the samples it is rendered,
+    None for all; names are held against each of them.
     """
 
     hosts: Collection[str] = ()
@@ -58,6 +59,12 @@ class Expectations:
     similar: Collection[str] = ()
     sms: SmsTerms = SMS
     locales: Collection[str] = ()
+    rendered: Sequence[Scope] | None = None
+
+    @property
+    def tried(self) -> Sequence[Scope]:
+        """The samples with whom it is rendered."""
+        return self.samples if self.rendered is None else self.rendered
 
 
 NOTHING = Expectations()

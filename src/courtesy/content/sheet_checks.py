@@ -9,7 +9,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.content.checks import check_mail, check_parts, check_plain_mail
 from courtesy.content.findings import Check, Finding, error
 from courtesy.content.limits import Platform, check_push, check_sms
-from courtesy.content.sampling import Expectations, Tally, as_told, people_for
+from courtesy.content.sampling import RENDERED_LEAST, Expectations, Tally, as_told, people_for
 from courtesy.content.scope import Scope
 from courtesy.content.templates import Language
 from courtesy.content.wording import EMAIL, Made, Sheet, Wording
@@ -19,6 +19,9 @@ PLATFORMS: Mapping[str, tuple[Platform, ...]] = {
     "web_push": (Platform.BROWSER,),
 }
 SMS = "sms"
+RENDERED_CHARS_MAX = 1_000_000
+"""Of templates, with all people together: a mail of 100 KB is tried with a few, one of 18 KB with all."""
+
 _TOKEN = "x" * 160
 
 
@@ -29,9 +32,10 @@ def _link(*_: object) -> str:
 
 def samples_for(sheet: Sheet, own: Collection[str], wanted: Expectations) -> list[Scope]:
     """The samples with whom a sheet is tried, as its message speaks to them."""
+    room = max(RENDERED_LEAST, RENDERED_CHARS_MAX // (sum(map(len, sheet.parts.values())) or 1))
     return [
         replace(as_told(each, sheet.locale, sheet.item), functions={**each.functions, "link": _link})
-        for each in people_for(wanted.samples, sheet.locale, own)
+        for each in people_for(wanted.samples, sheet.locale, own)[:room]
     ]
 
 
@@ -39,7 +43,12 @@ def check_sheet(made: Made, own: Collection[str], wanted: Expectations) -> Itera
     """Everything that is found about a sheet, told of its item. `own`: the locales for which the item has sheets."""
     sheet = made.sheet
     language = Language(fragments=sheet.fragments.get)
-    told = replace(wanted, samples=samples_for(sheet, own, wanted), language=language)
+    told = replace(
+        wanted,
+        samples=[as_told(each, sheet.locale, sheet.item) for each in wanted.samples],
+        rendered=samples_for(sheet, own, wanted),
+        language=language,
+    )
     if made.mail is not None:
         found = iter(check_mail(made.mail, told))
     elif sheet.channel == EMAIL:
@@ -56,7 +65,7 @@ def _of_parts(made: Made, wanted: Expectations) -> Iterator[Finding]:
         wording = Wording(made.sheet)
     except CourtesyError:
         return  # which is told by now
-    samples = wanted.samples or (Scope(functions={"link": _link}),)
+    samples = wanted.tried or (Scope(functions={"link": _link}),)
     tally = Tally(len(samples))
     for sample in samples:
         tally.add(_of_person(wording, sample, wanted))

@@ -79,6 +79,7 @@ class Template:
         self._safe = safeties(body) if html else {}
         self._engine, self._written = self._built(metered=False)
         self._by_spot = self._defaults_of(self._written)
+        self._metered: tuple[Environment, Written] | None = None
 
     def render(self, scope: Scope) -> Rendered:
         """The text for one person. Raises CourtesyError(TOO_LARGE) when it runs too long or becomes too long."""
@@ -86,7 +87,9 @@ class Template:
 
     def render_metered(self, scope: Scope) -> Rendered:
         """As `render`, while counting all that is written: for templates that are tried out for the first time."""
-        engine, written = self._built(metered=True)
+        if self._metered is None:
+            self._metered = self._built(metered=True)
+        engine, written = self._metered
         return self._rendered(scope, engine, written, self._defaults_of(written))
 
     def _defaults_of(self, written: Written) -> dict[int, Any]:

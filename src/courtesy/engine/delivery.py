@@ -178,6 +178,10 @@ class DeliveryStore(Protocol):
         """Have these wait no more; how many did."""
         ...
 
+    async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        """Keep of these, which wait, that they were seen; of how many that is news."""
+        ...
+
     async def wait_for_inbox(self, timeout_ms: int) -> None:
-        """Return when something may have come into an inbox since the last wait returned, or after the time."""
+        """Return when an inbox may have changed since the last wait returned, or after the time."""
         ...

@@ -2,7 +2,7 @@
 
 The promises that hold for every engine:
 
-- **An effect's key is unique for ever**; putting it again is a no-op.
+- **An effect's key is unique for ever**; putting it again is a no-op, also when nothing else is kept of it any more.
 - **One attempt at a time.** Who claims an effect may carry it out until the claim's time is over; then another may. Of
   attempts the latest alone settles, and exactly one settlement is final.
 - The event that tells of a final outcome, and what is kept of what left, are written with it or not at all.
@@ -133,6 +133,14 @@ class OutboxStore(Protocol):
 
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         """The latest effects, of one person or of all, newest first."""
+        ...
+
+    async def due_effects(self, kinds: Collection[str], now_ms: int, limit: int) -> int:
+        """How many effects of some kinds could be claimed; no more than `limit` are counted."""
+        ...
+
+    async def let_go_of_effects(self, settled_before_ms: int) -> int:
+        """Keep nothing of effects that came to an end before an instant but that they were put; how many they were."""
         ...
 
     async def wait_for_effects(self, timeout_ms: int) -> None:

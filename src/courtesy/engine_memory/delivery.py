@@ -28,6 +28,7 @@ class Delivery:
         self.counts: Counter[MessageFate] = Counter()
         self._dead: dict[tuple[str, bytes], tuple[DeadAddress, int]] = {}
         self._inbox: dict[tuple[PersonId, str], InboxItem] = {}
+        self._seen: set[tuple[PersonId, str]] = set()
         self._days: dict[str, dict[int, Counted]] = defaultdict(dict)
 
     def start_run(self, campaign: str, content: str, start_ms: int) -> CampaignRun:
@@ -135,7 +136,14 @@ class Delivery:
         gone = [key for key in self._inbox if key[0] in people and key[1] in messages]
         for key in gone:
             del self._inbox[key]
+        self._seen.difference_update(gone)
         return len(gone)
+
+    def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        """As `DeliveryStore.mark_seen`."""
+        news = {key for key in self._inbox if key[0] in people and key[1] in messages} - self._seen
+        self._seen |= news
+        return len(news)
 
     def forget(self, people: Collection[PersonId]) -> None:
         """Have nothing wait for these people any more."""

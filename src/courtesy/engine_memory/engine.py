@@ -237,6 +237,12 @@ class MemoryEngine(Content, Catalogues):
     async def effects(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         return self._disk.outbox.latest(person, limit)
 
+    async def due_effects(self, kinds: Collection[str], now_ms: int, limit: int) -> int:
+        return min(self._disk.outbox.due(kinds, now_ms), limit)
+
+    async def let_go_of_effects(self, settled_before_ms: int) -> int:
+        return self._disk.outbox.let_go(settled_before_ms)
+
     async def wait_for_effects(self, timeout_ms: int) -> None:
         await _wait(self._heard().effects, timeout_ms)
 
@@ -603,7 +609,12 @@ class MemoryEngine(Content, Catalogues):
         return self._disk.delivery.inbox(people, channel, now_ms)
 
     async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
-        return self._disk.delivery.take(people, messages)
+        count = self._disk.delivery.take(people, messages)
+        self._disk.tell_of_inbox()
+        return count
+
+    async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        return self._disk.delivery.mark_seen(people, messages)
 
     async def wait_for_inbox(self, timeout_ms: int) -> None:
         await _wait(self._heard().inbox, timeout_ms)

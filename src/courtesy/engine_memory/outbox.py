@@ -31,11 +31,12 @@ class Outbox:
     def __init__(self) -> None:
         self._effects: dict[bytes, _Standing] = {}
         self._open: dict[str, list[tuple[int, bytes]]] = {}
+        self._past: set[bytes] = set()
 
     def put(self, effects: Iterable[NewEffect]) -> None:
         """Add the effects whose keys are new."""
         for effect in effects:
-            if effect.key not in self._effects:
+            if effect.key not in self._effects and effect.key not in self._past:
                 first_ms = max(effect.created_ms, effect.not_before_ms)
                 self._effects[effect.key] = _Standing(effect, first_ms)
                 insort(self._open.setdefault(effect.kind, []), (first_ms, effect.key))
@@ -114,6 +115,22 @@ class Outbox:
                 if standing.state not in FINAL:
                     self._move(standing, None)
                 del self._effects[key]
+
+    def due(self, kinds: Collection[str], now_ms: int) -> int:
+        """How many effects of some kinds may be claimed."""
+        return sum(bisect_right(self._open.get(kind, []), now_ms, key=lambda each: each[0]) for kind in set(kinds))
+
+    def let_go(self, settled_before_ms: int) -> int:
+        """As `OutboxStore.let_go_of_effects`."""
+        gone = {
+            key
+            for key, each in self._effects.items()
+            if each.settled_ms is not None and each.settled_ms < settled_before_ms
+        }
+        for key in gone:
+            del self._effects[key]
+        self._past |= gone
+        return len(gone)
 
     def latest(self, person: PersonId | None, limit: int) -> list[EffectReading]:
         """Effects, newest first, of one person or of all."""

@@ -60,6 +60,8 @@ TABLES = (
     Table("person_state", ("own.person_id",)),
     Table("timer", ("own.person_id",)),
     Table("effect", ("own.person_id",)),
+    Table("effect_ended", ("own.person_id",)),
+    Table("effect_past"),
     Table("poisoned", (owner_in_log("own"),)),
     Table("person_counter"),
     Table("identifier", ("own.person_id",)),

@@ -224,4 +224,13 @@ class Delivery(Connected):
 
     async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
         text = "DELETE FROM inbox WHERE person_id = ANY(%b::bigint[]) AND message = ANY(%b::text[]) RETURNING 1"
+        count = len(await self._rows(text, list(people), list(messages)))
+        if count:
+            await self._rows("SELECT pg_notify('courtesy_inbox', '')")
+        return count
+
+    async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+        text = """
+        UPDATE inbox SET seen = true WHERE person_id = ANY(%b::bigint[]) AND message = ANY(%b::text[]) AND NOT seen
+        RETURNING 1"""
         return len(await self._rows(text, list(people), list(messages)))

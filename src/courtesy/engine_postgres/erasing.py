@@ -46,10 +46,14 @@ _ERASE = (
     "DELETE FROM poisoned WHERE person_id = ANY(%(people)s::bigint[]) OR position = ANY(%(others)s::bigint[])",
     "DELETE FROM person_state WHERE person_id = ANY(%(people)s::bigint[])",
     "DELETE FROM timer WHERE person_id = ANY(%(people)s::bigint[])",
-    "UPDATE effect SET person_id = other.person_id"
-    " FROM unnest(%(kept_effects)s::bytea[], %(kept_for)s::bigint[]) AS other (key, person_id)"
-    " WHERE effect.key = other.key",
+    *(
+        f"UPDATE {table} SET person_id = other.person_id"
+        " FROM unnest(%(kept_effects)s::bytea[], %(kept_for)s::bigint[]) AS other (key, person_id)"
+        f" WHERE {table}.key = other.key"
+        for table in ("effect", "effect_ended")
+    ),
     "DELETE FROM effect WHERE person_id = ANY(%(people)s::bigint[]) OR key = ANY(%(effects)s::bytea[])",
+    "DELETE FROM effect_ended WHERE person_id = ANY(%(people)s::bigint[]) OR key = ANY(%(effects)s::bytea[])",
     "DELETE FROM identifier WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM owner_before WHERE person_id = ANY(%(people)s::bigint[]) OR identifier = ANY(%(identifiers)s::text[])",
     "DELETE FROM link WHERE a = ANY(%(identifiers)s::text[]) OR b = ANY(%(identifiers)s::text[])",

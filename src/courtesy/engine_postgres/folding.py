@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from courtesy.base.ids import Partition, PersonId, Position, partition_of
 from courtesy.base.time import Clock
 from courtesy.engine.contract import FoldCommit, Lease, LeaseLost, Poisoned, TimerChange
-from courtesy.engine.outbox import NewEffect
 from courtesy.engine_postgres.connection import Connected, Connection
 from courtesy.engine_postgres.delivery import count_messages
+from courtesy.engine_postgres.outbox import put_effects
 from courtesy.engine_postgres.records import RECORD_COLUMNS, put_records, record_of
 from courtesy.engine_postgres.segments import put_memberships
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, timer_payload
@@ -58,13 +58,6 @@ ON CONFLICT (person_id, timer) DO UPDATE SET due = excluded.due
 _DROP_TIMERS = """
 DELETE FROM timer USING unnest(%b::bigint[], %b::text[]) AS gone (person_id, timer)
 WHERE timer.person_id = gone.person_id AND timer.timer = gone.timer
-"""
-_PUT_EFFECTS = """
-INSERT INTO effect (key, kind, person_id, target, body, created, next_at)
-SELECT key, kind, person_id, target, body, created, greatest(created, not_before)
-FROM unnest(%b::bytea[], %b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::bigint[], %b::bigint[])
-    AS fresh (key, kind, person_id, target, body, created, not_before)
-ON CONFLICT (key) DO NOTHING
 """
 _PUT_POISONED = f"""
 INSERT INTO poisoned ({RECORD_COLUMNS}, error, set_aside) VALUES (%s, %s, %s, %s, %s, %s, %s, %b, %b, %s, %s)
@@ -139,7 +132,7 @@ class Folding(Connected):
             if commit.memberships:
                 await put_memberships(connection, commit.memberships, self.partition_count)
             if commit.effects:
-                await _put_effects(connection, commit.effects)
+                await put_effects(connection, commit.effects)
             await count_messages(connection, commit.fates)
             for poisoned in commit.poisoned:
                 await _put_poisoned(connection, poisoned)
@@ -210,22 +203,6 @@ async def _advance(connection: Connection, commit: FoldCommit) -> None:
     for lease in leases:
         if lease.partition not in advanced:
             raise LeaseLost(lease.partition)
-
-
-async def _put_effects(connection: Connection, effects: Sequence[NewEffect]) -> None:
-    await connection.execute(
-        _PUT_EFFECTS,
-        (
-            [effect.key for effect in effects],
-            [effect.kind for effect in effects],
-            [effect.person for effect in effects],
-            [effect.target for effect in effects],
-            [effect.body for effect in effects],
-            [effect.created_ms for effect in effects],
-            [effect.not_before_ms for effect in effects],
-        ),
-    )
-    await connection.execute("NOTIFY courtesy_effect")
 
 
 async def _put_poisoned(connection: Connection, poisoned: Poisoned) -> None:

@@ -50,7 +50,7 @@ SELECT position, appended_for, person_id, at FROM moved WHERE position IN (
 _CORRECT = """
 UPDATE effect SET person_id = given.person_id, body = given.body
 FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[]) AS given (key, person_id, body)
-WHERE effect.key = given.key AND effect.settled IS NULL
+WHERE effect.key = given.key
 """
 _NOTE = "INSERT INTO repair (kind, person_id, made_by, reason, at) VALUES (%s, %s, %s, %s, %s)"
 
@@ -205,7 +205,7 @@ class Repairing(Connected):
     async def waiting_effects(self, people: Collection[PersonId]) -> list[NewEffect]:
         rows = await self._rows(
             "SELECT key, kind, person_id, target, body, created FROM effect"
-            " WHERE person_id = ANY(%b::bigint[]) AND settled IS NULL ORDER BY created, key",
+            " WHERE person_id = ANY(%b::bigint[]) ORDER BY created, key",
             list(people),
         )
         return [NewEffect(*row) for row in rows]

@@ -8,9 +8,7 @@ import msgspec
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.channel.email.provider import Received
-from courtesy.content.items import key_of
 from courtesy.content.links import Ticket, Use, destination
-from courtesy.content.wording import sheets_of
 from courtesy.delivery.bot_verdict import Seen
 from courtesy.delivery.outcome import OutcomeKind
 from courtesy.delivery.returned import Returned, outcomes_of
@@ -80,18 +78,13 @@ async def note_opening(asked: Asked[AnyQuery, None]) -> Answer:
 async def _destination(app: App, ticket: Ticket) -> str | None:
     """Where a slot of a published version leads; None when there is no such slot."""
     try:
-        version = await app.engine.content_version(key_of(ticket.content), ticket.version)
+        slots = await app.post.feedback.slots(ticket.content, ticket.version)
     except CourtesyError:
         return None
-    if version is None:
-        return None
-    hosts = app.settings.linked_hosts
-    sheets = sheets_of(msgspec.json.decode(version.artefacts, type=dict[str, str]))
-    for sheet in sheets.values():
-        for slot in sheet.slots:
-            if slot.number == ticket.slot and (found := destination(slot, ticket.values, hosts)) is not None:
-                return found
-    return None
+    found = (
+        destination(slot, ticket.values, app.settings.linked_hosts) for slot in slots if slot.number == ticket.slot
+    )
+    return next((each for each in found if each is not None), None)
 
 
 async def take_mail(asked: Asked[MailQuery, None]) -> ReportTakenView:

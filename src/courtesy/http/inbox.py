@@ -103,14 +103,15 @@ async def _stream(asked: Asked[LiveQuery, None], listener: Listener) -> AsyncIte
     leaving = asyncio.create_task(_left(asked, listener))
     try:
         yield b"retry: %d\n\n" % RETRY_MS
-        listener.offer(await inbox.waiting(listener.people))
+        await inbox.look(listener)
         while not listener.is_over:
-            fresh = await listener.hear(HEARTBEAT_S)
+            fresh, gone = await listener.hear(HEARTBEAT_S)
+            for message in gone:
+                yield _said("gone", {"message": message})
             for each in fresh:
                 yield _said("message", message_view(each), each.message)
-            if not fresh and not listener.is_over:
-                for message in await _look_again(asked, listener):
-                    yield _said("gone", {"message": message})
+            if not fresh and not gone and not listener.is_over:
+                await _look_again(asked, listener)
                 yield b": still here\n\n"
     except CourtesyError:
         return
@@ -119,16 +120,13 @@ async def _stream(asked: Asked[LiveQuery, None], listener: Listener) -> AsyncIte
         inbox.leave(listener)
 
 
-async def _look_again(asked: Asked[LiveQuery, None], listener: Listener) -> list[str]:
-    """Who they are and what waits for them by now; what waits no more. Raises CourtesyError when they may not know."""
+async def _look_again(asked: Asked[LiveQuery, None], listener: Listener) -> None:
+    """Who they are and what waits for them by now. Raises CourtesyError when they may not know."""
     visitor = await visitor_of(asked, asked.query)
     if visitor is None:
         raise CourtesyError(Code.NOT_FOUND, "this visitor is no more")
     listener.people = visitor.people
-    waiting = await asked.app.post.inbox.waiting(visitor.people)
-    gone = listener.gone({each.message for each in waiting})
-    listener.offer(waiting)
-    return gone
+    await asked.app.post.inbox.look(listener)
 
 
 async def _left(asked: Asked[LiveQuery, None], listener: Listener) -> None:

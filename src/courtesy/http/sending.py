@@ -20,7 +20,9 @@ from courtesy.http.operation import Asked, NoQuery, Operation
 from courtesy.http.people import PERSON_PATH
 from courtesy.http.permits import ZoneView
 from courtesy.offer.terms import Money
+from courtesy.person import conversion
 from courtesy.person.messages import PRICE_UNIT, Sent
+from courtesy.person.state import PersonState
 from courtesy.runtime.app import App
 from courtesy.runtime.catalog import CAMPAIGN, CONNECTION, Scope
 from courtesy.runtime.connection import Campaign, ConnectionBody, check_campaign_name
@@ -135,8 +137,19 @@ class AskedView(msgspec.Struct, frozen=True):
     asked: bool
 
 
+class ConvertedView(msgspec.Struct, frozen=True):
+    """That somebody did what a message was to bring about, when, and what it was worth (`currency` empty: not told).
+    `attribution` says by which rule it was found to belong to this message; for information only."""
+
+    at: str
+    value: float
+    currency: str
+    attribution: str
+
+
 class LeftView(msgspec.Struct, frozen=True):
-    """A message that left, or may have: when, over which channel, and what it cost of the contact budget.
+    """A message that left, or may have: when, over which channel, what it cost of the contact budget, and the
+    conversion that followed.
 
     `local_time` and `zones` are those of its permit: what time it was there, and in which zones they may have been, by
     what is known; null and none when nobody knew.
@@ -148,6 +161,7 @@ class LeftView(msgspec.Struct, frozen=True):
     price: float
     local_time: str | None
     zones: list[ZoneView]
+    converted: ConvertedView | None = None
 
 
 class MessagesView(msgspec.Struct, frozen=True):
@@ -308,6 +322,13 @@ async def ask_for_message(asked: Asked[NoQuery, MessageBody]) -> AskedView:
     return AskedView(message.message, content, await app.post.asking.ask(key, message))
 
 
+def _converted(state: PersonState, message: str) -> ConvertedView | None:
+    found = None if state.conversions is None else conversion.holding(state.conversions, message)
+    if found is None:
+        return None
+    return ConvertedView(to_iso(found.at), found.micros / conversion.MICROS, found.currency, conversion.ATTRIBUTION)
+
+
 async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
     """What was sent to a person lately."""
     return await messages_view(asked.app, asked.path["kind"], asked.path["value"])
@@ -315,7 +336,8 @@ async def read_messages(asked: Asked[NoQuery, None]) -> MessagesView:
 
 async def messages_view(app: App, kind: str, value: str) -> MessagesView:
     """What left to a person, and what is on its way."""
-    found = (await app.people.state(kind, value)).messages
+    state = await app.people.state(kind, value)
+    found = state.messages
     if found is None:
         return MessagesView([], [])
     sent = found.sent[:LEFT_MAX]
@@ -323,13 +345,30 @@ async def messages_view(app: App, kind: str, value: str) -> MessagesView:
     people = frozenset(await app.people.everyone(kind, value))
     permits = await app.engine.permits(PermitFilter(from_ms=since_ms, people=people), None, PERMITS_MAX)
     told = {each.terms.message: permit_view(each) for each in permits}
-    return MessagesView([_left_view(each, told.get(each.message, {})) for each in sent], sorted(found.held))
+    left = [_left_view(state, each, told.get(each.message, {})) for each in sent]
+    return MessagesView(left, sorted(found.held))
 
 
-def _left_view(sent: Sent, permit: dict[str, Any]) -> LeftView:
+def _left_view(state: PersonState, sent: Sent, permit: dict[str, Any]) -> LeftView:
     zones = [ZoneView(each["zone"], each["by"]) for each in permit.get("zones", ())]
-    at = to_iso(sent.at)
-    return LeftView(sent.message, at, sent.channel, sent.price / PRICE_UNIT, permit.get("local_time"), zones)
+    at, converted = to_iso(sent.at), _converted(state, sent.message)
+    price, local_time = sent.price / PRICE_UNIT, permit.get("local_time")
+    return LeftView(sent.message, at, sent.channel, price, local_time, zones, converted)
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """A message that waits no more."""
+
+    message: str
+
+
+async def withdraw_message(asked: Asked[NoQuery, None]) -> Withdrawn:
+    """Have a message that waits on pages and in applications wait no more."""
+    message = asked.path["message"]
+    reading = await asked.app.people.reading(asked.path["kind"], asked.path["value"])
+    if not await asked.app.post.inbox.withdraw((reading.person, *reading.merged), message):
+        raise CourtesyError(Code.NOT_FOUND, f"no message {message!r:.120} waits for them", place="message")
+    return Withdrawn(message)
 
 
 _NAME = {"name": "Its name, percent-encoded."}
@@ -414,5 +453,17 @@ OPERATIONS = (
         answer=MessagesView,
         codes=_GONE,
         path_docs=PERSON_PATH,
+    ),
+    Operation(
+        "DELETE",
+        "/v1/people/{kind}/{value}/messages/{message}",
+        "sending",
+        "Withdraw a message that waits to be shown.",
+        withdraw_message,
+        doc="Where it is on a screen, it goes within a second.",
+        scope=Scope.ADMIN,
+        answer=Withdrawn,
+        codes=_GONE,
+        path_docs=PERSON_PATH | {"message": "Its id."},
     ),
 )

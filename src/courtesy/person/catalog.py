@@ -11,6 +11,7 @@ import msgspec
 from courtesy.base.ids import Position
 from courtesy.base.time import DAY_MS
 from courtesy.event.event import Fact
+from courtesy.person.conversion import Asked
 from courtesy.person.marks import Crossing
 from courtesy.person.state import PersonState
 
@@ -90,12 +91,13 @@ class Desk(Protocol):
 
 class Catalog(msgspec.Struct, frozen=True, dict=True):
     """All definitions of one version. `watch`: over the segments that there are; None when there are none. `desk`: who
-    decides about messages; None for who only reads."""
+    decides about messages; None for who only reads. `goals`: what campaigns are to bring about; None for nothing."""
 
     version: int = 0
     subscriptions: tuple[Subscription, ...] = ()
     watch: Watch | None = None
     desk: Desk | None = None
+    goals: Asked | None = None
 
     @cached_property
     def _starting(self) -> dict[str, tuple[Subscription, ...]]:

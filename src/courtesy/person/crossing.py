@@ -46,7 +46,7 @@ def system_record(person: PersonId, key: bytes, told: Told, now_ms: int) -> NewR
 
 def news_record(record: Record, news: News, now_ms: int) -> NewRecord:
     """The record of news that a record caused. However often it is made, it is the same but for its time."""
-    key = effect_key(record.key, f"news/{news.name}")
+    key = effect_key(record.key, f"news/{news.name}{'/' if news.about else ''}{news.about}")
     return system_record(record.person, key, Told(news.name, news.properties, now_ms, f"news-{key.hex()}"), now_ms)
 
 

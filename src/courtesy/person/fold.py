@@ -19,7 +19,7 @@ from courtesy.consent.standing import Kept, Standing, add, join
 from courtesy.event.choice import choice_id
 from courtesy.event.event import EventType, Fact, behaviour_name
 from courtesy.offer import standing as offered
-from courtesy.person import asking, messages
+from courtesy.person import asking, conversion, messages
 from courtesy.person.marks import Marks, join_marks
 from courtesy.person.state import (
     DAYS_MAX,
@@ -79,6 +79,9 @@ def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
             _fold_asking(state, name, fact)
         elif name in messages.ENDS and fact.type is EventType.SYSTEM:
             _fold_message(state, name, fact)
+        elif name in conversion.EVENTS and fact.type is EventType.SYSTEM:
+            state.conversions = state.conversions or conversion.Conversions()
+            conversion.note_told(state.conversions, name, fact.properties or {})
         elif name in offered.EVENTS:
             by_ledger = fact.type is EventType.SYSTEM
             offered.note(state.offers, name, fact.at, tie, fact.properties or {}, by_ledger=by_ledger)
@@ -331,6 +334,9 @@ def merge(into: PersonState, other: PersonState) -> None:
     if other.messages is not None:
         into.messages = into.messages or messages.Messages()
         messages.join(into.messages, other.messages)
+    if other.conversions is not None:
+        into.conversions = into.conversions or conversion.Conversions()
+        conversion.join(into.conversions, other.conversions)
     offered.join(into.offers, other.offers)
     into.timers.update(other.timers)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from courtesy.base.ids import PersonId
 from courtesy.person.catalog import EMPTY_CATALOG, Catalog, Subscription, Watch
+from courtesy.person.conversion import Asked
 from courtesy.person.record import FACTS, Record, input_of
 from courtesy.person.state import PersonState, decode_state, encode_state
-from courtesy.person.step import Occurred, step
+from courtesy.person.step import Occurred, note_done, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,13 @@ class CatalogHistory:
     """The catalogue as it was: each of today's subscriptions from the instant (ms UTC) since which it is as it is.
 
     What was defined later did not start anything then, so it must not when history is folded anew. But `watch` is over
-    today's segments, which count all that ever happened.
+    today's segments, which count all that ever happened, and `goals` are today's as well.
     """
 
     since: Sequence[int]
     catalogs: Sequence[Catalog]
     watch: Watch | None = None
+    goals: Asked | None = None
 
     def at(self, instant_ms: int) -> Catalog:
         """The catalogue at an instant, as far as it is still in force."""
@@ -31,12 +33,14 @@ class CatalogHistory:
         return self.catalogs[count - 1] if count else EMPTY_CATALOG
 
 
-def catalog_history(defined: Iterable[tuple[int, Subscription]], watch: Watch | None = None) -> CatalogHistory:
+def catalog_history(
+    defined: Iterable[tuple[int, Subscription]], watch: Watch | None = None, goals: Asked | None = None
+) -> CatalogHistory:
     """The history in which each subscription is there from its instant on."""
     ordered = sorted(defined, key=lambda each: (each[0], each[1].name))
     subscriptions = [subscription for _, subscription in ordered]
     catalogs = [Catalog(count, tuple(subscriptions[:count])) for count in range(1, len(ordered) + 1)]
-    return CatalogHistory([since for since, _ in ordered], catalogs, watch)
+    return CatalogHistory([since for since, _ in ordered], catalogs, watch, goals)
 
 
 NO_CATALOGS = CatalogHistory((), ())
@@ -75,6 +79,8 @@ def _fold(state: PersonState, record: Record, catalogs: CatalogHistory, keep: Co
     step(state, given, catalogs.at(record.received), record.received)
     if catalogs.watch is not None and isinstance(given, Occurred):
         catalogs.watch.count(state, given.fact, given.tie, None)
+    if catalogs.goals is not None and isinstance(given, Occurred):
+        note_done(state, given, catalogs.goals)
 
 
 def _fold_carefully(state: PersonState, record: Record, catalogs: CatalogHistory, keep: Collection[str]) -> PersonState:

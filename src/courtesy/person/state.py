@@ -17,6 +17,7 @@ from courtesy.consent.standing import Standing
 from courtesy.event.event import Party
 from courtesy.offer.standing import Mark
 from courtesy.person.asking import Asking
+from courtesy.person.conversion import Conversions
 from courtesy.person.marks import Marks
 from courtesy.person.messages import Messages
 
@@ -113,7 +114,7 @@ class PersonState(msgspec.Struct, array_like=True):
     every event; `behaviours` details the up to 100 names kept. `standing`: what they allow and refuse, None while they
     have said nothing; `asking`: what they were asked, None while that is nothing; `marks`: what segments go by, None
     while there are none; `offers`: what was done about offers with them; `messages`: what was sent to them, None while
-    that is nothing.
+    that is nothing; `conversions`: what they did that messages were to bring about, None while that is nothing.
     """
 
     person: PersonId
@@ -134,6 +135,7 @@ class PersonState(msgspec.Struct, array_like=True):
     marks: Marks | None = None
     offers: dict[str, Mark] = {}
     messages: Messages | None = None
+    conversions: Conversions | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

@@ -17,10 +17,12 @@ from courtesy.catalogue.change import EVENTS as ITEM_EVENTS
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
 from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.standing import EVENTS as OFFER_EVENTS
+from courtesy.person import conversion
 from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touched
+from courtesy.person.conversion import Asked
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
-from courtesy.person.messages import ASKED, Messages
+from courtesy.person.messages import ASKED, LEFT, Messages
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
@@ -108,10 +110,12 @@ class Effect(NamedTuple):
 
 
 class News(NamedTuple):
-    """Something to be told of this person, by an event of the type `system`."""
+    """Something to be told of this person, by an event of the type `system`. `about`: what no other news of that name
+    has that one input causes."""
 
     name: str
     properties: dict[str, Any]
+    about: str = ""
 
 
 class TimerSet(NamedTuple):
@@ -184,6 +188,8 @@ def _occur(state: PersonState, given: Occurred, catalog: Catalog, now_ms: int) -
     outcome = _react(state, given, catalog, now_ms) if fact.live and catalog.subscriptions else NOTHING
     if fact.name == ASKED and catalog.desk is not None and fact.live and fact.type is EventType.SYSTEM:
         outcome = _take(state, given, catalog.desk, outcome, now_ms)
+    if catalog.goals is not None and note_done(state, given, catalog.goals) and fact.live:
+        outcome = _converted(state, outcome, catalog)
     if catalog.watch is None:
         return outcome
     touched = catalog.watch.count(state, fact, given.tie, given.position)
@@ -210,6 +216,34 @@ def _take(state: PersonState, given: Occurred, desk: Desk, outcome: Outcome, now
         outcome.effects.append(Effect(*decided.effect))
     if decided.news is not None:
         outcome.news.append(News(*decided.news))
+    return outcome
+
+
+def note_done(state: PersonState, given: Occurred, goals: Asked) -> bool:
+    """Keep what goals may ask for of a fact; whether it has to do with any: it was asked for, or a message left."""
+    fact, name = given.fact, behaviour_name(given.fact)
+    if name is None:
+        return False
+    if fact.type is EventType.SYSTEM:
+        return name in LEFT
+    if name not in goals.paths:
+        return False
+    done = conversion.done_of(goals, fact.at, given.tie, fact.id, name, fact.properties or {})
+    state.conversions = state.conversions or conversion.Conversions()
+    conversion.note_done(state.conversions, done)
+    return True
+
+
+def _converted(state: PersonState, outcome: Outcome, catalog: Catalog) -> Outcome:
+    """The same with what is to be told of conversions. Who only reads tells nothing."""
+    if state.conversions is None or catalog.goals is None or catalog.desk is None:
+        return outcome
+    sent = [] if state.messages is None else state.messages.sent
+    found = conversion.news_of(state.conversions, sent, catalog.goals.goals)
+    if not found:
+        return outcome
+    outcome = Outcome() if outcome is NOTHING else outcome
+    outcome.news += [News(name, told, f"{told['message']}\0{told['event']}") for name, told in found]
     return outcome
 
 
@@ -392,6 +426,7 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
             # Nobody is left to look at, and what they were in may tell of who was taken away.
             outcome.crossings += [leaving(key, now_ms) for key in state.marks.inside]
             state.marks.inside, state.marks.due, state.marks.first = {}, {}, 0
+    outcome = _converted(state, outcome, catalog)
     if catalog.watch is None:
         return outcome
     return _turned(state, outcome, catalog.watch.turn(state, None, now_ms, "restored", live=False))
@@ -400,7 +435,7 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
 def _absorb(state: PersonState, other: PersonState, catalog: Catalog, now_ms: int) -> Outcome:
     """Take over facts and waits. What either of the two did may call off what waits for the other."""
     own = set() if state.marks is None else set(state.marks.settled)
-    outcome = _absorb_waits(state, other, catalog)
+    outcome = _converted(state, _absorb_waits(state, other, catalog), catalog)
     settled = {} if other.marks is None else other.marks.settled
     # Noted in the store too, so that they are told when it turns out not to hold for the two as one.
     crossings = [_noted(number, now_ms, holds=True) for key, number in settled.items() if key not in own]

@@ -12,6 +12,7 @@ import structlog
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import Clock
+from courtesy.channel.carriers import DECLARED
 from courtesy.content.items import key_of
 from courtesy.content.release import Pin
 from courtesy.delivery.message import CAMPAIGN_END, Message
@@ -28,6 +29,9 @@ from courtesy.runtime.content_publishing import Publications
 
 PAGE = 2_000
 IDLE_S = 1.0
+AHEAD_MAX = 20_000
+"""So many messages are asked for ahead of those who fold and send, some ten seconds of their work. What lies in the
+store beyond that would only make the outbox large, and take longer to skip when the campaign is stopped."""
 
 log = structlog.get_logger("campaign")
 
@@ -89,11 +93,18 @@ class Campaigner:
                     continue
 
     async def turn(self) -> bool:
-        """Ask for one page of each campaign under way; whether there was any."""
+        """Ask for one page of each campaign under way, unless enough was asked for; whether any was."""
         now = self._clock.now_ms()
         runs = [each for each in await self._engine.runs(None, open_only=True) if each.start_ms <= now]
-        asked = [await self._page(run) for run in runs if run.state is RunState.RUNNING]
-        return any(asked)
+        running = [run for run in runs if run.state is RunState.RUNNING]
+        if not running or await self._is_far_ahead(now):
+            return False
+        return any([await self._page(run) for run in running])
+
+    async def _is_far_ahead(self, now_ms: int) -> bool:
+        """Whether those who fold and send have enough to do. What waits for its hour, or is paced, does not count."""
+        due = await self._engine.due_effects(DECLARED, now_ms, AHEAD_MAX)
+        return due >= AHEAD_MAX or due + sum(each.unfolded_count for each in await self._engine.status()) >= AHEAD_MAX
 
     async def _page(self, run: CampaignRun) -> bool:
         await self._catalog.refresh()

@@ -39,6 +39,7 @@ from courtesy.identity.rules import IdentityRules
 from courtesy.offer.terms import OfferTerms
 from courtesy.person import catalog
 from courtesy.person.catalog import DELAY_MS_MAX, Catalog, Subscription
+from courtesy.person.conversion import asked_of
 from courtesy.person.record import SYSTEM_SOURCE
 from courtesy.runtime.connection import Campaign, ConnectionBody, desk_of
 from courtesy.runtime.recipient import Recipient
@@ -291,7 +292,9 @@ def _typed(version: int, found: list[Definition], before: Definitions) -> Defini
     out.switched_off = {name: off for name, off in out.switched_off.items() if _is_about(off, out, name)}
     on = [each for name, each in out.subscriptions.items() if name not in out.switched_off]
     out.segments_in_force = _segments_in_force(out)
-    out.catalog = Catalog(version, tuple(on), _watch(out, before), desk_of(out.connections, out.contact_policy))
+    desk = desk_of(out.connections, out.contact_policy)
+    goals = asked_of({name: each.goal for name, each in out.campaigns.items() if each.goal is not None})
+    out.catalog = Catalog(version, tuple(on), _watch(out, before), desk, goals)
     return out
 
 

@@ -20,6 +20,7 @@ from courtesy.delivery.message import CAMPAIGN_END, CHANNELS_MAX, Name, Priority
 from courtesy.delivery.warm_up import WarmUp
 from courtesy.event.choice import ANY, Word
 from courtesy.offer.terms import Money
+from courtesy.person.conversion import Goal
 
 REDACTED = "***"
 
@@ -82,6 +83,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `audience`: the segment. `channels`: those that may carry it, the best first; what a person prefers goes before
     that. `content`: the item that it says. `worth_ms`: for how long after it was asked for it is worth sending.
+    `goal`: what it is to bring about, by which its messages count as converted.
     """
 
     audience: Name
@@ -94,6 +96,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer: Annotated[str, Meta(max_length=200)] = ""
     connection: Annotated[str, Meta(max_length=200)] = ""
     worth_ms: Annotated[int, Meta(ge=MINUTE_MS, le=31 * DAY_MS)] = 2 * DAY_MS
+    goal: Goal | None = None
     data: dict[str, Any] = {}
 
 

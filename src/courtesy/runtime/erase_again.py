@@ -190,7 +190,14 @@ class Repeat:
             for record, owner in history.items()
             if (record.position, record.person) not in places and owner not in erased
         ]
-        return [refold(reading.person, rest, catalog_history((), self._catalog().watch), erasure.note.at_ms)]
+        return [
+            refold(
+                reading.person,
+                rest,
+                catalog_history((), self._catalog().watch, self._catalog().goals),
+                erasure.note.at_ms,
+            )
+        ]
 
 
 def _is_group(reading: PersonReading) -> bool:

@@ -124,7 +124,8 @@ class Expecting:
             self._kept = Samples(picked, happened, _paths(seen, kinds), await self._entries())
             self._kept_ms = now_ms
         own = [sample_scope(each, now_ms, MESSAGE) for each in named]
-        return replace(self._kept, people=[*own, *self._kept.people], data=trial.data, connection=trial.connection)
+        others = [each for each in self._kept.people if all(each.person != one.person for one in own)]
+        return replace(self._kept, people=[*own, *others], data=trial.data, connection=trial.connection)
 
     async def _happened(self) -> Happened:
         head = await self._engine.head()

@@ -7,6 +7,7 @@ address or of the person's wishes takes effect at once.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,9 @@ import structlog
 
 from courtesy.base.ids import PersonId, message_key
 from courtesy.base.time import SECOND_MS, Clock
-from courtesy.content.links import Ticket
+from courtesy.content.items import key_of
+from courtesy.content.links import Slot, Ticket
+from courtesy.content.wording import sheets_of
 from courtesy.delivery.bot_verdict import Judged, Seen, Verdict, judged
 from courtesy.delivery.cause import REACTION, DeliveryCause, Reaction
 from courtesy.delivery.message import Admitted, admitted
@@ -55,6 +58,15 @@ RECENT = 50
 SOURCE = "mailbox-providers"
 """As whose word it counts that somebody unsubscribed or complained with their mailbox provider."""
 
+VERSIONS_MAX = 500
+"""Of so many published versions a process remembers where their links lead."""
+
+TOGETHER_MAX = 500
+"""Requests whose events go into one append."""
+
+Noted = tuple[bytes, NewRecord, MessageFate | None]
+"""An event by its key, and what is counted with it."""
+
 log = structlog.get_logger("feedback")
 
 
@@ -79,8 +91,10 @@ class Feedback:
         self._tokens = tokens
         self._clock = clock
         self._sayings = Sayings(catalog, ingest, clock, SOURCE)
+        self._slots: OrderedDict[tuple[str, int], tuple[Slot, ...]] = OrderedDict()
+        self._waiting: list[tuple[Sequence[Noted], asyncio.Future[set[bytes]]]] = []
+        self._writing: asyncio.Task[None] | None = None
         self._warm_ups = WarmUps(engine, DefinedConnections(engine, catalog, clock))
-        self._turn = asyncio.Lock()
 
     async def report(self, outcomes: Sequence[Outcome]) -> int:
         """Take in what a mail server or a provider reports; how many of it are news about messages of ours. The rest is
@@ -125,7 +139,7 @@ class Feedback:
         """Say of clicks that were held to be a person's that they were not."""
         each = admitted(effect.body)
         now = self._clock.now_ms()
-        records: list[tuple[bytes, NewRecord, MessageFate | None]] = []
+        records: list[Noted] = []
         for event_id, (_, before) in near.items():
             if before != Verdict.MACHINE:
                 told = told_of(each) | {
@@ -137,7 +151,7 @@ class Feedback:
                 record = system_record(effect.person, key, Told(CORRECTED, told, now, f"corrected-{event_id}"), now)
                 fate = MessageFate(each.message.campaign, each.channel, "clicked", f"{before} corrected")
                 records.append((key, record, fate))
-        await self._append(records, now)
+        await self._append(records)
 
     async def _take(self, told: Sequence[tuple[bytes, Outcome, Judged | None]]) -> int:
         effects = await self._engine.effects_by_key({key for key, _, _ in told})
@@ -148,7 +162,7 @@ class Feedback:
         ]
         now = self._clock.now_ms()
         records = [self._record(each, now) for each in known]
-        fresh = await self._append(records, now)
+        fresh = await self._append(records)
         for each in known:
             await self._react(each, now)
         news = [each for each, (key, _, _) in zip(known, records, strict=True) if key in fresh]
@@ -178,11 +192,53 @@ class Feedback:
         fate = MessageFate(known.each.message.campaign, known.each.channel, str(outcome.kind), reason)
         return key, record, fate
 
-    async def _append(self, records: Sequence[tuple[bytes, NewRecord, MessageFate | None]], now_ms: int) -> set[bytes]:
-        """Append what is new, of people who are still there; the keys of that."""
-        if not records:
+    async def slots(self, content: str, version: int) -> tuple[Slot, ...]:
+        """The links of a published version, which never changes; none when there is no such version. Raises
+        CourtesyError."""
+        known = self._slots.get((content, version))
+        if known is not None:
+            self._slots.move_to_end((content, version))
+            return known
+        found = await self._engine.content_version(key_of(content), version)
+        if found is None:
+            return ()
+        sheets = sheets_of(msgspec.json.decode(found.artefacts, type=dict[str, str]))
+        slots = self._slots[content, version] = tuple(slot for sheet in sheets.values() for slot in sheet.slots)
+        while len(self._slots) > VERSIONS_MAX:
+            self._slots.popitem(last=False)
+        return slots
+
+    async def _append(self, noted: Sequence[Noted]) -> set[bytes]:
+        """Append what is new, of people who are still there; the keys of that. What comes while one append is under way
+        goes with the next one, all of it."""
+        if not noted:
             return set()
-        one_each = {key: (record, fate) for key, record, fate in records}
+        done: asyncio.Future[set[bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((noted, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="feedback")
+        return await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            some, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+            try:
+                fresh = await self._append_together([each for noted, _ in some for each in noted])
+            except Exception as error:  # noqa: BLE001 -- whatever it is, those who wait are to be told
+                for _, done in some:
+                    if not done.done():
+                        done.set_exception(error)
+            else:
+                for noted, done in some:
+                    mine = {key for key, _, _ in noted} & fresh
+                    fresh -= mine
+                    if not done.done():
+                        done.set_result(mine)
+
+    async def _append_together(self, noted: Sequence[Noted]) -> set[bytes]:
+        """The keys of what was new."""
+        now_ms = self._clock.now_ms()
+        one_each = {key: (record, fate) for key, record, fate in noted}
         async with self._engine.appending() as append:
             seen = await append.seen(list(one_each))
             held = await append.held({record.person for record, _ in one_each.values()})

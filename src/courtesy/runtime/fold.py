@@ -30,6 +30,7 @@ from courtesy.engine.contract import (
 from courtesy.engine.delivery import MessageFate
 from courtesy.engine.outbox import NewEffect
 from courtesy.engine.segment import MembershipChange
+from courtesy.person import conversion
 from courtesy.person.catalog import Catalog
 from courtesy.person.crossing import crossing_record, news_record
 from courtesy.person.messages import SKIPPED
@@ -264,9 +265,12 @@ class FoldWorker:
             changes.effects.append(NewEffect(key, kind, record.person, target, body, now, not_before_ms))
         for news in outcome.news:
             changes.forwards.append(news_record(record, news, now))
+            told = news.properties
             if news.name == SKIPPED:
-                told = news.properties
                 changes.fates.append(MessageFate(told["campaign"], "", "skipped", told["reason"]))
+            elif news.name in conversion.EVENTS:
+                how = conversion.ATTRIBUTION if news.name == conversion.CONVERTED else "corrected"
+                changes.fates.append(MessageFate(told["campaign"], told["channel"], "converted", how))
         for change in outcome.timers:
             if isinstance(change, TimerSet):
                 changes.timers.append(TimerChange(record.person, change.timer, change.due_ms))

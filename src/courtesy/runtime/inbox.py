@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -30,8 +30,16 @@ PAUSE_S = 0.05
 
 FATES = {"Message Clicked": "clicked", "Message Dismissed": "dismissed"}
 """What a page tells that ends a message, and as what it is counted."""
+SEEN = "Message Seen"
 
 log = structlog.get_logger("inbox")
+
+
+class Heard(NamedTuple):
+    """Messages that came, and the ids of those that wait no more."""
+
+    fresh: list[InboxItem]
+    gone: list[str]
 
 
 class Listener:
@@ -42,40 +50,39 @@ class Listener:
         self.is_over = False
         self._told: set[str] = set()
         self._fresh: list[InboxItem] = []
+        self._gone: list[str] = []
         self._woken = asyncio.Event()
 
     def skip(self, message: str) -> None:
         """Never tell of a message: they have it."""
         self._told.add(message)
 
-    def offer(self, items: Iterable[InboxItem]) -> None:
-        """Have them told of what they were not yet told of."""
-        for each in items:
-            if each.message not in self._told:
-                self._told.add(each.message)
-                self._fresh.append(each)
-                self._woken.set()
-
-    def gone(self, waiting: Collection[str]) -> list[str]:
-        """Those of the messages told that wait no more. They are forgotten."""
-        found = sorted(self._told.difference(waiting))
-        self._told.difference_update(found)
-        return found
+    def compare(self, waiting: Collection[InboxItem]) -> None:
+        """Have them told of what waits and they were not told of yet, and of what waits no more."""
+        gone = sorted(self._told.difference(each.message for each in waiting))
+        fresh = [each for each in waiting if each.message not in self._told]
+        self._told.difference_update(gone)
+        self._told.update(each.message for each in fresh)
+        self._gone += gone
+        self._fresh += fresh
+        if gone or fresh:
+            self._woken.set()
 
     def end(self) -> None:
         """Let them hear that it is over."""
         self.is_over = True
         self._woken.set()
 
-    async def hear(self, timeout_s: float) -> list[InboxItem]:
+    async def hear(self, timeout_s: float) -> Heard:
         """What is new, as soon as there is something; nothing when it is over or the time has gone."""
         try:
             await asyncio.wait_for(self._woken.wait(), timeout_s)
         except TimeoutError:
-            return []
+            return Heard([], [])
         self._woken.clear()
-        fresh, self._fresh = self._fresh, []
-        return fresh
+        heard = Heard(self._fresh, self._gone)
+        self._fresh, self._gone = [], []
+        return heard
 
 
 class Inbox:
@@ -87,6 +94,8 @@ class Inbox:
         self._clock = clock
         self._listeners: set[Listener] = set()
         self._waiter: asyncio.Task[None] | None = None
+        # Two comparisons at once could take what one has just heard of for gone.
+        self._comparing = asyncio.Lock()
         self._is_stopping = False
 
     async def waiting(self, people: Collection[PersonId]) -> list[InboxItem]:
@@ -122,36 +131,50 @@ class Inbox:
         while self._listeners:
             try:
                 await self._engine.wait_for_inbox(WAIT_MS)
-                await self._tell()
+                await self._compare(list(self._listeners))
             except (Unavailable, StorageFull) as error:
                 log.warning("inbox_waits", cause=error.message)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(PAUSE_S)
 
-    async def _tell(self) -> None:
-        listeners = list(self._listeners)
-        found: dict[PersonId, list[InboxItem]] = {}
-        for item in await self.waiting({person for each in listeners for person in each.people}):
-            found.setdefault(item.person, []).append(item)
-        for each in listeners:
-            each.offer(item for person in each.people for item in found.get(person, ()))
+    async def look(self, listener: Listener) -> None:
+        """Compare what a listener was told with what waits for them. Raises Unavailable."""
+        await self._compare([listener])
+
+    async def _compare(self, listeners: Iterable[Listener]) -> None:
+        async with self._comparing:
+            people_of = [(each, each.people) for each in listeners]
+            found: dict[PersonId, list[InboxItem]] = {}
+            for item in await self.waiting({person for _, people in people_of for person in people}):
+                found.setdefault(item.person, []).append(item)
+            for each, people in people_of:
+                each.compare([item for person in people for item in found.get(person, ())])
 
     async def settle(self, items: Sequence[Accepted | Rejected]) -> None:
-        """Take messages that were clicked or dismissed out of the inbox of whom an event says so, and count that once.
+        """Take messages that were clicked or dismissed out of the inbox of whom an event says so, keep of others that
+        they were seen, and count each once.
 
         Whoever sends such an event again, because it got no answer, ends them as well. Raises Unavailable.
         """
         for each in items:
-            if isinstance(each, Accepted) and each.event.name in FATES:
+            if isinstance(each, Accepted) and (each.event.name == SEEN or each.event.name in FATES):
                 message = _properties(each).get("message")
-                if isinstance(message, str):
-                    await self._end(each, message, FATES[each.event.name])
+                people = await self._people_of(each.claims) if isinstance(message, str) else None
+                if people and isinstance(message, str):
+                    await self._become(people, message, FATES.get(each.event.name))
 
-    async def _end(self, each: Accepted, message: str, fate: str) -> None:
-        people = await self._people_of(each.claims)
-        if people and await self._engine.take_from_inbox(people, [message]):
-            campaign = message.partition(CAMPAIGN_END)[0]
-            await self._engine.count_fates([MessageFate(campaign, IN_APP, fate, "")])
+    async def withdraw(self, people: Collection[PersonId], message: str) -> bool:
+        """Have a message wait no more, and go where it is shown; False when it did not wait."""
+        return await self._become(people, message, "withdrawn")
+
+    async def _become(self, people: Collection[PersonId], message: str, end: str | None) -> bool:
+        """Count that a message that waits came to an end; None: that it was seen."""
+        change = self._engine.mark_seen if end is None else self._engine.take_from_inbox
+        if not await change(people, [message]):
+            return False
+        campaign = message.partition(CAMPAIGN_END)[0]
+        await self._engine.count_fates([MessageFate(campaign, IN_APP, end or "seen", "")])
+        return True
 
     async def _people_of(self, claims: Iterable[Claim]) -> set[PersonId]:
         found: set[PersonId] = set()

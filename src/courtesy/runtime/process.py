@@ -152,16 +152,18 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             forgotten = await engine.forget_keys(now - settings.duplicate_days * DAY_MS - HOUR_MS)
             days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
+            effects_let_go = await engine.let_go_of_effects(now - settings.outbox_days * DAY_MS)
             overdue = await tell_overdue(engine, now)
             if overdue:
                 log.warning("requests_overdue", newly=overdue)
-            if trimmed or forgotten or days_forgotten or let_go:
+            if trimmed or forgotten or days_forgotten or let_go or effects_let_go:
                 log.info(
                     "upkeep",
                     records_trimmed=trimmed,
                     keys_forgotten=forgotten,
                     quality_days_forgotten=days_forgotten,
                     records_let_go=let_go,
+                    effects_let_go=effects_let_go,
                 )
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)

@@ -210,7 +210,7 @@ class Repairs:
             for name, subscription in now.subscriptions.items()
             if name not in now.switched_off
         ]
-        return catalog_history(defined, now.catalog.watch)
+        return catalog_history(defined, now.catalog.watch, now.catalog.goals)
 
     async def corrected(
         self, reading: PersonReading, pieces: list[Piece], cut: list[Link], note: Note, moves: Sequence[Move]

@@ -50,7 +50,8 @@ LANES = 3
 """Batches of one kind under way at once, so that one is handed over while another is asked about."""
 
 IN_FLIGHT_MAX = 64
-"""Messages that one process hands over at the same time, of each kind."""
+"""Messages of a batch that are permitted, and handed over, at the same time. What is permitted and not settled when a
+process ends counts as unsure, and is not sent again: so no more is than leaves at once."""
 
 GIVE_UP_MS = 3 * DAY_MS
 """For how long a message is tried that the other side does not take."""
@@ -220,9 +221,11 @@ class Sender:
             return 0
         ready = await self._with_room(await self._ready(kind, effects))
         written = await self._written(await self._with_offers(ready))
-        permitted = await self._permitted(written)
-        await self._hand_over(kind, permitted)
-        left = {each.effect.key for each in permitted if each.has_left}
+        left = set[bytes]()
+        for first in range(0, len(written), IN_FLIGHT_MAX):
+            permitted = await self._permitted(written[first : first + IN_FLIGHT_MAX])
+            await self._hand_over(kind, permitted)
+            left |= {each.effect.key for each in permitted if each.has_left}
         stayed = [each.wanted for each in ready if each.effect.key not in left]
         await self.warm_ups.give_back(stayed, self.clock.now_ms())
         return len(effects)
@@ -446,8 +449,7 @@ class Sender:
 
     async def _hand_over(self, kind: str, permitted: Sequence[_Letter]) -> None:
         """Hand over what is permitted, and settle each."""
-        room = asyncio.Semaphore(IN_FLIGHT_MAX)
-        answers = await asyncio.gather(*(self._carry(kind, letter, room) for letter in permitted))
+        answers = await asyncio.gather(*(self._carry(kind, letter) for letter in permitted))
         now = self.clock.now_ms()
         for letter, answer in zip(permitted, answers, strict=True):
             letter.has_left = not isinstance(answer, Later)
@@ -462,23 +464,22 @@ class Sender:
         await self.warm_ups.came_back([letter.each.connection for letter, _ in dead], (), now)
         await self._settle(settled)
 
-    async def _carry(self, kind: str, letter: _Letter, room: asyncio.Semaphore) -> Answer:
+    async def _carry(self, kind: str, letter: _Letter) -> Answer:
         assert letter.outgoing is not None
         config = self.connections.config(letter.each.connection)
         if config is None:
             return Later(DeliveryCause.SET_UP, f"nothing named {letter.each.connection!r} is connected any more")
-        async with room:
-            letter.left_ms = self.clock.now_ms()
-            if letter.left_ms >= letter.expires_ms:
-                return Later(DeliveryCause.TEMPORARY, "its permit ended before its turn came", after_ms=0)
-            try:
-                # Of another kind when another connection sends what is over.
-                own = self.connections.component(letter.each.connection) or kind
-                channel = self.channels.get(own, self.channels[kind])
-                return await channel.carry(letter.outgoing, config)
-            except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its messages from ever ending
-                log.error("channel_broke", kind=kind, key=letter.effect.key.hex(), cause=type(error).__name__)
-                return Unsure(f"the channel broke off: {type(error).__name__}")
+        letter.left_ms = self.clock.now_ms()
+        if letter.left_ms >= letter.expires_ms:
+            return Later(DeliveryCause.TEMPORARY, "its permit ended before its turn came", after_ms=0)
+        try:
+            # Of another kind when another connection sends what is over.
+            own = self.connections.component(letter.each.connection) or kind
+            channel = self.channels.get(own, self.channels[kind])
+            return await channel.carry(letter.outgoing, config)
+        except Exception as error:  # noqa: BLE001 -- a bug in a channel must not keep its messages from ever ending
+            log.error("channel_broke", kind=kind, key=letter.effect.key.hex(), cause=type(error).__name__)
+            return Unsure(f"the channel broke off: {type(error).__name__}")
 
     def _settlement(self, letter: _Letter, answer: Answer, now: int) -> Settlement:
         effect, each = letter.effect, letter.each

@@ -123,6 +123,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_days: Annotated[
         int, Meta(description="How long message ids are remembered to recognise duplicates.", ge=7)
     ] = 7
+    outbox_days: Annotated[
+        int,
+        Meta(
+            description="How long it is kept what each message and call said and came to, after its end. What comes "
+            "back later is not told of any more; nothing is sent twice.",
+            ge=7,
+        ),
+    ] = 90
     quality_every_s: Annotated[
         int, Meta(description="How often the quality of what sources send is judged, in seconds; 0 for never.", ge=0)
     ] = 300

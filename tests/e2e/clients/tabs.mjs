@@ -2,7 +2,7 @@
 //
 // First line in: {name, executable, profile}. Then {tab, goto}, {tab, run} (an expression, its value comes back),
 // {tab, key}, {tab, front}, {tab, size} ({width, height}), {tab, picture} (to a path), {offline}, {close}, and of
-// Chromium {tab, media} (what the visitor prefers).
+// Chromium {tab, media} (what the visitor prefers) and {tab, early} (a script that runs before those of any page).
 import { createInterface } from 'node:readline'
 import { chromium } from 'playwright-core'
 import { launchFirefox } from './firefox.mjs'
@@ -47,6 +47,7 @@ async function obey(told) {
   if (told.key) return page.keyboard.press(told.key)
   if (told.front) return page.bringToFront()
   if (told.size) return page.setViewportSize(told.size)
+  if (told.early) return void (await page.addInitScript(told.early))
   if (told.media) return page.emulateMedia(told.media)
   if (told.picture) return void (await page.screenshot({ path: told.picture }))
   return page.evaluate(told.run)

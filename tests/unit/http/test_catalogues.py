@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyvips
 
+from courtesy.runtime.assets_named import lacking_assets
 from courtesy.runtime.catalogues import ITEMS_MAX
 from tests.unit.http.test_offers import good
 from tests.unit.http.world import World, serving
@@ -165,3 +166,10 @@ async def test_a_picture_is_taken_in_and_shown_for_good(tmp_path: Path) -> None:
         await good(world, "POST", "/v1/content/items/image/good/publish", {})
         problem = await refused(world, 409, "POST", "/v1/content/items/image/bad/publish", {})
         assert [each["finding"]["code"] for each in problem["findings"]] == ["asset"]
+        assert await lacking_assets(world.app.engine, world.app.shelf.assets.has) == []
+
+        async def nothing_there(_: str) -> bool:
+            return False
+
+        lacking = await lacking_assets(world.app.engine, nothing_there)
+        assert lacking == [asset["sha256"]], "nobody misses what only a draft names"

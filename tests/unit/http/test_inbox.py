@@ -93,7 +93,7 @@ async def test_a_visitor_known_by_anonymous_ids_alone_is_asked_for_nothing_more(
 
 
 async def test_what_was_clicked_or_dismissed_is_over_and_counted_once() -> None:
-    """By its event, told again too; seen alone ends nothing; another's event ends nothing of ours."""
+    """By its event, told again too; seen alone ends nothing, and counts once; another's event ends nothing of ours."""
     async with serving() as world:
         await known(world, "ann", "bob")
         await put(world, "ann", "spring/1")
@@ -104,6 +104,7 @@ async def test_what_was_clicked_or_dismissed_is_over_and_counted_once() -> None:
             await world.post("/v1/batch", batch({**call, "messageId": f"{user}-{event}"}))
 
         await told("ann", "Message Seen")
+        await told("ann", "Message Seen")
         await told("bob", "Message Dismissed")
         assert await waiting(world, **signed) == ["spring/1"]
         await told("ann", "Message Clicked")
@@ -111,7 +112,20 @@ async def test_what_was_clicked_or_dismissed_is_over_and_counted_once() -> None:
         await told("ann", "Message Dismissed")
         assert await waiting(world, **signed) == []
         fates = await world.app.engine.message_fates("spring")
-        assert fates == {MessageFate("spring", IN_APP, "clicked", ""): 1}
+        assert fates == {MessageFate("spring", IN_APP, each, ""): 1 for each in ("seen", "clicked")}
+
+
+async def test_what_was_withdrawn_waits_no_more() -> None:
+    """Of whom it was, once; of anybody else there is nothing to withdraw."""
+    async with serving() as world:
+        await known(world, "ann", "bob")
+        await put(world, "ann", "spring/1")
+        path = "/v1/people/user_id/{}/messages/spring/1"
+        statuses = [(await world.change("DELETE", path.format(each))).status_code for each in ("bob", "ann", "ann")]
+        assert statuses == [404, 200, 404]
+        assert await waiting(world, userId="ann", userHash=proof(await secret_of(world), "ann")) == []
+        fates = await world.app.engine.message_fates("spring")
+        assert fates == {MessageFate("spring", IN_APP, "withdrawn", ""): 1}
 
 
 async def test_of_many_who_listen_each_hears_their_own_once() -> None:
@@ -124,14 +138,17 @@ async def test_of_many_who_listen_each_hears_their_own_once() -> None:
         again = inbox.listen(people["ann"])
         again.skip("c/1")
         await put(world, "ann", "c/1")
-        assert [each.message for each in await listeners["ann"].hear(10)] == ["c/1"]
-        assert await listeners["bob"].hear(0.2) == []
-        assert await again.hear(0.2) == []
+        assert [each.message for each in (await listeners["ann"].hear(10)).fresh] == ["c/1"]
+        assert await listeners["bob"].hear(0.2) == ([], [])
+        assert await again.hear(0.2) == ([], [])
         await put(world, "ann", "c/2")
-        assert [each.message for each in await again.hear(10)] == ["c/2"]
-        assert listeners["ann"].gone({"c/2"}) == ["c/1"]
+        assert [each.message for each in (await again.hear(10)).fresh] == ["c/2"]
+        assert await inbox.withdraw(people["ann"], "c/1")
+        heard = await listeners["ann"].hear(10)
+        heard = heard if heard.gone else await listeners["ann"].hear(10)
+        assert heard.gone == ["c/1"]
         inbox.stop()
-        assert await listeners["bob"].hear(10) == []
+        assert await listeners["bob"].hear(10) == ([], [])
         assert listeners["bob"].is_over
 
 

@@ -550,10 +550,10 @@ def conditions(anchor: int, kinds: Kinds, *, each: bool) -> SearchStrategy[Anyth
 
 @st.composite
 def segments(draw: DrawFn, anchor: int, kinds: Kinds = KINDS_OF_CONDITIONS) -> dict[str, Segment]:
-    """One or two segments of which the second may mention the first, and one for each value."""
+    """A segment, one that may mention it, and one for each value that may as well."""
     first = draw(conditions(anchor, kinds, each=False))
     second = draw(conditions(anchor, (*kinds, of_segments), each=False))
-    of_each = draw(conditions(anchor, kinds, each=True))
+    of_each = draw(conditions(anchor, (*kinds, of_segments), each=True))
     each = draw(
         st.builds(tree.Each, st.sampled_from(PATHS))
         | st.builds(tree.Each, st.sampled_from(PATHS), st.sampled_from(NAMES))

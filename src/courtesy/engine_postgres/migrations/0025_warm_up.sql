@@ -8,6 +8,3 @@ CREATE TABLE warm_up_day (
     complained_count bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (connection, day, host)
 );
-
--- In which time zones the person may have been, by what is known of them: `declared:Europe/Berlin,phone:Asia/Tokyo`.
-ALTER TABLE permit ADD COLUMN zones text NOT NULL DEFAULT '';

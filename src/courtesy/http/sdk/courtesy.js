@@ -247,7 +247,7 @@ const made = make('button', text, { type: 'button', ...attributes })
 made.addEventListener('click', answer)
 return made
 }
-function body(message, answers, texts) {
+function body(message, answers, texts, isDialog) {
 const link = message.link ? safe(message.link) : null
 const said = make('div', '', { class: 'say' })
 if (message.title) said.append(make('h2', message.title, { id: 'title' }))
@@ -260,6 +260,8 @@ if (link) {
 const go = make('a', message.display?.button || texts.open, { href: link, class: 'go' })
 go.addEventListener('click', answers.click)
 inner.append(go)
+} else if (isDialog) {
+inner.append(button(texts.close, answers.dismiss, { class: 'go' }))
 }
 return [inner, button('', answers.dismiss, { class: 'x', 'aria-label': texts.close })]
 }
@@ -268,7 +270,6 @@ const box = make(style === 'dialog' ? 'dialog' : 'div', '', { class: `box ${styl
 if (message.locale) box.setAttribute('lang', message.locale)
 if (style === 'toast') box.setAttribute('role', 'status')
 if (style === 'banner') box.setAttribute('role', 'region')
-if (style === 'dialog') box.setAttribute('autofocus', '')
 if (message.title) box.setAttribute('aria-labelledby', 'title')
 else box.setAttribute('aria-label', texts.message)
 if (message.text && style === 'dialog') box.setAttribute('aria-describedby', 'text')
@@ -281,7 +282,7 @@ const host = make('div', '', { 'data-courtesy-message': message.message })
 const root = host.attachShadow({ mode: 'open' })
 root.adoptedStyleSheets = [sheetOf(STYLES)]
 const box = boxOf(message, style, texts)
-const inner = body(message, answers, texts)
+const inner = body(message, answers, texts, isDialog)
 let before = null
 host.addEventListener('focusin', (event) => (before ??= event.relatedTarget))
 box.addEventListener('cancel', (event) => {
@@ -294,6 +295,7 @@ document.body.append(host)
 if (isDialog) {
 box.append(...inner)
 box.showModal()
+box.focus()
 } else {
 requestAnimationFrame(() => box.append(...inner))
 }

@@ -22,6 +22,7 @@ from courtesy.engine_postgres.restoring import Restoration
 from courtesy.person.record import Record, RecordKind
 from courtesy.runtime.app import App, make_app
 from courtesy.runtime.archive import lake_archive
+from courtesy.runtime.assets_named import lacking_assets
 from courtesy.runtime.backup.format import FILES, KEYS, LAKE, BackupFile, Header, SectionReader
 from courtesy.runtime.backup.keys_file import KeysHeader, read_header, read_keys
 from courtesy.runtime.backup.making import DATA_FILES
@@ -44,13 +45,15 @@ class Restored(msgspec.Struct, frozen=True):
 
     `without`: people and held events whose keys are gone. `erased`: erasures of the register that were made again.
     `unexplained`: people whose keys are gone and of whom no erasure in the register tells: what the rows of others,
-    such as groups, tell of them is still there.
+    such as groups, tell of them is still there. `lacking`: the assets that live content names and that are not there,
+    by their SHA-256; None when the place where assets lie can't be asked.
     """
 
     made_ms: int
     without: int
     erased: int
     unexplained: int
+    lacking: list[str] | None = None
 
 
 _FILE = msgspec.msgpack.Decoder(tuple[str, bytes])
@@ -71,6 +74,7 @@ async def restored(
             await register.take_over(Register(erasures))
         async with _app(plan, clock, register) as app:
             again = await _settled(app, plan.lake, Position(plan.backup.header.lake_up_to))
+            lacking = await _lacking(app)
         told = {person for entry in await register.entries() for person in entry.people}
         await asyncio.to_thread(restoring.opened, url)
     except BaseException:
@@ -79,7 +83,15 @@ async def restored(
     finally:
         if plan.lake is not None:
             await plan.lake.close()
-    return Restored(plan.backup.header.made_ms, len(lost.people) + lost.held, again, len(lost.people - told))
+    return Restored(plan.backup.header.made_ms, len(lost.people) + lost.held, again, len(lost.people - told), lacking)
+
+
+async def _lacking(app: App) -> list[str] | None:
+    try:
+        return await lacking_assets(app.engine, app.shelf.assets.has)
+    except CourtesyError:
+        # All else is restored; a store of pictures that is out of reach may come back.
+        return None
 
 
 @dataclass(frozen=True, slots=True)
