@@ -40,7 +40,7 @@ ANN = {"kind": "user_id", "value": "ann"}
 
 @asynccontextmanager
 async def shop(disk: Disk | None = None) -> AsyncIterator[World]:
-    """A shop with ann, who reads German and allows marketing, with content, a mail server and an offer."""
+    """A shop with ann, who reads German and allows marketing, and zoe, with content, a mail server and an offer."""
     clock = ManualClock(NOW_MS)
     engine = MemoryEngine(clock, 4, disk or Disk(4))
     async with serving(engine) as world:
@@ -51,6 +51,7 @@ async def shop(disk: Disk | None = None) -> AsyncIterator[World]:
             batch(
                 {"type": "identify", "userId": "ann", "messageId": "1", "traits": traits},
                 {"type": "consent", "userId": "ann", "messageId": "2", "choices": [choice]},
+                {"type": "identify", "userId": "zoe", "messageId": "3", "traits": {"first_name": "Zoe", "size": 38}},
             ),
         )
         config = {"sender": "Shop <hello@shop.example>", "host": "127.0.0.1", "security": "none"}
