@@ -208,7 +208,7 @@ def rspamd() -> Iterator[int]:
         (folder / "own.lua").write_text(_SHOUTING)
         (folder / "suffixes").write_text("com\nexample\n")
         (folder / "rspamd.conf").write_text(_RSPAMD.format(folder=folder, port=port))
-        options = ["-f", "-i", "-c", folder / "rspamd.conf"]
+        options = ["-f", "-i", "-c", str(folder / "rspamd.conf")]
         variables = [f"--var={each}={folder}" for each in ("DBDIR", "RUNDIR", "LOGDIR")]
         process = subprocess.Popen(["rspamd", *options, *variables], stderr=subprocess.DEVNULL)
         try:
