@@ -174,7 +174,7 @@ async def test_a_draft_is_shown_as_if_it_were_published_and_a_version_as_it_was(
             assert (column(found, "in_app")["parts"]["title"], found["source"]) == ("Spring", "version 1")
         unsaved = {"fields": {"title": {"default": "Autumn"}, "text": {"default": "{{ nobody.name }}"}}}
         found = await look(world, body=unsaved, content="campaign/not-yet")
-        assert (found["source"], [each["code"] for each in found["findings"]]) == ("unsaved", ["template"])
+        assert (found["source"], [each["code"] for each in found["findings"]]) == ("unsaved", ["unknown_name"])
         unsaved["fields"]["text"] = {"default": "{% include 'greeting' %}"}
         await write(world, "fragment/greeting", fields={"text": {"default": "Good day"}})
         assert column(await look(world, body=unsaved), "in_app")["parts"]["text"] == "Good day"
