@@ -7,6 +7,7 @@ granted anything, no permit is issued, no room is taken, and no link tells who f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -236,7 +237,7 @@ def _message(case: Case, channel: str) -> Message:
 
 def columns(case: Case) -> Iterator[Column]:
     """What is to be shown: the channels and locales that were asked for, or all in which something is said."""
-    wordings: dict[tuple[str, str], Wording] = {name: Wording(sheet) for name, sheet in case.said.sheets.items()}
+    wordings = _wordings(case.said)
     own, language = locale_of(case.reader.state), case.said.body.language
     said = sorted({channel for _, channel in wordings}, key=CHANNELS.index)
     for channel in case.ask.channels or said:
@@ -245,6 +246,15 @@ def columns(case: Case) -> Iterator[Column]:
             wording = nearest(wordings, locale, channel)
             is_theirs = wording is not None and wording is theirs
             yield Column(channel, locale, wording, own if is_theirs and own else locale or language, is_theirs)
+
+
+def _wordings(said: Said) -> dict[tuple[str, str], Wording]:
+    """What can be rendered. What can't be read of a draft is among the findings about it."""
+    found: dict[tuple[str, str], Wording] = {}
+    for name, sheet in said.sheets.items():
+        with suppress(CourtesyError):
+            found[name] = Wording(sheet)
+    return found
 
 
 def _placed(said: Said) -> Iterator[Shown]:

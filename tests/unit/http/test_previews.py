@@ -40,7 +40,7 @@ ANN = {"kind": "user_id", "value": "ann"}
 
 @asynccontextmanager
 async def shop(disk: Disk | None = None) -> AsyncIterator[World]:
-    """A shop with ann, who reads German and allows marketing, with content, a mail server and an offer."""
+    """A shop with ann, who reads German and allows marketing, and zoe, with content, a mail server and an offer."""
     clock = ManualClock(NOW_MS)
     engine = MemoryEngine(clock, 4, disk or Disk(4))
     async with serving(engine) as world:
@@ -51,6 +51,7 @@ async def shop(disk: Disk | None = None) -> AsyncIterator[World]:
             batch(
                 {"type": "identify", "userId": "ann", "messageId": "1", "traits": traits},
                 {"type": "consent", "userId": "ann", "messageId": "2", "choices": [choice]},
+                {"type": "identify", "userId": "zoe", "messageId": "3", "traits": {"first_name": "Zoe", "size": 38}},
             ),
         )
         config = {"sender": "Shop <hello@shop.example>", "host": "127.0.0.1", "security": "none"}
@@ -173,7 +174,7 @@ async def test_a_draft_is_shown_as_if_it_were_published_and_a_version_as_it_was(
             assert (column(found, "in_app")["parts"]["title"], found["source"]) == ("Spring", "version 1")
         unsaved = {"fields": {"title": {"default": "Autumn"}, "text": {"default": "{{ nobody.name }}"}}}
         found = await look(world, body=unsaved, content="campaign/not-yet")
-        assert (found["source"], [each["code"] for each in found["findings"]]) == ("unsaved", ["template"])
+        assert (found["source"], [each["code"] for each in found["findings"]]) == ("unsaved", ["unknown_name"])
         unsaved["fields"]["text"] = {"default": "{% include 'greeting' %}"}
         await write(world, "fragment/greeting", fields={"text": {"default": "Good day"}})
         assert column(await look(world, body=unsaved), "in_app")["parts"]["text"] == "Good day"
