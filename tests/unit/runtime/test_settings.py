@@ -20,7 +20,6 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "partitions": ("32", 32),
     "senders": ("3", 3),
     "links_url": ("https://mail.shop.example", "https://mail.shop.example"),
-    "spam_filter": ("spamd://127.0.0.1:783", "spamd://127.0.0.1:783"),
     "link_hosts": ("shop.example", "shop.example"),
     "assets": ("s3://bucket/assets", "s3://bucket/assets"),
     "assets_s3_endpoint": ("http://store:9000", "http://store:9000"),
