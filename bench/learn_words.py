@@ -25,6 +25,7 @@ from courtesy.consent.likeness import BUCKETS, FILE, STEP, Features, features
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "tests" / "data" / "revocations.tsv"
 UNSEEN = ROOT / "tests" / "data" / "revocations-unseen.tsv"
+LATEST = ROOT / "tests" / "data" / "revocations-latest.tsv"
 TO_LEARN = ROOT / "tests" / "data" / "revocations-to-learn.tsv"
 KEYWORDS = ROOT / "tests" / "unit" / "consent" / "words.jsonl"
 WEIGHTS = ROOT / "src" / "courtesy" / "consent" / "data" / FILE
@@ -75,7 +76,7 @@ def learnable() -> list[Message]:
     """All that may be learnt from; a text that is held out, too, is not."""
     published = messages_in(PUBLISHED)
     kept = {each.text.casefold() for each in published if each.is_held_out}
-    kept |= {each.text.casefold() for each in messages_in(UNSEEN)}
+    kept |= {each.text.casefold() for path in (UNSEEN, LATEST) for each in messages_in(path)}
     told = (*keyword_messages(), *messages_in(TO_LEARN), *published)
     return [each for each in told if each.text.casefold() not in kept]
 

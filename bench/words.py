@@ -5,6 +5,7 @@
 - precision of all that is obeyed: the same with those in doubt;
 - unseen: the same three on messages that were written and kept before the recogniser was made what it is, in kinds of
   phrasing that it did not learn from;
+- latest: the same three on messages by another hand, kept before the recogniser last changed;
 - keywords: of all words of the lists, however they are written, the share that is obeyed outright.
 
 The held-out messages are by the same hand as those from which the recogniser learnt, and half of them are not
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import time
 
-from bench.learn_words import UNSEEN, Message, held_out_messages, messages_in
+from bench.learn_words import LATEST, UNSEEN, Message, held_out_messages, messages_in
 from bench.results import Figure
 from courtesy.consent.word_lists import STOP_WORDS
 from courtesy.consent.words import Meaning, heard
@@ -28,10 +29,11 @@ def words() -> list[Figure]:
     """All, and how long a message takes."""
     forms = [form.format(word.strip()) for each in STOP_WORDS.values() for word in each.split(",") for form in FORMS]
     kept = sum(heard(each).meaning is Meaning.STOP for each in forms)
-    unseen = messages_in(UNSEEN)
+    unseen, latest = messages_in(UNSEEN), messages_in(LATEST)
     return [
         *_told_apart(held_out_messages(), ""),
         *_told_apart(unseen, "_unseen"),
+        *_told_apart(latest, "_latest"),
         Figure(
             "words_keywords", kept / len(forms), "share", len(forms), "keywords in 32 languages, each in five forms"
         ),

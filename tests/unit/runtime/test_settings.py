@@ -31,7 +31,6 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "duplicate_days": ("14", 14),
     "quality_every_s": ("0", 0),
     "quality_sample": ("500", 500),
-    "spam_filter": ("http://127.0.0.1:11333", "http://127.0.0.1:11333"),
     "link_key": ("a secret of at least 32 characters", "a secret of at least 32 characters"),
     "mail_url": ("smtp://mail.shop.example", "smtp://mail.shop.example"),
     "mail_from": ("hello@shop.example", "hello@shop.example"),
