@@ -14,6 +14,7 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.catalogue.change import EVENTS as ITEM_EVENTS
+from courtesy.consent.request import REQUEST_OVERDUE
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
 from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.standing import EVENTS as OFFER_EVENTS
@@ -27,8 +28,11 @@ from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encod
 
 WEBHOOK = "webhook"
 
-STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, OFFER_LOW, CODES_LOW, *ITEM_EVENTS})
-"""What of all that Courtesy itself reports starts subscriptions: what is news of a person, and follows from no call."""
+STARTING = frozenset(
+    {SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, OFFER_LOW, CODES_LOW, *ITEM_EVENTS, REQUEST_OVERDUE}
+)
+"""What of all that Courtesy itself reports starts subscriptions: what is news of a person or for whoever runs a shop,
+and follows from no call. The how-tos promise it of each."""
 
 LOOK, WAKE = "segments", "segments/wake"
 """Timers by which segments are looked at again: the one that a person's own segments are due by, and the one by which
