@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from courtesy.base.errors import Code
+from courtesy.base.errors import Code, CourtesyError
 from courtesy.content.findings import Finding
 from courtesy.content.items import Body, key_of
 from courtesy.content.kinds import kind_of
@@ -38,7 +38,7 @@ class OriginalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     dialect says: `{"product": "event.properties.product"}`."""
 
     original: Original
-    text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
+    text: str
     dialect: Dialect = Dialect.BRAZE
     names: Annotated[dict[Short, Short], Meta(max_length=1_000)] = {}
 
@@ -63,6 +63,9 @@ async def check_draft(asked: Asked[NoQuery, DraftBody]) -> DraftChecked:
 async def translate_template(asked: Asked[NoQuery, OriginalBody]) -> TranslatedView:
     """A template as one of ours."""
     body = asked.body
+    if len(body.text) > TEXT_CHARS_MAX:
+        message = f"expected a template of at most {TEXT_CHARS_MAX:,} characters, got {len(body.text):,}"
+        raise CourtesyError(Code.TOO_LARGE, message, place="text")
     done = translated(body.text, body.original, body.dialect, body.names)
     return TranslatedView(done.source, done.findings)
 
@@ -85,7 +88,7 @@ OPERATIONS = (
         "Translate a template of another system.",
         translate_template,
         TranslatedView,
-        codes=(),
+        codes=(Code.TOO_LARGE,),
         body=OriginalBody,
         doc="Nothing is kept. What has no counterpart is left out, and told with its place and the reason.",
     ),

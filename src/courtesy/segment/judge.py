@@ -19,9 +19,6 @@ from courtesy.segment.moment import Moment, Span
 from courtesy.segment.tree import Compare, Event, Expression, Function, Measure, Range, Step, Value, Whose
 from courtesy.segment.values import Roots, found_at, holds, lower, passes
 
-SCORES = "scores"
-"""The trait under which scores are."""
-
 MICROS = 1_000_000
 
 AMOUNT_MAX = 1e18
@@ -117,7 +114,7 @@ class Judge:
             case tree.Field(path, test, tree.Whose.GROUP):
                 return any(passes(test, found_at(each, path), self.moment, self.that) for each in self.past.groups)
             case tree.Field(path, test, tree.Whose.SCORE):
-                return passes(test, found_at(self.past.traits, f"{SCORES}.{path}"), self.moment, self.that)
+                return passes(test, found_at(self.past.traits, f"{tree.SCORES}.{path}"), self.moment, self.that)
             case tree.Consent():
                 return self._stands(node)
             case tree.Preference(purpose, test, channel, topic):

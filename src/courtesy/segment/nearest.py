@@ -193,7 +193,7 @@ def _numbers(case: Case, measure: tree.Measure, that: Value | None) -> Iterator[
 
 def _of_field(case: Case, node: tree.Field, that: Value | None) -> Iterator[Change]:
     past, whose = case.past, "" if node.whose is Whose.PERSON else f"{node.whose} "
-    path = f"scores.{node.path}" if node.whose is Whose.SCORE else node.path
+    path = f"{tree.SCORES}.{node.path}" if node.whose is Whose.SCORE else node.path
     name = f"{whose}{written_path(node.path)}"
     for value in (value_for(node.test, case.moment, that), None, SOMETHING):
         said = f"{name} is taken away" if value is None else f"{name} becomes {_shown(value)}"

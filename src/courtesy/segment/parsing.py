@@ -551,7 +551,13 @@ class _Parser:
             count = self._whole("a number of people, or a share such as 10 %")
         self._expect("by")
         begins = self._now.kind is Kind.WORD and self._now.text in FUNCTIONS
-        return tree.Rank(self._measure() if begins else self._path(NameKind.TRAIT), share, count, bottom)
+        return tree.Rank(self._measure() if begins else self._ranked(), share, count, bottom)
+
+    def _ranked(self) -> str:
+        """The trait by which people rank; scores lie among the traits."""
+        if self._take(Whose.SCORE.value):
+            return f"{tree.SCORES}.{self._path(NameKind.SCORE)}"
+        return self._path(NameKind.TRAIT)
 
     # -- fields
 

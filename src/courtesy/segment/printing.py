@@ -6,6 +6,7 @@ from datetime import date
 
 from courtesy.segment import tree
 from courtesy.segment.tree import (
+    SCORES,
     All,
     Any,
     Change,
@@ -156,8 +157,13 @@ def _scope(purpose: str, channel: str, topic: str) -> str:
 
 def _rank(node: Rank) -> str:
     share = f"{node.count}" if node.share is None else f"{_number(node.share)} %"
-    by = written_path(node.by) if isinstance(node.by, str) else _measure(node.by)
+    by = _ranked(node.by) if isinstance(node.by, str) else _measure(node.by)
     return f"in the {'bottom' if node.bottom else 'top'} {share} by {by}"
+
+
+def _ranked(path: str) -> str:
+    score = path.removeprefix(f"{SCORES}.")
+    return written_path(path) if score in ("", path) else f"{Whose.SCORE.value} {written_path(score)}"
 
 
 def _field(node: Field, *, negated: bool) -> str:

@@ -205,6 +205,10 @@ Test = Present | Is | Reads | Compare | Range | Within | Coming | Ago | Ahead | 
 of the elements fits."""
 
 
+SCORES = "scores"
+"""The trait under which scores are."""
+
+
 class Whose(StrEnum):
     """Whose field it is: the person's (a trait), that of one of their groups, or a score. In the filter of an event:
     PERSON is a property, CONTEXT is of the context that came with it (`device.type`, `os.name`, `location.country`, …),

@@ -60,7 +60,7 @@ def _instants(case: Case, node: Expression) -> Iterator[int]:
 
 def _of_field(case: Case, path: str, test: tree.Test, whose: Whose) -> Iterator[int]:
     past = case.past
-    path = f"scores.{path}" if whose is Whose.SCORE else path
+    path = f"{tree.SCORES}.{path}" if whose is Whose.SCORE else path
     for traits in past.groups if whose is Whose.GROUP else (past.traits,):
         yield from of_test(test, found_at(traits, path), case.moment)
 

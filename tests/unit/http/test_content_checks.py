@@ -214,3 +214,5 @@ async def test_templates_of_other_systems_are_translated() -> None:
         told = await good(world, "POST", "/v1/content/translate", asked)
         assert "{% for " in told["text"]
         assert (await refused(world, 400, "POST", "/v1/content/translate", {"original": "erb", "text": ""}))["place"]
+        long = {"original": "liquid", "text": "x" * 200_001}
+        assert (await refused(world, 413, "POST", "/v1/content/translate", long))["place"] == "text"

@@ -109,6 +109,7 @@ def test_the_example_of_a_marketer() -> None:
         "group plan is pro",
         "score churn > 0.8",
         'in the top 10 % by sum of total of "Order Completed" in the last 365 days',
+        "in the bottom 5 by score churn.risk",
         "in the bottom 100 by lifetime_value",
         'for each category of "Product Viewed": did "Product Viewed" at least 2 times in the last 7 days where category'
         ' is that and did not "Order Completed" where category is that',

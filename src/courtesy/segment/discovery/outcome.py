@@ -39,7 +39,7 @@ def _spoken_of(expression: Expression, segments: Mapping[str, Expression], seen:
     for node in tree.conditions(expression):
         match node:
             case tree.Field(path, _, whose):
-                yield f"scores.{path}" if whose is Whose.SCORE else path
+                yield f"{tree.SCORES}.{path}" if whose is Whose.SCORE else path
             case Did(event) | tree.Occurrence(_, event) | tree.Change(event):
                 yield event.name
             case Amount(measure):

@@ -14,7 +14,7 @@ from courtesy.event.choice import Basis, Scope
 from courtesy.person.marks import Item, Mark
 from courtesy.person.view import split_path
 from courtesy.segment import tree
-from courtesy.segment.judge import AT_ANY_HOUR, SCORES, comparable, fits, function_of, wish
+from courtesy.segment.judge import AT_ANY_HOUR, comparable, fits, function_of, wish
 from courtesy.segment.live.flips import first_after, of_instant, of_test, of_window
 from courtesy.segment.live.pattern import Asked, is_in_time, patterns_of
 from courtesy.segment.live.settled import is_settled, settled_key
@@ -121,7 +121,7 @@ def _plain_field(names: Sequence[str], test: tree.Test) -> Look:
 
 
 def _field(node: tree.Field, view: View) -> Found:
-    value = view.trait(f"{SCORES}.{node.path}" if node.whose is Whose.SCORE else node.path)
+    value = view.trait(f"{tree.SCORES}.{node.path}" if node.whose is Whose.SCORE else node.path)
     found = passes(node.test, value, view.moment, view.that)
     return Found(found, first_after(view.moment.now_ms, of_test(node.test, value, view.moment)))
 

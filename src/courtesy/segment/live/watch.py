@@ -32,7 +32,7 @@ from courtesy.person.view import split_path
 from courtesy.segment import tree
 from courtesy.segment.definition import Patterns, SegmentDefinition, in_order
 from courtesy.segment.each import elements_of, one_form
-from courtesy.segment.judge import SCORES, micros_of
+from courtesy.segment.judge import micros_of
 from courtesy.segment.live.look import Look, look_of
 from courtesy.segment.live.pattern import Keep, each_pattern, is_in_time, kept_from_ms, patterns_of, places
 from courtesy.segment.live.settled import is_settled, settled_key
@@ -202,7 +202,9 @@ class Watch:
             return
         match node:
             case tree.Field(path, _, whose):
-                _once(self._of_trait.setdefault(SCORES if whose is Whose.SCORE else split_path(path)[0], []), place)
+                _once(
+                    self._of_trait.setdefault(tree.SCORES if whose is Whose.SCORE else split_path(path)[0], []), place
+                )
             case tree.Consent():
                 _once(self._of_choices, place)
                 for name in ("address", "country"):

@@ -9,7 +9,6 @@ from sqlglot import exp
 
 from courtesy.person.view import split_path
 from courtesy.segment import tree
-from courtesy.segment.judge import SCORES
 from courtesy.segment.moment import EXACT_MS
 from courtesy.segment.sql.bounds import Bounds
 from courtesy.segment.sql.features import Features
@@ -127,7 +126,7 @@ class Conditions:
         if node.whose is Whose.GROUP:
             name, by_value = self.makes.of_groups(node)
             return among(name, ("person", "value") if by_value else ("person",))
-        above = (SCORES,) if node.whose is Whose.SCORE else ()
+        above = (tree.SCORES,) if node.whose is Whose.SCORE else ()
         names = (*above, *split_path(node.path))
         people = self.makes.of_people()
         if isinstance(node.test, tree.Present):
