@@ -88,7 +88,7 @@ class Desk:
         found = self.way(state, message, now_ms)
         if isinstance(found, Way):
             state.messages = known
-            known.held[message.message] = Held(now_ms, found.connection.channel, found.price)
+            known.held[message.message] = Held(now_ms, found.connection.channel, found.price, state.person)
             return _let_through(message, found, key, fact.at)
         return Decided(news=(SKIPPED, skipped(message, found)))
 
