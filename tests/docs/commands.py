@@ -73,7 +73,9 @@ def _parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
 
 
 def _option_name(name: str, info: OptionInfo) -> str:
-    return (info.param_decls or [f"--{name.strip('_').replace('_', '-')}"])[0]
+    # Within `Annotated` the first of its names stands where a default would.
+    own = [info.default] if isinstance(info.default, str) and info.default.startswith("--") else []
+    return (own + list(info.param_decls or []) + [f"--{name.strip('_').replace('_', '-')}"])[0]
 
 
 def _takes(kind: Any) -> str:
