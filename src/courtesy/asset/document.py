@@ -76,7 +76,7 @@ def _page(objects: Objects, node: bytes, inherited: Inherited) -> Page:
 
 
 def _box(given: bytes, mm: float, turned: bool) -> Box:
-    """A box in hundredths of a mm, from two of its corners, whichever they are. `turned`: across and along change places."""
+    """A box, to a hundredth of a mm, from two of its corners, whichever they are. `turned`: its axes change places."""
     numbers = [round(each * mm, 2) for each in _numbers(given)]
     if len(numbers) != 4:
         raise _unreadable("a page has no box")
