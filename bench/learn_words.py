@@ -30,7 +30,7 @@ TO_LEARN = ROOT / "tests" / "data" / "revocations-to-learn.tsv"
 KEYWORDS = ROOT / "tests" / "unit" / "consent" / "words.jsonl"
 WEIGHTS = ROOT / "src" / "courtesy" / "consent" / "data" / FILE
 
-EPOCHS, RATE, COOLING, DECAY = 30, 0.3, 0.9, 1e-4
+EPOCHS, RATE, COOLING, DECAY = 30, 0.3, 0.9, 2e-5
 FARTHEST = 30.0
 
 LINE_END = "\\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from courtesy.delivery.message import SKIP_DOCS
 from courtesy.event.cause import Cause
 from courtesy.http.app import OPERATIONS
 from courtesy.identity.resolve import RefusalReason
+from courtesy.person.asking import ANSWERED, ASKED, DECLINED
+from courtesy.person.step import STARTING
 from courtesy.runtime.settings import Settings
 from courtesy.standard.value import Reason
 from tests.docs.commands import commands
@@ -26,6 +29,10 @@ _COMMAND = re.compile(r"(?:^|`|\$\(|/)courtesy ((?:[a-z]+(?:-[a-z]+)* ?)+)((?:[^
 _PATH = re.compile(
     r"(?:\b(?:GET|POST|PUT|DELETE) |127\.0\.0\.1:8080|`)(/(?:v1/[^\s`\"'|)\\]*|[a-z]+z|metrics|openapi\.json))"
 )
+_EVENT = re.compile(r"[`*]([A-Z][a-z]+(?: [A-Z][a-z]+)+)[`*]")
+_WEBHOOK = re.compile(r"\[webhooks?\]\(|webhooks and the lake see")
+TOLD_AS_THEIRS = {ASKED, ANSWERED, DECLINED}
+"""Events that Courtesy tells as those of the person, like what they did on a page: they start whatever they name."""
 _REASON = re.compile(r"\"(?:cause|reason)\": ?\"([a-z_]+)\"")
 
 
@@ -72,7 +79,14 @@ def unknown_reasons(text: str) -> set[str]:
     return _found(_REASON, text) - {*Cause, *RefusalReason, *Reason, "alias"}
 
 
-CHECKS = (unknown_settings, unknown_metrics, unknown_commands, unknown_paths, unknown_reasons)
+def silent_events(text: str) -> set[str]:
+    """Events of which a document says, in the same block or the one before, that webhooks hear of them, and do not."""
+    blocks = re.split(r"\n{2,}", text)
+    promised = [before + "\n" + block for before, block in pairwise(["", *blocks]) if _WEBHOOK.search(block)]
+    return {name for each in promised for name in _EVENT.findall(each)} - STARTING - TOLD_AS_THEIRS
+
+
+CHECKS = (unknown_settings, unknown_metrics, unknown_commands, unknown_paths, unknown_reasons, silent_events)
 
 
 def _ids(paths: Iterable[Path]) -> list[str]:
@@ -99,6 +113,8 @@ def test_the_checks_bark() -> None:
     assert unknown_paths("`GET /v1/peple/a/b` curl http://127.0.0.1:8080/v1/batch `/healthz`, `POST /v1/events`") == {
         "/v1/peple/a/b"
     }
+    assert silent_events("`Offer Expired` and *Offer Expird*:\na [webhook](w.md) hears") == {"Offer Expird"}
+    assert silent_events("| *Item Retold* |\n\nstarts [webhooks](w.md)\n\nas `Nothing Else`") == {"Item Retold"}
     assert unknown_reasons('{"cause": "no_identifer"} {"reason": "other_person"}') == {"no_identifer"}
 
 

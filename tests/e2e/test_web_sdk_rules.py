@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.asking import until
+from tests.e2e.asking import tell, until
 from tests.e2e.browsing import Browser, browsing
 from tests.e2e.web_world import World, web_world
 
@@ -127,6 +127,26 @@ def test_what_is_withdrawn_goes_from_the_screen(world: World, browser: Browser, 
     world.server.send("DELETE", f"/v1/people/user_id/{user}/messages/{message}")
     until(lambda: not browser.run("!!window.box()"), "the message to go")
     assert world.waiting(user) == []
+
+
+def test_what_they_withdraw_consent_for_goes_from_the_screen(world: World, browser: Browser, user: str) -> None:
+    """While it is looked at, with no call about the message; what the service has to say stays."""
+
+    def choose(action: str) -> None:
+        tell(
+            world.server, [{"type": "consent", "userId": user, "choices": [{"action": action, "purpose": "marketing"}]}]
+        )
+
+    choose("grant")
+    message = world.send(user, "plain", purpose="marketing", service=False)
+    shown(browser, "Hello")
+    world.publish("receipt", {"event": "Never"}, title="Receipt")
+    receipt = world.send(user, "receipt")
+    until(lambda: world.waiting(user) == [message, receipt], "both to wait")
+    choose("withdraw")
+    until(lambda: not browser.run("!!window.box()"), "the message to go")
+    assert world.waiting(user) == [receipt]
+    assert browser.run(f"site.inbox.messages.has('{message}')") is False
 
 
 def test_after_a_no_nothing_is_shown(world: World, browser: Browser) -> None:

@@ -48,11 +48,11 @@ class World:
         self.server.send("PUT", f"/v1/content/items/campaign/{name}", {"fields": told})
         self.server.send("POST", f"/v1/content/items/campaign/{name}/publish", {})
 
-    def send(self, user: str, content: str) -> str:
+    def send(self, user: str, content: str, **more: Any) -> str:
         """Ask for a message; its id."""
         body = {
             "kind": "user_id", "value": user, "message": str(uuid.uuid4()), "content": f"campaign/{content}",
-            "purpose": "service", "channels": ["in_app"], "service": True,
+            "purpose": "service", "channels": ["in_app"], "service": True, **more,
         }  # fmt: skip
         return str(self.server.send("POST", "/v1/messages", body)["message"])
 

@@ -178,13 +178,8 @@ def left_messages(run: Run) -> list[Leaving]:
 
 
 async def check_released(run: Run) -> Iterator[str]:
-    """Once nothing is on its way, no room is held for anything. Of two who were cut apart one may hold what went to the
-    other, for nobody tells them."""
-    states = {
-        person: decode_state(state)
-        for person, state in run.system.disk.folding.states.items()
-        if not run.history.was_cut_by_hand(person)
-    }
+    """Once nothing is on its way, no room is held for anything."""
+    states = {person: decode_state(state) for person, state in run.system.disk.folding.states.items()}
     held = {person: state.messages.held for person, state in states.items() if state.messages is not None}
     return iter([f"{person} has room held for {sorted(some)}" for person, some in held.items() if some])
 

@@ -21,6 +21,7 @@ from courtesy.engine.permit import NewPermit, Permit
 from courtesy.engine_memory import Disk
 from courtesy.engine_memory.identity import IdentityGraph
 from courtesy.engine_memory.imports import Imports
+from courtesy.engine_memory.offers import Offers
 from courtesy.event.cause import Cause
 from courtesy.identity.repair import Erasure, Move, Repair
 from courtesy.identity.resolve import Changes, Owner
@@ -135,6 +136,7 @@ class WatchedDisk(Disk):
     def __init__(self, history: History, faults: Faults, chance: Random, partition_count: int) -> None:
         super().__init__(partition_count)
         self.identity = self.graph(history, chance.choice((1, 3, 1_000)))
+        self.offers = Offers(self.identity)
         self.imports = WatchedImports(history)
         self.archive = Archive()
         self._history = history

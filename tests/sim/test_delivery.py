@@ -27,6 +27,16 @@ def test_messages_keep_their_promises_through_all_faults(first: int) -> None:
     assert sizes["Message Skipped budget"] > 0
 
 
+FOUND = {25: "of two who were cut apart one kept room for what went to the other"}
+"""Further seeds, and what they found."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_stays_mended(seed: int) -> None:
+    """Seeds that found something."""
+    assert simulate_delivery(seed).violations == ()
+
+
 @pytest.mark.parametrize("canary", CANARIES.values(), ids=CANARIES.keys())
 def test_a_broken_part_is_noticed(canary: Canary) -> None:
     """Within a few seeds the checker that watches over it says so."""

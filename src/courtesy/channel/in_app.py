@@ -10,6 +10,7 @@ import msgspec
 from courtesy.channel.message import Accepted, Answer, Outgoing
 from courtesy.component.declaration import Component, Kind
 from courtesy.engine.delivery import IN_APP, DeliveryStore, InboxItem
+from courtesy.event.choice import ANY
 
 COMPONENT = Component(
     name="in_app",
@@ -17,14 +18,22 @@ COMPONENT = Component(
     summary="Shows a message in your application or on your pages.",
     doc="""
 The message waits for the person. Whoever of their devices asks first gets it (`GET /v1/inbox`), and those that listen
-(`GET /v1/inbox/live`) within a second, until it was clicked or dismissed, or is not worth showing any more. The
-JavaScript SDK does both.
+(`GET /v1/inbox/live`) within a second, until it was clicked or dismissed, is not worth showing any more, or is
+not welcome any more: whether it is, is asked again each time. The JavaScript SDK does both.
 """,
     fields=(),
 )
 
 OBJECTS = ("display", "image")
 """Parts that are objects, as JSON."""
+
+
+class Permitted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a message was permitted for, kept with it to be asked again; no purpose when nobody asked."""
+
+    purpose: str = ""
+    topic: str = ANY
+    brand: str = ANY
 
 
 def shown_fields(parts: Mapping[str, str]) -> dict[str, Any]:
@@ -53,6 +62,7 @@ class InApp:
                 "offer": outgoing.offer,
                 "token": outgoing.token,
                 **shown_fields(outgoing.parts),
+                "permitted": Permitted(outgoing.purpose, outgoing.topic, outgoing.brand),
             }
         )
         item = InboxItem(outgoing.person, outgoing.message, self.channel, body, outgoing.asked_ms, outgoing.expires_ms)

@@ -15,6 +15,7 @@ import msgspec
 from courtesy.base.ids import PersonId
 from courtesy.component.declaration import Component
 from courtesy.delivery.cause import DeliveryCause
+from courtesy.event.choice import ANY
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -63,6 +64,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     `key` names it for ever (16 bytes), `message` is its id, `address` where it goes. `parts` are what the channel's
     content has: subject, html and text of an e-mail. `token` is what reports of it bring back. `unsubscribe_url` takes
     a POST (RFC 8058); empty for a service message. `asked_ms`, `expires_ms`: ms UTC.
+    `purpose`, `topic`, `brand`: what it is permitted for, asked again while it waits; no purpose where nobody asks.
     """
 
     key: bytes
@@ -78,6 +80,9 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     is_service: bool = False
     unsubscribe_url: str = ""
     offer: str = ""
+    purpose: str = ""
+    topic: str = ANY
+    brand: str = ANY
 
     @property
     def content_hash(self) -> bytes:

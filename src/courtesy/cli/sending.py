@@ -214,7 +214,7 @@ def resume_campaign(name: NameArgument, data: DataOption = None, database: Datab
 
 @campaign.command("stop")
 def stop_campaign(name: NameArgument, data: DataOption = None, database: DatabaseOption = None) -> None:
-    """Send nothing more of a campaign: what has not left is skipped."""
+    """Send nothing more of a campaign: what has not left is skipped, and what waits to be shown is taken away."""
     _stand(name, RunState.STOPPED, data, database)
 
 

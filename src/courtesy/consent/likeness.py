@@ -1,7 +1,7 @@
 """How much a message is like those in which people said that they want no more, in any language.
 
 A linear model over two kinds of features: what a message speaks of (`courtesy.consent.notions`), alone, in pairs, and
-in pairs in their order, which holds in all languages; and how it is written, by runs of 2 to 4 characters, words and
+in pairs in their order, which holds in all languages; and how it is written, by runs of 2 to 5 characters, words and
 pairs of words. Each is hashed to one of the weights, which ship with this package. They were learnt from labelled
 messages by `python -m bench.learn_words`, and know nothing of what they were not shown; so all that this may say is
 that somebody might want no more.
@@ -22,9 +22,9 @@ from zlib import crc32
 from courtesy.consent.folding import CLAUSE
 from courtesy.consent.notions import notions
 
-WRITTEN_BUCKETS, MEANT_BUCKETS = 1 << 16, 1 << 15
+WRITTEN_BUCKETS, MEANT_BUCKETS = 1 << 17, 1 << 15
 BUCKETS = WRITTEN_BUCKETS + MEANT_BUCKETS
-RUNS = range(2, 5)
+RUNS = range(2, 6)
 NEAR = 8
 """Within how many places two notions count as one after the other."""
 

@@ -13,6 +13,9 @@ from courtesy.base.errors import Code, CourtesyError
 from courtesy.consent.laws import MARKETING
 from courtesy.event.choice import HEALTH, RESTRICTION, Action, Word
 
+REQUEST_OVERDUE = "Request Overdue"
+"""Name of the event that tells, once, that a request was not answered in time."""
+
 METHOD = "request of the person"
 PURPOSES_MAX = 20
 DETAILS_BYTES_MAX = 16 * 1024

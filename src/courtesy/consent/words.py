@@ -33,15 +33,14 @@ from courtesy.consent.word_lists import (
 TEXT_CHARS_MAX = 2_000
 """Of a message that are looked at; after so many nobody says the first time that they want no more."""
 
-LIKE, LIKE_AS_WRITTEN = -2.0, 1.0
+LIKE, LIKE_AS_WRITTEN = -1.5, 1.0
 """From which likeness on a message may be a refusal; the second for one that speaks of nothing that is known in any
-language. A refusal that is missed is worse than seven questions asked in vain, so one of eight is enough to ask: log
-odds of -2."""
+language. A refusal that is missed is worse than a question asked in vain, so a chance of one in five is enough to ask;
+lower, and every other complaint about a parcel would be answered with a question about consent."""
 
-SURE, UNLIKE = 4.0, 0.0
+SURE, UNLIKE = 2.5, 0.0
 """From which likeness on a message is a refusal that no word of the lists decides, and up to which one of which words
-say so is doubtful. Both found on texts that were left out one in five while it was learnt, of which 99 in 100 above the
-first were refusals."""
+say so is doubtful. The first found on texts from which nothing was learnt, all of which above it were refusals."""
 
 FEW_CHARS = 4
 """Of so few characters and no more a message is a keyword or nothing, where words are of letters: "no" answers much."""

@@ -88,7 +88,7 @@ class Desk:
         found = self.way(state, message, now_ms)
         if isinstance(found, Way):
             state.messages = known
-            known.held[message.message] = Held(now_ms, found.connection.channel, found.price)
+            known.held[message.message] = Held(now_ms, found.connection.channel, found.price, state.person)
             return _let_through(message, found, key, fact.at)
         return Decided(news=(SKIPPED, skipped(message, found)))
 
@@ -120,19 +120,31 @@ class Desk:
         standing = state.standing or Standing()
         asked = Scope(message.purpose, channel, message.topic, message.brand, place_of(state))
         zones = zones_of(state, now_ms)
-        answer = allowed_at(standing, asked, now_of(standing, now_ms), self.laws, minutes_of(zones, now_ms))
-        if not answer.allowed and answer.why not in NOT_NOW:
-            return No(Skip.NOT_ALLOWED, answer.why)
-        if answer.why is Why.HOUR_UNKNOWN:
-            return No(Skip.HOUR_UNKNOWN, answer.source)
-        if is_disliked(standing, message.topic, message.brand, now_ms):
-            return No(Skip.NOT_WANTED, message.topic)
+        unwelcome = self._unwelcome(standing, asked, zones, now_ms)
+        if unwelcome is not None and unwelcome.skip is not Skip.QUIET_HOURS:
+            return unwelcome
         price = self.price(message, channel)
         window = self._no_room(state, message, price, now_ms, zones, held)
         if window is not None:
             return No(Skip.BUDGET, f"{window.room:g} in {window.days} days")
         opens = list(self.hours(standing, asked, message, now_ms))
         return self._when(message, Way(connection, address, price, now_ms), opens, zones)
+
+    def unwelcome(self, state: PersonState, told: Scope, now_ms: int) -> No | None:
+        """Why a person may not be told something now that was let through before; None when they may, wherever they
+        are. With QUIET_HOURS a law allows it at another hour. Nothing is taken of the contact budget again."""
+        asked = told._replace(jurisdiction=place_of(state))
+        return self._unwelcome(state.standing or Standing(), asked, zones_of(state, now_ms), now_ms)
+
+    def _unwelcome(self, standing: Standing, asked: Scope, zones: tuple[KnownZone, ...], now_ms: int) -> No | None:
+        answer = allowed_at(standing, asked, now_of(standing, now_ms), self.laws, minutes_of(zones, now_ms))
+        if not answer.allowed and answer.why not in NOT_NOW:
+            return No(Skip.NOT_ALLOWED, answer.why)
+        if answer.why is Why.HOUR_UNKNOWN:
+            return No(Skip.HOUR_UNKNOWN, answer.source)
+        if is_disliked(standing, asked.topic, asked.brand, now_ms):
+            return No(Skip.NOT_WANTED, asked.topic)
+        return None if answer.allowed else No(Skip.QUIET_HOURS, answer.source)
 
     def _when(self, message: Message, way: Way, opens: list[Open], zones: Sequence[KnownZone]) -> Way | No:
         """The way from when on its hours are open, in each zone in which they may be."""

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS
+from courtesy.delivery.message import CAMPAIGN_END
 from courtesy.delivery.warm_up import Counted, Limits
 from courtesy.person.record import NewRecord
 
@@ -90,6 +91,9 @@ STRIKE_MS = 30 * DAY_MS
 IN_APP = "in_app"
 """The channel whose messages wait in inboxes."""
 
+WITHDRAWN = "withdrawn"
+"""What became of a message that was taken out of an inbox before its person answered it."""
+
 
 class InboxItem(NamedTuple):
     """A message that waits to be shown: to whom, its id, its content (JSON), and from when until when it is worth
@@ -101,6 +105,11 @@ class InboxItem(NamedTuple):
     body: bytes
     created_ms: int
     expires_ms: int
+
+    @property
+    def campaign(self) -> str:
+        """The campaign that it is of."""
+        return self.message.partition(CAMPAIGN_END)[0]
 
 
 class DeliveryStore(Protocol):
@@ -115,7 +124,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
-        """Let a run that has not ended stand otherwise; None for any other."""
+        """Let a run that has not ended stand otherwise, or stop one that is done; None for any other."""
         ...
 
     async def ask_for(
@@ -174,8 +183,19 @@ class DeliveryStore(Protocol):
         """What waits for some people and is worth showing now, the oldest first."""
         ...
 
-    async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
-        """Have these wait no more; how many did."""
+    async def take_from_inbox(
+        self, people: Collection[PersonId], messages: Collection[str], outcome: str, reason: str = ""
+    ) -> int:
+        """Have these wait no more, and count of each that did what became of it, and why; how many did."""
+        ...
+
+    async def withdraw_stopped(self, stopped: Mapping[str, int], after: PersonId, limit: int) -> PersonId | None:
+        """Have what campaigns asked for until they were stopped (ms UTC) wait no more, and count it as withdrawn: up to
+        about `limit` messages, of people beyond one. Up to which person it was done; None when it is done for all."""
+        ...
+
+    async def let_go_of_inbox(self, expired_before_ms: int) -> int:
+        """Forget messages that were not worth showing any more then; how many."""
         ...
 
     async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:

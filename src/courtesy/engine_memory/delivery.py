@@ -6,10 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from courtesy.base.ids import PersonId
+from courtesy.delivery.message import Skip
 from courtesy.delivery.warm_up import Counted, Limits, changes, granted, is_braked
 from courtesy.engine.delivery import (
     FINAL_RUNS,
     STRIKE_MS,
+    WITHDRAWN,
     CampaignRun,
     DeadAddress,
     DeadCount,
@@ -48,7 +50,7 @@ class Delivery:
     def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
         """As `DeliveryStore.set_run`."""
         run = self._runs.get(number)
-        if run is None or run.ended_ms is not None:
+        if run is None or (run.ended_ms is not None and (run.state, state) != (RunState.DONE, RunState.STOPPED)):
             return None
         self._runs[number] = run._replace(state=state, ended_ms=now_ms if state in FINAL_RUNS else None)
         return self._runs[number]
@@ -131,13 +133,35 @@ class Delivery:
         ]
         return sorted(found, key=lambda each: (each.created_ms, each.message))
 
-    def take(self, people: Collection[PersonId], messages: Collection[str]) -> int:
+    def take(self, people: Collection[PersonId], messages: Collection[str], outcome: str, reason: str) -> int:
         """As `DeliveryStore.take_from_inbox`."""
-        gone = [key for key in self._inbox if key[0] in people and key[1] in messages]
-        for key in gone:
-            del self._inbox[key]
-        self._seen.difference_update(gone)
+        gone = self._remove(
+            [each for each in self._inbox.values() if each.person in people and each.message in messages]
+        )
+        self.counts.update(MessageFate(each.campaign, each.channel, outcome, reason) for each in gone)
         return len(gone)
+
+    def withdraw_stopped(self, stopped: Mapping[str, int], after: PersonId, limit: int) -> PersonId | None:
+        """As `DeliveryStore.withdraw_stopped`."""
+        some = sorted(
+            (each.person, each.message)
+            for each in self._inbox.values()
+            if each.person > after and each.created_ms <= stopped.get(each.campaign, -1)
+        )[:limit]
+        for person, message in some:
+            self.take([person], [message], WITHDRAWN, Skip.STOPPED)
+        # The last one may have more.
+        return PersonId(some[-1][0] - 1) if len(some) == limit else None
+
+    def let_go_of_inbox(self, expired_before_ms: int) -> int:
+        """As `DeliveryStore.let_go_of_inbox`."""
+        return len(self._remove([each for each in self._inbox.values() if each.expires_ms <= expired_before_ms]))
+
+    def _remove(self, items: list[InboxItem]) -> list[InboxItem]:
+        for each in items:
+            del self._inbox[each.person, each.message]
+            self._seen.discard((each.person, each.message))
+        return items
 
     def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
         """As `DeliveryStore.mark_seen`."""

@@ -608,10 +608,20 @@ class MemoryEngine(Content, Catalogues):
     async def inbox(self, people: Collection[PersonId], channel: str, now_ms: int) -> list[InboxItem]:
         return self._disk.delivery.inbox(people, channel, now_ms)
 
-    async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
-        count = self._disk.delivery.take(people, messages)
+    async def take_from_inbox(
+        self, people: Collection[PersonId], messages: Collection[str], outcome: str, reason: str = ""
+    ) -> int:
+        count = self._disk.delivery.take(people, messages, outcome, reason)
         self._disk.tell_of_inbox()
         return count
+
+    async def withdraw_stopped(self, stopped: Mapping[str, int], after: PersonId, limit: int) -> PersonId | None:
+        last = self._disk.delivery.withdraw_stopped(stopped, after, limit)
+        self._disk.tell_of_inbox()
+        return last
+
+    async def let_go_of_inbox(self, expired_before_ms: int) -> int:
+        return self._disk.delivery.let_go_of_inbox(expired_before_ms)
 
     async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
         return self._disk.delivery.mark_seen(people, messages)

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from courtesy.base.ids import PersonId
+from courtesy.delivery.message import CAMPAIGN_END, Skip
 from courtesy.delivery.warm_up import ALL, Counted, Limits, changes, granted, is_braked
 from courtesy.engine.delivery import (
     FINAL_RUNS,
     STRIKE_MS,
+    WITHDRAWN,
     CampaignRun,
     DeadAddress,
     DeadCount,
@@ -33,7 +35,10 @@ SELECT {_RUN} FROM campaign_run
 WHERE (%(campaign)s::text IS NULL OR campaign = %(campaign)s::text) AND (NOT %(open)s OR ended IS NULL)
 ORDER BY number DESC
 """
-_SET = f"UPDATE campaign_run SET state = %s, ended = %s WHERE number = %s AND ended IS NULL RETURNING {_RUN}"
+_SET = f"""
+UPDATE campaign_run SET state = %(state)s, ended = %(ended)s
+WHERE number = %(number)s AND (ended IS NULL OR (state = 'done' AND %(state)s::text = 'stopped')) RETURNING {_RUN}
+"""
 _MOVE = f"""
 UPDATE campaign_run SET cursor = %s, asked_count = asked_count + %s, state = %s, ended = %s
 WHERE number = %s AND state = 'running' AND cursor = %s AND ended IS NULL RETURNING {_RUN}
@@ -68,6 +73,21 @@ ON CONFLICT DO NOTHING
 _INBOX = """
 SELECT person_id, message, channel, body, created, expires FROM inbox
 WHERE person_id = ANY(%b::bigint[]) AND channel = %s AND expires > %s ORDER BY created, message
+"""
+_TAKE_OUT = """
+DELETE FROM inbox WHERE person_id = ANY(%b::bigint[]) AND message = ANY(%b::text[])
+RETURNING person_id, message, channel
+"""
+# In the order of the primary key, so that all batches together read the table once.
+_WITHDRAW_STOPPED = """
+DELETE FROM inbox USING (
+    SELECT person_id, message
+    FROM inbox JOIN unnest(%b::text[], %b::bigint[]) AS stopped (campaign, at)
+        ON split_part(message, '/', 1) = stopped.campaign AND created <= stopped.at
+    WHERE person_id > %s ORDER BY person_id LIMIT %s
+) AS found
+WHERE inbox.person_id = found.person_id AND inbox.message = found.message
+RETURNING inbox.person_id, inbox.message, inbox.channel
 """
 
 # The row of all hosts is locked first: whoever takes room of the same day waits here.
@@ -139,8 +159,10 @@ class Delivery(Connected):
 
     async def set_run(self, number: int, state: RunState, now_ms: int) -> CampaignRun | None:
         ended = now_ms if state in FINAL_RUNS else None
-        rows = await self._rows(_SET, str(state), ended, number)
-        return _run(rows[0]) if rows else None
+        given = {"state": str(state), "ended": ended, "number": number}
+        async with self._connection() as connection:
+            row = await (await connection.execute(_SET, given, binary=True)).fetchone()
+            return None if row is None else _run(row)
 
     async def ask_for(
         self, run: CampaignRun, records: Sequence[NewRecord], cursor: PersonId, *, is_last: bool
@@ -222,12 +244,31 @@ class Delivery(Connected):
         rows = await self._rows(_INBOX, list(people), channel, now_ms)
         return [InboxItem(PersonId(person), *rest) for person, *rest in rows]
 
-    async def take_from_inbox(self, people: Collection[PersonId], messages: Collection[str]) -> int:
-        text = "DELETE FROM inbox WHERE person_id = ANY(%b::bigint[]) AND message = ANY(%b::text[]) RETURNING 1"
-        count = len(await self._rows(text, list(people), list(messages)))
-        if count:
-            await self._rows("SELECT pg_notify('courtesy_inbox', '')")
-        return count
+    async def take_from_inbox(
+        self, people: Collection[PersonId], messages: Collection[str], outcome: str, reason: str = ""
+    ) -> int:
+        return len(await self._taken(_TAKE_OUT, (list(people), list(messages)), outcome, reason))
+
+    async def withdraw_stopped(self, stopped: Mapping[str, int], after: PersonId, limit: int) -> PersonId | None:
+        given = (list(stopped), list(stopped.values()), after, limit)
+        gone = await self._taken(_WITHDRAW_STOPPED, given, WITHDRAWN, Skip.STOPPED)
+        # The last one may have more.
+        return PersonId(max(gone) - 1) if len(gone) == limit else None
+
+    async def _taken(self, text: str, given: tuple[Any, ...], outcome: str, reason: str) -> list[int]:
+        """Take messages out and count them; whose they were."""
+        async with self._transaction() as connection:
+            rows = await (await connection.execute(text, given, binary=True)).fetchall()
+            if rows:
+                fates = [
+                    MessageFate(name.partition(CAMPAIGN_END)[0], channel, outcome, reason) for _, name, channel in rows
+                ]
+                await count_messages(connection, fates)
+                await connection.execute("NOTIFY courtesy_inbox")
+            return [person for person, _, _ in rows]
+
+    async def let_go_of_inbox(self, expired_before_ms: int) -> int:
+        return len(await self._rows("DELETE FROM inbox WHERE expires <= %s RETURNING 1", expired_before_ms))
 
     async def mark_seen(self, people: Collection[PersonId], messages: Collection[str]) -> int:
         text = """

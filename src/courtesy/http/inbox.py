@@ -72,9 +72,10 @@ async def visitor_of(asked: Asked[Any, Any], told: VisitorQuery) -> Visitor | No
 
 
 def message_view(item: InboxItem) -> dict[str, Any]:
-    """A message as a page shows it. What only reports need stays here."""
+    """A message as a page shows it. What only reports need, and what it is permitted for, stays here."""
     body: dict[str, Any] = msgspec.json.decode(item.body)
-    body.pop("token", None)
+    for each in ("token", "permitted"):
+        body.pop(each, None)
     return {**body, "asked": to_iso(item.created_ms), "expires": to_iso(item.expires_ms)}
 
 

@@ -295,7 +295,7 @@ async def resume_campaign(asked: Asked[NoQuery, None]) -> RunView:
 
 
 async def stop_campaign(asked: Asked[NoQuery, None]) -> RunView:
-    """Send nothing more of a campaign: what has not left is skipped."""
+    """Send nothing more of a campaign: what has not left is skipped, and what waits to be shown is taken away."""
     return run_view(await asked.app.post.campaigns.stand(asked.path["name"], RunState.STOPPED))
 
 

@@ -1,15 +1,22 @@
 """What the state keeps of messages to a person: what left, and what room is held for what is on its way.
 
 What left is a fact like others, told by events of the type `system`. Room is held live only, as timers are set: it
-begins when a message is let through and ends with the event that says what became of it.
+begins when a message is let through and ends with the event that says what became of it. That event goes to whoever
+the message was let through to, and from there to whom they are part of: so where people are cut apart, room goes with
+its person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
+
+from courtesy.base.ids import PersonId
+
+NOBODY = PersonId(0)
+"""To whom a message was let through by a version that did not keep it."""
 
 ASKED = "Message Asked"
 """Somebody wants a message sent: a campaign, a journey, a call."""
@@ -42,11 +49,12 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
 
 
 class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Room for a message on its way: since when, over which channel, and how much."""
+    """Room for a message on its way: since when, over which channel, how much, and to whom it was let through."""
 
     at: int
     channel: str
     price: int
+    person: PersonId = NOBODY
 
 
 class Messages(msgspec.Struct, array_like=True, gc=False):
@@ -74,6 +82,11 @@ def join(messages: Messages, others: Messages) -> None:
     messages.held.update(others.held)
     for each in messages.sent:
         messages.held.pop(each.message, None)
+
+
+def held_for(held: Mapping[str, Held], people: Collection[PersonId]) -> dict[str, Held]:
+    """The room for what was let through to any of some people."""
+    return {message: each for message, each in held.items() if each.person in people}
 
 
 def _add(sent: list[Sent], new: Sent) -> None:

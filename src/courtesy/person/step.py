@@ -14,6 +14,7 @@ import msgspec
 from courtesy.base.ids import PersonId, Position, effect_key, tie_break
 from courtesy.base.time import to_iso
 from courtesy.catalogue.change import EVENTS as ITEM_EVENTS
+from courtesy.consent.request import REQUEST_OVERDUE
 from courtesy.event.event import SEGMENT_ENTERED, SEGMENT_LEFT, EventType, Fact, behaviour_name
 from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.offer.standing import EVENTS as OFFER_EVENTS
@@ -22,13 +23,16 @@ from courtesy.person.catalog import NO_TOUCH, Catalog, Desk, Subscription, Touch
 from courtesy.person.conversion import Asked
 from courtesy.person.fold import fold_fact, fold_group_fact, merge, storable
 from courtesy.person.marks import Crossing, Mark, Marks, join_marks, leaving
-from courtesy.person.messages import ASKED, LEFT, Messages
+from courtesy.person.messages import ASKED, LEFT
 from courtesy.person.state import TIMERS_MAX, Pending, PersonState, Stamp, encode_state
 
 WEBHOOK = "webhook"
 
-STARTING = frozenset({SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, OFFER_LOW, CODES_LOW, *ITEM_EVENTS})
-"""What of all that Courtesy itself reports starts subscriptions: what is news of a person, and follows from no call."""
+STARTING = frozenset(
+    {SEGMENT_ENTERED, SEGMENT_LEFT, *OFFER_EVENTS, OFFER_LOW, CODES_LOW, *ITEM_EVENTS, REQUEST_OVERDUE}
+)
+"""What of all that Courtesy itself reports starts subscriptions: what is news of a person or for whoever runs a shop,
+and follows from no call. The how-tos promise it of each."""
 
 LOOK, WAKE = "segments", "segments/wake"
 """Timers by which segments are looked at again: the one that a person's own segments are due by, and the one by which
@@ -91,7 +95,8 @@ class Settled(NamedTuple):
 
 
 class Restore(NamedTuple):
-    """What is known of this person was found anew from history: this is the state, with its timers."""
+    """What is known of this person was found anew from history: this is the state, with its timers, and the room that
+    is held for what is on its way."""
 
     state: PersonState
 
@@ -408,13 +413,7 @@ def _restore(state: PersonState, found: PersonState, catalog: Catalog, now_ms: i
     outcome = Outcome(timers=[TimerCancelled(timer) for timer in state.timers if timer not in found.timers])
     outcome.timers += [TimerSet(timer, pending.due) for timer, pending in found.timers.items()]
     before, was_merged = state.marks, state.merged_into is not None
-    held = state.messages.held if state.messages is not None else {}
     _become(state, found)
-    if held and state.identifiers:
-        # What is on its way goes on, and so does the room that it takes, until it is known what became of it.
-        state.messages = state.messages or Messages()
-        left = {each.message for each in state.messages.sent}
-        state.messages.held = {message: each for message, each in held.items() if message not in left}
     if before is not None:
         # Facts are found anew; who was inside until now is still to leave where the facts say so.
         state.marks = state.marks or Marks()

@@ -182,6 +182,8 @@ def make_app(
     reasons = Reasons(people, history, catalog, segments, previews, clock)
     giving = Giving(segments, Eligibility(memberships, reasons, clock), people)
     shelf = _make_shelf(settings, engine, catalog, clock, signer, giving)
+    post = _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf)
+    ingest.tell_of_choices(post.inbox.reconsider)
     return App(
         settings,
         clock,
@@ -213,7 +215,7 @@ def make_app(
         Lists(engine, catalog, ingest, segments, clock),
         Discoveries(engine, files, catalog, clock),
         shelf,
-        _make_post(settings, engine, catalog, ingest, people, clock, signer, shelf),
+        post,
     )
 
 
@@ -312,6 +314,7 @@ async def running_app(settings: Settings, url: str) -> AsyncIterator[App]:
         yield app
     finally:
         await app.ingest.stop()
+        app.post.inbox.stop()
         await app.catalog.stop()
         if archive is not None:
             await archive.close()

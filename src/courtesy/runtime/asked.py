@@ -26,6 +26,7 @@ from courtesy.person.record import SYSTEM_SOURCE, NewRecord
 from courtesy.runtime.catalog import CAMPAIGN, SEGMENT, CatalogCache
 from courtesy.runtime.connection import Campaign
 from courtesy.runtime.content_publishing import Publications
+from courtesy.runtime.waiting import stopped_at, withdraw_stopped
 
 PAGE = 2_000
 IDLE_S = 1.0
@@ -77,6 +78,7 @@ class Campaigner:
         self._engine = engine
         self._catalog = catalog
         self._clock = clock
+        self._withdrawn: dict[str, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on with whatever was started until `stop` is set."""
@@ -94,12 +96,20 @@ class Campaigner:
 
     async def turn(self) -> bool:
         """Ask for one page of each campaign under way, unless enough was asked for; whether any was."""
-        now = self._clock.now_ms()
-        runs = [each for each in await self._engine.runs(None, open_only=True) if each.start_ms <= now]
+        now, all_runs = self._clock.now_ms(), await self._engine.runs(None)
+        await self._withdraw_stopped(all_runs)
+        runs = [each for each in all_runs if each.ended_ms is None and each.start_ms <= now]
         running = [run for run in runs if run.state is RunState.RUNNING]
         if not running or await self._is_far_ahead(now):
             return False
         return any([await self._page(run) for run in running])
+
+    async def _withdraw_stopped(self, runs: Sequence[CampaignRun]) -> None:
+        """Take what waits to be shown of campaigns that were stopped out of the inboxes, once each."""
+        stopped = stopped_at(runs)
+        fresh = {campaign: at for campaign, at in stopped.items() if self._withdrawn.get(campaign) != at}
+        await withdraw_stopped(self._engine, fresh)
+        self._withdrawn = stopped
 
     async def _is_far_ahead(self, now_ms: int) -> bool:
         """Whether those who fold and send have enough to do. What waits for its hour, or is paced, does not count."""
@@ -190,8 +200,9 @@ class Campaigns:
         return Pin(key.kind, key.name, version.number)
 
     async def stand(self, name: str, state: RunState) -> CampaignRun:
-        """Pause, go on with, or stop what is under way. Raises CourtesyError(CONFLICT) when nothing is."""
-        runs = await self._engine.runs(name, open_only=True)
+        """Pause, go on with, or stop what is under way; also stopped is what is done, of which messages may still be on
+        their way or wait to be shown. Raises CourtesyError(CONFLICT) when there is nothing of the kind."""
+        runs = await self._engine.runs(name)
         run = await self._engine.set_run(runs[0].number, state, self._clock.now_ms()) if runs else None
         if run is None:
             raise CourtesyError(Code.CONFLICT, f"nothing of {name!r:.120} is under way", hint="start it first")

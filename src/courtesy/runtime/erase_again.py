@@ -16,12 +16,13 @@ from courtesy.identity.repair import Erasure, Note
 from courtesy.identity.resolve import Changes
 from courtesy.person.catalog import Catalog
 from courtesy.person.history import catalog_history, refold
+from courtesy.person.messages import NOBODY
 from courtesy.person.record import DERIVED, Record, RecordKind
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.runtime.held import HeldEvents
 from courtesy.runtime.history import History
 from courtesy.runtime.register import Entry
-from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, restore
+from courtesy.runtime.repair import SETTLE_EVERY_S, SETTLE_TRIES, keep_room, restore, whole_of
 
 RECORDS_PAGE = 1_000
 
@@ -190,14 +191,10 @@ class Repeat:
             for record, owner in history.items()
             if (record.position, record.person) not in places and owner not in erased
         ]
-        return [
-            refold(
-                reading.person,
-                rest,
-                catalog_history((), self._catalog().watch, self._catalog().goals),
-                erasure.note.at_ms,
-            )
-        ]
+        catalogs = catalog_history((), self._catalog().watch, self._catalog().goals)
+        state = refold(reading.person, rest, catalogs, erasure.note.at_ms)
+        keep_room(state, whole_of(reading), {NOBODY, reading.person, *reading.merged} - erased)
+        return [state]
 
 
 def _is_group(reading: PersonReading) -> bool:

@@ -15,16 +15,23 @@ import structlog
 
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.ids import PersonId
-from courtesy.base.time import Clock
+from courtesy.base.time import SECOND_MS, Clock
+from courtesy.delivery.desk import Desk
 from courtesy.delivery.message import CAMPAIGN_END
 from courtesy.engine.contract import Engine, StorageFull, Unavailable
-from courtesy.engine.delivery import IN_APP, InboxItem, MessageFate
+from courtesy.engine.delivery import IN_APP, WITHDRAWN, InboxItem, MessageFate
 from courtesy.event.accept import Accepted, Claim, Rejected
 from courtesy.identity.rules import normalise
 from courtesy.runtime.catalog import CatalogCache
+from courtesy.runtime.waiting import Welcome
 
 LISTENERS_MAX = 2_000
 WAIT_MS = 5_000
+KNOWN_FOR_MS = 30 * SECOND_MS
+"""How long what was told to somebody who listens is held to be welcome while they choose nothing: a choice may begin
+later, a consent may run out."""
+CHOOSING_MAX = 200
+"""More people than this who chose at once, as a file brings them, are left to the next look."""
 PAUSE_S = 0.05
 """Between two rounds, so that a campaign that fills inboxes all the time is read twenty times a second at most."""
 
@@ -94,13 +101,38 @@ class Inbox:
         self._clock = clock
         self._listeners: set[Listener] = set()
         self._waiter: asyncio.Task[None] | None = None
+        self._welcome = Welcome(engine, lambda: desk_of(catalog), clock)
+        self._chose: set[PersonId] = set()
+        self._reconsidering: asyncio.Task[None] | None = None
         # Two comparisons at once could take what one has just heard of for gone.
         self._comparing = asyncio.Lock()
         self._is_stopping = False
 
     async def waiting(self, people: Collection[PersonId]) -> list[InboxItem]:
-        """What waits for somebody, the oldest first."""
+        """What waits for somebody and is welcome now, the oldest first. Raises Unavailable, StorageFull."""
+        return await self._welcome.only(await self._all_waiting(people))
+
+    async def _all_waiting(self, people: Collection[PersonId]) -> list[InboxItem]:
         return await self._engine.inbox(people, IN_APP, self._clock.now_ms())
+
+    def reconsider(self, people: Collection[PersonId]) -> None:
+        """People chose something: take away in a moment what they do not want any more, wherever it is shown."""
+        if self._is_stopping or len(people) > CHOOSING_MAX:
+            return
+        self._chose.update(people)
+        if self._reconsidering is None or self._reconsidering.done():
+            self._reconsidering = asyncio.create_task(self._reconsider(), name="reconsider")
+
+    async def _reconsider(self) -> None:
+        try:
+            while self._chose:
+                chose, self._chose = self._chose, set()
+                readings = await self._engine.read_people(chose)
+                everyone = {each for reading in readings.values() for each in (reading.person, *reading.merged)}
+                await self.waiting(everyone)
+        except (Unavailable, StorageFull) as error:
+            # Whoever listens is told by the next look, and whoever asks by what is so then.
+            log.warning("inbox_waits", cause=error.message)
 
     def listen(self, people: Iterable[PersonId]) -> Listener:
         """Listen from now on; what waits already is not told. Raises CourtesyError(TOO_MANY), and Unavailable when the
@@ -124,8 +156,9 @@ class Inbox:
         self._is_stopping = True
         for each in self._listeners:
             each.end()
-        if self._waiter is not None:
-            self._waiter.cancel()
+        for task in (self._waiter, self._reconsidering):
+            if task is not None:
+                task.cancel()
 
     async def _wait(self) -> None:
         while self._listeners:
@@ -145,7 +178,8 @@ class Inbox:
         async with self._comparing:
             people_of = [(each, each.people) for each in listeners]
             found: dict[PersonId, list[InboxItem]] = {}
-            for item in await self.waiting({person for _, people in people_of for person in people}):
+            waiting = await self._all_waiting({person for _, people in people_of for person in people})
+            for item in await self._welcome.only(waiting, known_for_ms=KNOWN_FOR_MS):
                 found.setdefault(item.person, []).append(item)
             for each, people in people_of:
                 each.compare([item for person in people for item in found.get(person, ())])
@@ -165,15 +199,16 @@ class Inbox:
 
     async def withdraw(self, people: Collection[PersonId], message: str) -> bool:
         """Have a message wait no more, and go where it is shown; False when it did not wait."""
-        return await self._become(people, message, "withdrawn")
+        return await self._become(people, message, WITHDRAWN)
 
     async def _become(self, people: Collection[PersonId], message: str, end: str | None) -> bool:
         """Count that a message that waits came to an end; None: that it was seen."""
-        change = self._engine.mark_seen if end is None else self._engine.take_from_inbox
-        if not await change(people, [message]):
+        if end is not None:
+            return bool(await self._engine.take_from_inbox(people, [message], end))
+        if not await self._engine.mark_seen(people, [message]):
             return False
         campaign = message.partition(CAMPAIGN_END)[0]
-        await self._engine.count_fates([MessageFate(campaign, IN_APP, end or "seen", "")])
+        await self._engine.count_fates([MessageFate(campaign, IN_APP, "seen", "")])
         return True
 
     async def _people_of(self, claims: Iterable[Claim]) -> set[PersonId]:
@@ -184,6 +219,13 @@ class Inbox:
             if reading is not None:
                 found.update((reading.person, *reading.merged))
         return found
+
+
+def desk_of(catalog: CatalogCache) -> Desk:
+    """What decides about messages now."""
+    desk = catalog.catalog().desk
+    assert isinstance(desk, Desk)
+    return desk
 
 
 def _properties(each: Accepted) -> Mapping[str, Any]:

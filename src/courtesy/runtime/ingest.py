@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_bytes
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from courtesy.base.errors import Code, CourtesyError
-from courtesy.base.ids import Position, SourceId
+from courtesy.base.ids import PersonId, Position, SourceId
 from courtesy.base.time import HOUR_MS, Clock
 from courtesy.engine.contract import Append, AppendBatch, Count, Engine, Imported, Quarantined, Unavailable
 from courtesy.engine.imported import FileKey, runs_of
@@ -179,6 +179,11 @@ class Ingest:
         self._hearing = Hearing(clock)
         self._shown: set[bytes] = set()
         self._turns = asyncio.Lock()
+        self._on_choices: Callable[[Collection[PersonId]], None] = lambda _: None
+
+    def tell_of_choices(self, hear: Callable[[Collection[PersonId]], None]) -> None:
+        """Have `hear` told who chose something, once that is durable. It must not wait for anything."""
+        self._on_choices = hear
 
     def start(self) -> None:
         """Begin to append what is handed in."""
@@ -407,6 +412,8 @@ class Ingest:
                 )
             )
         self._identities.remember(view)
+        if choosing:
+            self._on_choices({record.person for record in records if record.key in choosing})
         return [
             Receipt(position, tuple(sorted(results)), stored)
             for results, stored in zip(draft.results, draft.stored, strict=True)

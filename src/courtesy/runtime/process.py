@@ -153,10 +153,11 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
             days_forgotten = await engine.forget_quality(now - KEPT_DAYS * DAY_MS)
             let_go = await retention.run(catalog.retention(), now)
             effects_let_go = await engine.let_go_of_effects(now - settings.outbox_days * DAY_MS)
+            inbox_let_go = await engine.let_go_of_inbox(now)
             overdue = await tell_overdue(engine, now)
             if overdue:
                 log.warning("requests_overdue", newly=overdue)
-            if trimmed or forgotten or days_forgotten or let_go or effects_let_go:
+            if trimmed or forgotten or days_forgotten or let_go or effects_let_go or inbox_let_go:
                 log.info(
                     "upkeep",
                     records_trimmed=trimmed,
@@ -164,6 +165,7 @@ async def _upkeep(engine: Engine, settings: Settings, catalog: CatalogCache, sto
                     quality_days_forgotten=days_forgotten,
                     records_let_go=let_go,
                     effects_let_go=effects_let_go,
+                    messages_let_go=inbox_let_go,
                 )
         except (Unavailable, StorageFull) as error:
             log.warning("upkeep_waits", cause=error.message)

@@ -37,6 +37,7 @@ from courtesy.identity.rules import split_identifier
 from courtesy.person.assemble import assemble
 from courtesy.person.fold import merge
 from courtesy.person.history import CatalogHistory, catalog_history, refold
+from courtesy.person.messages import NOBODY, Messages, held_for
 from courtesy.person.record import SYSTEM_SOURCE, NewRecord, Record, RecordKind, hand_over_payload
 from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.person.step import WEBHOOK
@@ -198,6 +199,10 @@ class Repairs:
             Piece(part, records, _refolded(part, records, catalogs, now_ms, whole))
             for part, records in zip(parts, by_part, strict=True)
         ]
+        for piece in pieces:
+            keep_room(piece.state, whole, piece.part.people)
+        # By whom it was let through is not known of some: it stays with the number.
+        keep_room(pieces[0].state, whole, {NOBODY})
         return pieces, moves
 
     async def catalogs(self) -> CatalogHistory:
@@ -350,6 +355,15 @@ def _refolded(
     assert part.person is not None
     # A wait that is over but not fired yet still has its effect to come.
     return refold(part.person, records, catalogs, now_ms, keep=whole.timers.keys())
+
+
+def keep_room(state: PersonState, whole: PersonState, people: Collection[PersonId]) -> None:
+    """Hold room in a state that was found anew for what is on its way to these people, all of whom it is about, as it
+    is held in `whole`: what becomes of it will be told to them."""
+    held = {} if whole.messages is None else held_for(whole.messages.held, people)
+    if held:
+        state.messages = state.messages or Messages()
+        state.messages.held.update(held)
 
 
 def _check_whole(whole: PersonState, pieces: Sequence[Piece]) -> None:

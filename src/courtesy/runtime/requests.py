@@ -18,6 +18,7 @@ from courtesy.consent.deadline import deadline_for, end_of
 from courtesy.consent.request import (
     NO_DETAILS,
     PENDING,
+    REQUEST_OVERDUE,
     Details,
     RequestKind,
     RequestState,
@@ -46,7 +47,6 @@ from courtesy.runtime.system_events import SourceReport, report
 SOURCE_NAME = "requests"
 """The source of what requests set right and choose, and of the events that tell of late ones."""
 
-OVERDUE = "Request Overdue"
 OVERDUE_PAGE = 500
 RIGHTING = {"courtesy": {"overwrite": True}}
 """The context in which traits are put right: they count before what any source says, until they are put right again."""
@@ -294,7 +294,7 @@ def _overdue(request: Request) -> SourceReport:
         "due": to_iso(request.due_ms),
         "law": request.law,
     }
-    return SourceReport(SOURCE_NAME, f"request-overdue-{request.number}-{request.due_ms}", OVERDUE, properties)
+    return SourceReport(SOURCE_NAME, f"request-overdue-{request.number}-{request.due_ms}", REQUEST_OVERDUE, properties)
 
 
 def _righting(number: int, traits: dict[str, Any]) -> dict[str, Any]:

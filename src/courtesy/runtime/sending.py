@@ -414,6 +414,9 @@ class Sender:
             is_service=is_service,
             unsubscribe_url="" if is_service else self.tokens.unsubscribe_url(each, letter.reading.person, now),
             offer=message.offer,
+            purpose=message.purpose,
+            topic=message.topic,
+            brand=message.brand,
         )
 
     async def _permitted(self, written: Sequence[_Letter]) -> list[_Letter]:

@@ -11,11 +11,11 @@ import pytest
 from courtesy.base.ids import PersonId
 from courtesy.base.time import DAY_MS, HOUR_MS
 from courtesy.event.event import EventType, Fact
-from courtesy.offer.low_water import CODES_LOW, OFFER_LOW
 from courtesy.person.catalog import EMPTY_CATALOG, Catalog, Subscription
 from courtesy.person.state import TIMERS_MAX, PersonState, decode_state, encode_state
 from courtesy.person.step import (
     NOTHING,
+    STARTING,
     Absorb,
     Effect,
     Forward,
@@ -72,9 +72,9 @@ def _absorbed(forward: Forward | None) -> Absorb:
 # -- what an event starts
 
 
-@pytest.mark.parametrize(("name", "starts"), [(OFFER_LOW, True), (CODES_LOW, True), ("Webhook Failed", False)])
-def test_what_runs_low_calls_a_webhook(name: str, starts: bool) -> None:
-    """As no other report of Courtesy about itself does."""
+@pytest.mark.parametrize(("name", "starts"), [*((name, True) for name in sorted(STARTING)), ("Webhook Failed", False)])
+def test_what_is_news_calls_a_webhook(name: str, starts: bool) -> None:
+    """As no other report of Courtesy about itself does; what is over time and what runs low as well."""
     told = fact("m1", name, type=EventType.SYSTEM)
     outcome = _happen(PersonState(ANN), told, _catalog(Subscription("all", URL, ("*",))))
     assert bool(outcome.effects) is starts

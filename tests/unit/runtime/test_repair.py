@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from courtesy.base.errors import Code, CourtesyError
+from courtesy.base.ids import PersonId
 from courtesy.base.time import HOUR_MS, ManualClock
 from courtesy.event.accept import Accepted, Rejected
 from courtesy.person.assemble import assemble
 from courtesy.person.catalog import Subscription
 from courtesy.person.history import NO_CATALOGS, refold
-from courtesy.person.state import PersonState, encode_state
+from courtesy.person.messages import Held, Messages
+from courtesy.person.state import PersonState, decode_state, encode_state
 from courtesy.runtime.catalog import CatalogCache
 from courtesy.runtime.fold import FoldWorker
 from courtesy.runtime.history import History
@@ -59,6 +61,18 @@ class World:
         """The person's state as it is stored, all being folded; None and they have none."""
         (content,) = (await self.engine.states([self.engine.owner(identifier)])).values()
         return content
+
+    async def hold(self, message: str, person: PersonId, held: Held) -> None:
+        """Hold room for a message in somebody's state, as if the fold had let it through."""
+        state = decode_state(self.engine.disk.folding.states[person])
+        state.messages = state.messages or Messages()
+        state.messages.held[message] = held
+        self.engine.disk.folding.states[person] = encode_state(state)
+        await self.worker.release()
+
+    async def held(self, identifier: str) -> set[str]:
+        """The messages for which somebody has room held."""
+        return set(((await self.state(identifier)).messages or Messages()).held)
 
     async def unmerge(self, a: str, b: str) -> Cut:
         """Cut two identifiers apart, after a look at what would be, which must change nothing."""
@@ -195,6 +209,23 @@ async def test_waits_and_effects_follow_their_events() -> None:
         assert f'"person":"{device}"'.encode() in waiting.body
         assert [pending.subscription for pending in (await shop.state(ANN)).timers.values()] == ["cart"]
         assert await shop.engine.next_due_ms(list(shop.worker._leases.values())) == NOW_MS + 2 * HOUR_MS
+
+
+async def test_room_for_what_is_on_its_way_goes_with_its_person() -> None:
+    """What becomes of a message is told to whom it was let through; so nobody else keeps room for it."""
+    async with world() as shop:
+        await shop.store(seen("d1"), call("a1"))
+        device, ann = shop.engine.owner(DEVICE), shop.engine.owner(ANN)
+        await shop.hold("hers", ann, Held(NOW_MS, "email", 1_000, ann))
+        await shop.hold("the device's", device, Held(NOW_MS, "email", 1_000, device))
+        await shop.hold("an old one", ann, Held(NOW_MS, "email", 1_000))
+        await shop.store(login("link"))
+        assert await shop.held(ANN) == {"hers", "the device's", "an old one"}
+        await shop.unmerge(ANN, DEVICE)
+        assert await shop.held(DEVICE) == {"the device's"}
+        await shop.fold()
+        assert await shop.held(ANN) == {"hers", "an old one"}
+        assert await shop.held(DEVICE) == {"the device's"}
 
 
 async def test_the_past_stays_as_it_was_known() -> None:

@@ -30,6 +30,7 @@ OTHERWISE: dict[str, tuple[str, Any]] = {
     "log_retention_days": ("30", 30),
     "duplicate_days": ("14", 14),
     "outbox_days": ("30", 30),
+    "spam_filter": ("spamd://127.0.0.1:783", "spamd://127.0.0.1:783"),
     "quality_every_s": ("0", 0),
     "quality_sample": ("500", 500),
     "link_key": ("a secret of at least 32 characters", "a secret of at least 32 characters"),
