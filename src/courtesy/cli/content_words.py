@@ -68,6 +68,11 @@ def measure_lines(measure: Measure) -> Iterator[str]:
         yield f"{where}: {sms.parts} part{'s' if sms.parts > 1 else ''} in {sms.encoding}{odd}, {sms.left} left{cost}"
     if (mail := measure.mail) is not None:
         yield f"{where}: {mail.bytes:,} of {mail.bytes_max:,} bytes, subject {mail.subject_chars} characters"
+    if (sheet := measure.print) is not None:
+        trim, bleed, safe = (f"{width:g} × {height:g}" for width, height in (sheet.trim, sheet.bleed, sheet.safe))
+        dpi = "" if sheet.dpi is None else f", {sheet.dpi} of {sheet.dpi_wanted} dots per inch"
+        pages = "" if sheet.pages is None else f", {sheet.pages} page{'s' if sheet.pages > 1 else ''}"
+        yield f"{where}: {trim} mm, {bleed} with bleed, {safe} safe{dpi}{pages}"
     for push in measure.push:
         seen = f"title {push.title_chars} of {push.title_shown} characters, text {push.body_chars} of {push.body_shown}"
         yield f"{where}, {push.platform}: {push.bytes:,} of {push.bytes_max:,} bytes, {seen}"

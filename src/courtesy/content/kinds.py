@@ -12,6 +12,7 @@ from courtesy.base.errors import Code, CourtesyError, nearest
 from courtesy.content.blocks import Theme
 from courtesy.content.display import Display
 from courtesy.content.items import NAME_PATTERN, Field, FieldType, Kind
+from courtesy.content.printing import PRINT, PrintPage
 from courtesy.offer import terms
 
 ItemRef = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}/[a-z0-9][a-z0-9_-]{0,99}$")]
@@ -34,6 +35,7 @@ _SUBJECT = Field("subject", FieldType.TEMPLATE, "The subject of the mail.", loca
 _PREHEADER = Field("preheader", FieldType.TEMPLATE, "What mailboxes show beside it.", localised=True, chars_max=500)
 _BLOCKS = Field("blocks", FieldType.BLOCKS, "The body, as a tree of blocks.", localised=True, by_channel=True)
 _THEME = Field("theme", FieldType.SHAPE, "Colours, font and width of the mail.", shape=Theme)
+_PRINT = Field(PRINT, FieldType.SHAPE, "The sheet that it is printed as; none: it is not printed.", shape=PrintPage)
 _TEXT = Field("text", FieldType.TEMPLATE, "The text.", localised=True, by_channel=True)
 
 
@@ -53,6 +55,7 @@ IMAGE = Kind(
         Field("focus_x", FieldType.NUMBER, "The part that matters, from left.", low=0, high=1),
         Field("focus_y", FieldType.NUMBER, "The part that matters, from top.", low=0, high=1),
         Field("credit", FieldType.TEXT, "Who is to be named with it.", chars_max=200),
+        _PRINT,
     ),
 )
 DOCUMENT = Kind(
@@ -63,6 +66,7 @@ DOCUMENT = Kind(
         Field("file", FieldType.ASSET, "The file, by its SHA-256.", required=True, localised=True),
         Field("title", FieldType.TEXT, "What it is called.", required=True, localised=True, chars_max=200),
         Field("summary", FieldType.TEXT, "What is in it.", localised=True, chars_max=2_000),
+        _PRINT,
     ),
 )
 OFFER = Kind(

@@ -166,12 +166,23 @@ def check_print(format: PrintFormat, page_mm: tuple[float, float], place: str = 
     return [Finding(Severity.ERROR, Check.PRINT, message, place)]
 
 
+def dots_per_inch(pixels: tuple[int, int], printed_mm: tuple[float, float]) -> float:
+    """Of a picture that covers all that is printed, whatever has to be cut off of it."""
+    return min(has / (size / MM_PER_INCH) for has, size in zip(pixels, printed_mm, strict=True) if size > 0)
+
+
+def pixels_wanted(printed_mm: tuple[float, float]) -> tuple[int, int]:
+    """How many pixels a picture needs to be printed at this size."""
+    width, height = (round(size / MM_PER_INCH * PRINT_DPI) for size in printed_mm)
+    return width, height
+
+
 def check_print_image(pixels: tuple[int, int], printed_mm: tuple[float, float], place: str = "") -> list[Finding]:
     """Whether a picture has enough pixels for the size at which it is printed, the bleed included."""
-    dpi = min(has / (size / MM_PER_INCH) for has, size in zip(pixels, printed_mm, strict=True) if size > 0)
+    dpi = dots_per_inch(pixels, printed_mm)
     if round(dpi) >= PRINT_DPI:
         return []
     severity = Severity.ERROR if dpi < PRINT_DPI_LEAST else Severity.WARNING
-    wanted = " × ".join(str(round(size / MM_PER_INCH * PRINT_DPI)) for size in printed_mm)
+    wanted = " × ".join(map(str, pixels_wanted(printed_mm)))
     message = f"the picture has {dpi:.0f} dots per inch at this size; {PRINT_DPI} are wanted"
     return [Finding(severity, Check.PRINT, message, place, f"use one of {wanted} pixels")]

@@ -12,8 +12,19 @@ import msgspec
 
 from courtesy.base.errors import CourtesyError
 from courtesy.content.items import DEFAULT, Body, FieldType, ItemKey, Kind, chosen, values
-from courtesy.content.limits import MAIL_BYTES_MAX, SHOWN, Platform, check_sms, payload, push_bytes_max
+from courtesy.content.limits import (
+    MAIL_BYTES_MAX,
+    PRINT_DPI,
+    SHOWN,
+    Platform,
+    check_sms,
+    dots_per_inch,
+    payload,
+    pixels_wanted,
+    push_bytes_max,
+)
 from courtesy.content.mail import tidied
+from courtesy.content.printing import PRINT, PrintFile, page_of, printed_files, with_bleed
 from courtesy.content.release import Candidate
 from courtesy.content.sampling import Expectations
 from courtesy.content.scope import Scope
@@ -61,6 +72,20 @@ class MailMeasure(msgspec.Struct, frozen=True):
     subject_shown: int
 
 
+class PrintMeasure(msgspec.Struct, frozen=True):
+    """A printed sheet, by width and height in mm: `trim` after it was cut, `bleed` before, `safe` where nothing that
+    matters is cut off. `dpi` of a picture, for which `pixels_wanted` would be `dpi_wanted`; `pages` of a document. Both
+    are null when they are not known."""
+
+    trim: tuple[float, float]
+    bleed: tuple[float, float]
+    safe: tuple[float, float]
+    pixels_wanted: tuple[int, int]
+    dpi_wanted: int
+    dpi: int | None
+    pages: int | None
+
+
 class Measure(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a locale (`default` for all others) takes on a channel, with the longest of `people` that were tried."""
 
@@ -70,6 +95,7 @@ class Measure(msgspec.Struct, frozen=True, omit_defaults=True):
     sms: SmsMeasure | None = None
     push: list[PushMeasure] = []
     mail: MailMeasure | None = None
+    print: PrintMeasure | None = None
 
 
 def measured_item(candidate: Candidate, used: Mapping[ItemKey, Body], wanted: Expectations) -> list[Measure]:
@@ -107,6 +133,31 @@ def measured_texts(kind: Kind, body: Body, wanted: Expectations) -> list[Measure
             one = measure(channel, [parts], each.content, wanted)
             found.append(msgspec.structs.replace(one, locale=each.variant.locale or DEFAULT))
     return found
+
+
+def measured_print(kind: Kind, body: Body, files: Mapping[str, PrintFile]) -> list[Measure]:
+    """The sheet that an item declares, with each of its files that is printed."""
+    page = page_of(body)
+    if page is None:
+        return []
+    sheet, whole = page.sheet, with_bleed(page.sheet)
+    safe = sheet.width_mm - 2 * page.safe_mm, sheet.height_mm - 2 * page.safe_mm
+    found = []
+    for each in printed_files(kind, body):
+        file = files.get(each.digest, PrintFile())
+        dpi = round(dots_per_inch(file.pixels, whole)) if file.pixels != (0, 0) else None
+        pages = None if file.pages is None else len(file.pages)
+        one = PrintMeasure(
+            _rounded(sheet[:2]), _rounded(whole), _rounded(safe), pixels_wanted(whole), PRINT_DPI, dpi, pages
+        )
+        found.append(Measure(each.variant.locale or DEFAULT, PRINT, print=one))
+    return found
+
+
+def _rounded(size: tuple[float, float]) -> tuple[float, float]:
+    """In hundredths: an eighth of an inch is 3.175 mm."""
+    width, height = size
+    return round(width, 2), round(height, 2)
 
 
 def measure(channel: str, rendered: Sequence[dict[str, str]], written: str, wanted: Expectations) -> Measure:

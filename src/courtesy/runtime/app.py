@@ -252,8 +252,16 @@ def make_publications(
     expecting = Expecting(engine, catalog, people, names, clock, settings)
     spam = SpamScores(SpamFilter(settings.spam_filter), lambda: catalog.now.connections, clock)
     return Publications(
-        engine, lambda: catalog.now.workflow, compile_item, clock, assets.has, expecting, lookup, spam
-    )  # fmt: skip
+        engine,
+        lambda: catalog.now.workflow,
+        compile_item,
+        clock,
+        assets.has,
+        expecting,
+        lookup,
+        spam,
+        assets.print_file,
+    )
 
 
 def _make_post(

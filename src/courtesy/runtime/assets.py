@@ -15,6 +15,7 @@ from courtesy.asset.rendition import MIDDLE, ORIGINAL, PDF, Fit, Focus, ImageFor
 from courtesy.asset.store import AssetStore, asset_store
 from courtesy.base.errors import Code, CourtesyError
 from courtesy.base.time import Clock
+from courtesy.content.printing import PrintFile
 from courtesy.runtime.links import SIGNATURE_BYTES, Signer
 from courtesy.runtime.settings import Settings
 
@@ -89,6 +90,21 @@ class Assets:
     async def has(self, digest: str) -> bool:
         """Whether there is an asset."""
         return await self._store.has(_path(digest, "asset.json"))
+
+    async def print_file(self, digest: str) -> PrintFile | None:
+        """What a printer has to know of an asset; None when it is not there."""
+        from courtesy.asset.document import pages_of
+
+        if not await self.has(digest):
+            return None
+        asset = await self.get(digest)
+        content = await self._store.get(_path(digest, ORIGINAL)) if asset.media_type == PDF else None
+        if content is None:
+            return PrintFile((asset.width, asset.height))
+        try:
+            return PrintFile(pages=await asyncio.to_thread(pages_of, content))
+        except CourtesyError:
+            return PrintFile()
 
     def url(self, asset: Asset, width: int, height: int, fit: Fit, format: ImageFormat, focus: Focus | None) -> str:
         """The address of a picture in a size, signed where it has to be. `focus` None: its own. Raises

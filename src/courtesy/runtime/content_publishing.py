@@ -14,7 +14,8 @@ from courtesy.base.time import Clock
 from courtesy.content.findings import Check, Finding, Severity, error, gravest_first
 from courtesy.content.items import Body, FieldType, ItemKey, checked, key_of, locales, references, values
 from courtesy.content.kinds import kind_of
-from courtesy.content.measures import Measure, measured_item
+from courtesy.content.measures import Measure, measured_item, measured_print
+from courtesy.content.printing import PrintFile, check_printed, printed_files
 from courtesy.content.release import (
     Candidate,
     Change,
@@ -113,8 +114,9 @@ class Publications:
         expecting: Expecting,
         lookup: CatalogueLookup,
         spam: SpamScores,
+        print_file: Callable[[str], Awaitable[PrintFile | None]],
     ) -> None:
-        """`has_asset`: whether there is an asset of a SHA-256."""
+        """`has_asset`: whether there is an asset of a SHA-256. `print_file`: what a printer has to know of one."""
         self._engine = engine
         self._workflow = workflow
         self._compile = compiler
@@ -123,6 +125,7 @@ class Publications:
         self._expecting = expecting
         self._lookup = lookup
         self._spam = spam
+        self._print_file = print_file
 
     # -- one item
 
@@ -199,12 +202,14 @@ class Publications:
         live = await _live_versions(self._engine, [candidate])
         found = troubles(Plan([candidate], live=live.keys()), self._clock.now_ms())
         found += await self._lacking_assets(candidate)
-        measures: list[Measure] = []
+        files = await self._print_files(candidate)
+        found += _unprintable(candidate, files)
+        measures = measured_print(candidate.kind, body, files)
         if _compilable([candidate], found):
             used = {each: body_of(met.body) for each, met in (await _used(self._engine, candidate, live)).items()}
             compiled = await self._made(candidate, used, samples)
             found += [Trouble(key, each) for each in compiled.findings]
-            measures = measured_item(candidate, used, self._expecting.of(candidate, used, samples))
+            measures += measured_item(candidate, used, self._expecting.of(candidate, used, samples))
         return Draft(gravest_first(each.finding for each in found), measures)
 
     # -- versions
@@ -300,6 +305,8 @@ class Publications:
         users = {key: await _shown_in(reading, key, withdrawn) for key in withdrawn}
         found += troubles(Plan(candidates, withdrawn, live.keys(), users), self._clock.now_ms())
         found += [each for candidate in candidates for each in await self._lacking_assets(candidate)]
+        for candidate in candidates:
+            found += _unprintable(candidate, await self._print_files(candidate))
         made, later = await self._compiled(reading, _compilable(candidates, found), items, live, samples)
         return _Attempt(found + later, made)
 
@@ -312,6 +319,11 @@ class Publications:
             for digest in (each.content if each.field.many else [each.content])
             if not await self._has_asset(digest)
         ]
+
+    async def _print_files(self, candidate: Candidate) -> dict[str, PrintFile]:
+        """The files of an item that are printed, by their SHA-256, without those that are not there."""
+        named = {each.digest for each in printed_files(candidate.kind, candidate.body)}
+        return {digest: file for digest in sorted(named) if (file := await self._print_file(digest)) is not None}
 
     async def _candidate(self, reading: ContentReading, item: Item, revision: int) -> Candidate:
         """An item in a revision, and who still has to say yes to it."""
@@ -447,6 +459,10 @@ async def _used(
             found[pin.key] = met
             ahead.append(met)
     return found
+
+
+def _unprintable(candidate: Candidate, files: Mapping[str, PrintFile]) -> list[Trouble]:
+    return [Trouble(candidate.key, each) for each in check_printed(candidate.kind, candidate.body, files)]
 
 
 _NOT_TO_COMPILE = frozenset({Check.CIRCLE, Check.REFERENCE, Check.STATE})

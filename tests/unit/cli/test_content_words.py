@@ -10,7 +10,7 @@ from courtesy.base.errors import CourtesyError
 from courtesy.cli.content_originals import read_names, read_original
 from courtesy.cli.content_words import measure_lines, read_trial
 from courtesy.content.limits import Platform
-from courtesy.content.measures import MailMeasure, Measure, PushMeasure, SmsMeasure
+from courtesy.content.measures import MailMeasure, Measure, PrintMeasure, PushMeasure, SmsMeasure
 from courtesy.content.sms import Encoding
 
 
@@ -48,13 +48,16 @@ def test_measures_are_told_a_line_each() -> None:
     """With what makes a text message dear."""
     sms = SmsMeasure(Encoding.UCS2, 2, 80, 54, ["✓"], 0.14, "EUR")
     push = PushMeasure(Platform.IOS, 120, 4_096, 5, 50, 200, 178)
+    card = PrintMeasure((105, 148), (111, 154), (99, 142), (1311, 1819), 300, None, 2)
     lines = [
         *measure_lines(Measure("de", "sms", 3, sms=sms)),
         *measure_lines(Measure("default", "email", 3, mail=MailMeasure(9_000, 104_448, 300, 20, 60))),
         *measure_lines(Measure("default", "push", 3, push=[push])),
+        *measure_lines(Measure("de", "print", print=card)),
     ]
     assert lines == [
         "sms in de: 2 parts in UCS-2, because of ✓, 54 left, 0.14 EUR",
         "email in default: 9,000 of 104,448 bytes, subject 20 characters",
         "push in default, ios: 120 of 4,096 bytes, title 5 of 50 characters, text 200 of 178",
+        "print in de: 105 × 148 mm, 111 × 154 with bleed, 99 × 142 safe, 2 pages",
     ]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pyvips
+
+from tests.unit.asset.pdfs import CARD, CARD_TRIM, one_page
 from tests.unit.http.test_content import ITEMS, good, publish, refused, write
 from tests.unit.http.world import World, serving
 
@@ -174,6 +178,46 @@ async def test_what_somebody_told_of_themselves_is_in_no_finding() -> None:
         assert "Secret" not in str(told)
         assert {each["severity"] for each in told["findings"]} == {"warning"}
         assert [each["message"].rpartition("(")[2] for each in of(told["findings"], "subject")] == ["1 of 20 samples)"]
+
+
+async def test_what_is_printed_is_held_against_its_sheet_and_measured(tmp_path: Path) -> None:
+    """A draft, what is saved and what is published alike: pixels of pictures, boxes of documents."""
+    picture = bytes(pyvips.Image.black(1748, 1240, bands=3).copy(interpretation="srgb").jpegsave_buffer())
+    async with serving(data=str(tmp_path)) as world:
+        card = (await good(world, "POST", "/v1/assets", picture))["sha256"]
+        fields = {"file": {"default": card}, "alt": {"default": "A boot"}, "print": {"format": "din-a5"}}
+        told = await draft(world, fields, kind="image")
+        (few,) = of(told["findings"], "print")
+        assert (few["severity"], few["hint"]) == ("error", "use one of 1819 × 2551 pixels")
+        assert told["measures"][0]["print"]["dpi"] == 146
+        assert (await write(world, "image/boot", fields=fields))["findings"] == [few]
+        blocked = await refused(world, 409, "POST", f"{ITEMS}/image/boot/publish", {})
+        assert [each["finding"] for each in blocked["findings"]] == [few]
+        fields["print"] = {"format": "din-a6", "landscape": True, "bleed_mm": 0}
+        saved = await write(world, "image/boot", 1, fields=fields)
+        assert (saved["findings"], saved["measures"][0]["print"]["bleed"]) == ([], [148.0, 105.0])
+        assert await publish(world, "image/boot") == 1
+        wrong = await refused(world, 400, "POST", CHECK, {"kind": "image", "body": {"fields": {"print": {}}}})
+        assert wrong["place"] == "fields.print"
+
+
+async def test_a_document_is_printed_by_its_boxes(tmp_path: Path) -> None:
+    """One that can't be read is warned of."""
+    async with serving(data=str(tmp_path)) as world:
+        for number, (content, message) in enumerate(
+            [
+                (one_page(f"/MediaBox {CARD} /TrimBox {CARD_TRIM}"), None),
+                (one_page(f"/MediaBox {CARD_TRIM}"), "the page has no bleed: it is 148 × 105 mm"),
+                (b"%PDF-1.7 of ours", "the pages of the document can't be read"),
+            ]
+        ):
+            digest = (await good(world, "POST", "/v1/assets", content))["sha256"]
+            sheet = {"format": "din-a6", "landscape": True}
+            fields = {"file": {"default": digest}, "title": {"default": f"Card {number}"}, "print": sheet}
+            told = await draft(world, fields, kind="document")
+            found = of(told["findings"], "print")
+            assert [each["message"].startswith(message) for each in found] == ([] if message is None else [True])
+            assert told["measures"][0]["print"]["pages"] == (None if number == 2 else 1)
 
 
 async def test_a_locale_that_is_missing_is_warned_of_and_an_error_where_it_is_asked_for() -> None:
