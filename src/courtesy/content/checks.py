@@ -122,6 +122,10 @@ def _of_block(block: Block, place: str, theme: Theme, wanted: Expectations) -> I
             yield from _of_image(block, place, theme)
         case of.Heading(text=text) | of.Button(text=text) | of.Text(text=text) if not text.strip():
             yield Finding(Severity.WARNING, Check.BLOCK, "the block says nothing", place)
+        case of.Placement(name=name):
+            message = f"nothing is chosen for placements of a mail, so {name!r} would always be empty"
+            hint = "give the message an offer, and write {{ offer.title }}; placements are for pages and tills"
+            yield Finding(Severity.ERROR, Check.BLOCK, message, place, hint)
         case of.Raw(html=html, text=text) if html.strip() and not text.strip():
             yield Finding(Severity.WARNING, Check.TEXT_PART, "the block has no text for the text part", f"{place}/text")
             yield from _of_raw(html, place)

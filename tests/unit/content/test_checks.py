@@ -115,6 +115,7 @@ def test_colours_for_the_dark_are_judged_too() -> None:
         (button("https://www.example.com/"), "error", Check.LINK, "/blocks/0/link"),
         (text("Lorem ipsum dolor"), "error", Check.BLOCK, "/blocks/0/text"),
         (text(" "), "warning", Check.BLOCK, "/blocks/0"),
+        ({"type": "placement", "name": "hero"}, "error", Check.BLOCK, "/blocks/0"),
         (text("{{ persn.x }}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),
         (text("{{ person.traits.fist_name }}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),
         (text("{% if person.traits.fist_name %}x{% endif %}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),
