@@ -31,7 +31,7 @@ CONTENT = {
             "default": [
                 {"type": "text", "text": "Dear {{ person.traits.first_name | default('friend') }},"},
                 {"type": "button", "text": "To the shop", "link": "https://shop.example/spring?who=1"},
-                {"type": "footer", "text": "Shop, 1 Road, Town"},
+                {"type": "footer", "text": "Shop, 1 Road, Town", "web_version": True},
             ]
         },
     }
@@ -187,6 +187,9 @@ def test_a_letter_says_how_to_end_it_and_its_links_are_followed(sent: tuple[Serv
         "machine",
         ["image_proxy", "at_once"],
     )
+    view = re.search(r"https://mail\.shop\.example(/v/[\w-]+)", page)
+    assert view is not None
+    assert "Dear Ann1," in ask(server.port, "GET", view[1]).body.decode()
     url = urllib.parse.urlsplit(letter["List-Unsubscribe"].split(">")[0].strip("<"))
     assert ask(server.port, "POST", url.path, body=b"List-Unsubscribe=One-Click").status == 200
     asked = server.get("/v1/people/user_id/user-1/allowed?purpose=marketing&channel=email")

@@ -220,6 +220,8 @@ class Theme(_Block, frozen=True):
     dark_surface: Colour = "#1e1e1e"
     dark_colour: Colour = "#f0f0f0"
     dark_link: Colour = "#a8c7fa"
+    dark_button: Colour = "#a8c7fa"
+    dark_button_colour: Colour = "#121212"
 
 
 class Mail(_Block, frozen=True):

@@ -90,6 +90,7 @@ def check_head(mail: Mail) -> Iterator[Finding]:
 def check_blocks(mail: Mail, wanted: Expectations, fragments: FragmentBlocks | None = None) -> Iterator[Finding]:
     """What shows in the tree: alt texts, widths, contrast, links, placeholders, blocks that say nothing. What is wrong
     in a fragment is told where it is used."""
+    yield from _of_dark(mail.theme)
     for place, block, surface in _on_surfaces(mail.blocks, "/blocks", mail.theme, fragments):
         yield from _of_block(block, place, mail.theme, wanted)
         yield from _of_contrast(block, place, mail.theme, surface)
@@ -121,6 +122,10 @@ def _of_block(block: Block, place: str, theme: Theme, wanted: Expectations) -> I
             yield from _of_image(block, place, theme)
         case of.Heading(text=text) | of.Button(text=text) | of.Text(text=text) if not text.strip():
             yield Finding(Severity.WARNING, Check.BLOCK, "the block says nothing", place)
+        case of.Placement(name=name):
+            message = f"nothing is chosen for placements of a mail, so {name!r} would always be empty"
+            hint = "give the message an offer, and write {{ offer.title }}; placements are for pages and tills"
+            yield Finding(Severity.ERROR, Check.BLOCK, message, place, hint)
         case of.Raw(html=html, text=text) if html.strip() and not text.strip():
             yield Finding(Severity.WARNING, Check.TEXT_PART, "the block has no text for the text part", f"{place}/text")
             yield from _of_raw(html, place)
@@ -154,10 +159,24 @@ def _of_image(block: of.Image, place: str, theme: Theme) -> Iterator[Finding]:
 
 def _of_contrast(block: Block, place: str, theme: Theme, surface: str) -> Iterator[Finding]:
     for what, colour, behind, size in _inks(block, theme, surface):
-        ratio, wanted = contrast(colour, behind), least(size)
-        if ratio < wanted:
-            message = f"{what} {colour} on {behind} has a contrast of {ratio:.1f}; {wanted:g} are wanted"
-            yield Finding(Severity.ERROR, Check.CONTRAST, message, place, "choose a darker or lighter colour")
+        yield from _of_ink(what, colour, behind, size, place)
+
+
+def _of_dark(theme: Theme) -> Iterator[Finding]:
+    """What is written in the dark, where no block has colours of its own."""
+    for what, colour, behind in (
+        ("text in the dark", theme.dark_colour, theme.dark_surface),
+        ("a link in the dark", theme.dark_link, theme.dark_surface),
+        ("a button in the dark", theme.dark_button_colour, theme.dark_button),
+    ):
+        yield from _of_ink(what, colour, behind, FOOTER_PX, "/theme")
+
+
+def _of_ink(what: str, colour: str, behind: str, size: int, place: str) -> Iterator[Finding]:
+    ratio, wanted = contrast(colour, behind), least(size)
+    if ratio < wanted:
+        message = f"{what} {colour} on {behind} has a contrast of {ratio:.1f}; {wanted:g} are wanted"
+        yield Finding(Severity.ERROR, Check.CONTRAST, message, place, "choose a darker or lighter colour")
 
 
 def _inks(block: Block, theme: Theme, surface: str) -> Iterator[tuple[str, str, str, int]]:

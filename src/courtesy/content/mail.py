@@ -238,7 +238,9 @@ class _Html:
             f" body, .page {{ background-color: {theme.dark_background} !important; }}"
             f" .plain, .plain table {{ background-color: {theme.dark_surface} !important; }}"
             f" .plain .said div {{ color: {theme.dark_colour} !important; }}"
-            f" .plain .said a {{ color: {theme.dark_link} !important; }} }}"
+            f" .plain .said a {{ color: {theme.dark_link} !important; }}"
+            f" .plain .press td, .plain .press a {{ background-color: {theme.dark_button} !important;"
+            f" color: {theme.dark_button_colour} !important; }} }}"
         )
 
     def _line(self, text: str) -> str:
@@ -305,7 +307,9 @@ class _Html:
             case of.Image():
                 return self._image(block)
             case of.Button():
-                given = _given("background-color", block.background) + _given("color", block.colour)
+                # As with surfaces: what is coloured by hand keeps its colours, both of them, in the dark.
+                plain = "" if block.background or block.colour else ' css-class="press"'
+                given = plain + _given("background-color", block.background) + _given("color", block.colour)
                 href = self._marks.attribute(block.link)
                 line = as_html_line(block.text, self._marks)
                 return f'<mj-button href="{href}"{given}{_given("align", block.align)}>{line}</mj-button>'

@@ -58,6 +58,7 @@ from courtesy.http import (
     suppressions,
     tracking,
     warm_up,
+    web_views,
 )
 from courtesy.http.auth import Doorkeeper
 from courtesy.http.centre import operations as centre
@@ -119,6 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *placements.OPERATIONS,
     *sdk.OPERATIONS,
     *feedback.OPERATIONS,
+    *web_views.OPERATIONS,
     *catalogues.OPERATIONS,
     *assets.OPERATIONS,
     *content.OPERATIONS,

@@ -62,9 +62,14 @@ async def follow_link(asked: Asked[AnyQuery, None]) -> Answer:
     ticket = app.post.tokens.link_keys.ticket(Use.LINK, asked.path["token"])
     address = None if ticket is None else await _destination(app, ticket)
     if ticket is None or address is None:
-        return Answer(_NOT_FOUND, 404, f"{HTML}; charset=utf-8", NEVER_KEPT)
+        return not_found()
     await app.post.feedback.read(OutcomeKind.CLICKED, ticket, _seen(asked, is_click=True), address)
     return Answer(b"", 302, HTML, (("location", address), *NEVER_KEPT))
+
+
+def not_found() -> Answer:
+    """A page for links that lead nowhere."""
+    return Answer(_NOT_FOUND, 404, f"{HTML}; charset=utf-8", NEVER_KEPT)
 
 
 async def note_opening(asked: Asked[AnyQuery, None]) -> Answer:
@@ -119,7 +124,7 @@ _NOT_FOUND = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title>'
     b"<p>This link leads nowhere. It may be cut off: copy all of it.</p></html>"
 )
-_TOKEN = {"token": "The end of a link in a message."}
+TOKEN_DOCS = {"token": "The end of a link in a message."}
 
 OPERATIONS = (
     Operation(
@@ -132,7 +137,7 @@ OPERATIONS = (
         query=AnyQuery,
         web=True,
         response={"302": {"description": "Where it leads."}, "404": {"description": "A page that says so."}},
-        path_docs=_TOKEN,
+        path_docs=TOKEN_DOCS,
     ),
     Operation(
         "GET",
@@ -143,7 +148,7 @@ OPERATIONS = (
         query=AnyQuery,
         web=True,
         response={"200": {"description": "The picture.", "content": {"image/gif": {}}}},
-        path_docs=_TOKEN,
+        path_docs=TOKEN_DOCS,
     ),
     Operation(
         "POST",

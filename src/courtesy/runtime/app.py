@@ -79,6 +79,8 @@ from courtesy.runtime.spam_scores import SpamScores
 from courtesy.runtime.suppressions import Suppressions
 from courtesy.runtime.take_back import TakeBacks
 from courtesy.runtime.visitors import Visitors
+from courtesy.runtime.web_view import WebViews
+from courtesy.runtime.wording import ContentWording
 
 if TYPE_CHECKING:
     from courtesy.runtime.segment_events import Files
@@ -111,9 +113,12 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What shows messages before they leave, has them sent, shows those that wait, and takes in what comes back."""
+    """What shows messages before they leave, has them sent, shows those that wait and those that were sent, and takes
+    in what comes back."""
 
     tokens: SignedTokens
+    wording: ContentWording
+    web_views: WebViews
     feedback: Feedback
     reporters: Mapping[str, Reporter]
     asking: Asking
@@ -276,6 +281,7 @@ def _make_post(
 ) -> Post:
     """What has messages sent, and takes in what comes back."""
     tokens, outside = SignedTokens(settings, signer), outside_of(settings, clock)
+    wording = ContentWording(engine, tokens, clock, shelf.catalogue_lookup)
     previews = MessagePreviews(
         Drafts(engine, clock),
         people,
@@ -288,6 +294,8 @@ def _make_post(
     )
     return Post(
         tokens,
+        wording,
+        WebViews(engine, shelf.offers, wording, clock),
         Feedback(engine, catalog, ingest, tokens, clock),
         make_reporters(outside),
         Asking(engine, clock),

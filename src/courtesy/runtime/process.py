@@ -66,7 +66,6 @@ from courtesy.runtime.telemetry import configure_logs, configure_traces, error_a
 from courtesy.runtime.telling import Teller
 from courtesy.runtime.trimming import trim
 from courtesy.runtime.witnesses import Witnesses, read_witnesses
-from courtesy.runtime.wording import ContentWording
 
 UPKEEP_EVERY_MS = 10 * MINUTE_MS
 SEAL_EVERY_S = 30.0
@@ -136,10 +135,10 @@ async def send(settings: Settings, url: str, stop: asyncio.Event) -> None:
     async with running_app(settings, url) as app:
         channels = make_channels(outside_of(settings, app.clock), app.engine)
         connections = DefinedConnections(app.engine, app.catalog, app.clock)
-        wording = ContentWording(app.engine, app.post.tokens, app.clock, app.shelf.catalogue_lookup)
         giving = MessageOffers(app.shelf.offers, app.shelf.offer_desk, app.catalog)
         pacing = Pacing(PER_S, share=1 / settings.senders)
-        sender = Sender(app.engine, channels, connections, wording, giving, app.post.tokens, app.clock, pacing=pacing)
+        post = app.post
+        sender = Sender(app.engine, channels, connections, post.wording, giving, post.tokens, app.clock, pacing=pacing)
         await sender.run(stop)
 
 

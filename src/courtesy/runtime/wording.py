@@ -72,8 +72,10 @@ class ContentWording:
     async def write(
         self, each: Admitted, key: bytes, state: PersonState, now_ms: int, offer: Mapping[str, Any]
     ) -> Written | No:
+        """As `Wording.write`. `now_ms` may be past, for a message that was sent; whether it may be shown is asked as of
+        the present."""
         locale = locale_of(state)
-        found = await self._found(each, locale, now_ms)
+        found = await self._found(each, locale, self._clock.now_ms())
         if isinstance(found, No):
             return found
         addresses = self._addresses(each, key, state, now_ms)

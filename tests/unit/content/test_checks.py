@@ -84,6 +84,14 @@ def test_a_good_mail_has_no_findings_and_can_be_published() -> None:
     assert [each.shown for each in found.slots] == ["https://shop.example/a", "https://www.shop.example/b?c=…"]
 
 
+def test_colours_for_the_dark_are_judged_too() -> None:
+    """Those of the theme, for nobody who makes a mail by day sees them."""
+    theme = {"dark_surface": "#202020", "dark_button": "#333333", "dark_button_colour": "#1a1a1a"}
+    (found,) = checked(text("Hi"), theme=theme).findings
+    assert (found.severity, found.code, found.place) == ("error", Check.CONTRAST, "/theme")
+    assert found.message.startswith("a button in the dark #1a1a1a on #333333")
+
+
 @pytest.mark.parametrize(
     ("block", "severity", "code", "place"),
     [
@@ -107,6 +115,7 @@ def test_a_good_mail_has_no_findings_and_can_be_published() -> None:
         (button("https://www.example.com/"), "error", Check.LINK, "/blocks/0/link"),
         (text("Lorem ipsum dolor"), "error", Check.BLOCK, "/blocks/0/text"),
         (text(" "), "warning", Check.BLOCK, "/blocks/0"),
+        ({"type": "placement", "name": "hero"}, "error", Check.BLOCK, "/blocks/0"),
         (text("{{ persn.x }}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),
         (text("{{ person.traits.fist_name }}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),
         (text("{% if person.traits.fist_name %}x{% endif %}"), "error", Check.UNKNOWN_NAME, "/blocks/0"),

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from courtesy.base.errors import CourtesyError
-from courtesy.content.blocks import BLOCKS, read_fragment, read_mail
+from courtesy.content.blocks import BLOCKS, Theme, read_fragment, read_mail
+from courtesy.content.contrast import NORMAL_LEAST, contrast
 from courtesy.content.mail import Compiled, FragmentText, compile_mail, tidied
 from courtesy.content.marks import Marks
 from courtesy.content.rich_text import as_html, as_text
@@ -129,6 +130,22 @@ def test_a_mail_can_be_read_by_those_who_do_not_see_it() -> None:
     assert "For Ann &amp; &lt;Bo&gt;</div>" in html
     assert "<title>Hi</title>" in html
     assert 'aria-label="Hi"' in html
+
+
+def test_the_colours_of_a_mail_can_be_read_by_light_and_in_the_dark() -> None:
+    """Texts, links and buttons, and the form of a button on what is behind it; the dark ones are in the mail."""
+    theme = Theme()
+    for ink, behind in (
+        (theme.colour, theme.surface), (theme.link, theme.surface), (theme.button_colour, theme.button),
+        (theme.button, theme.surface), (theme.dark_colour, theme.dark_surface), (theme.dark_link, theme.dark_surface),
+        (theme.dark_button_colour, theme.dark_button), (theme.dark_button, theme.dark_surface),
+    ):  # fmt: skip
+        assert contrast(ink, behind) >= NORMAL_LEAST, (ink, behind)
+    go = {"type": "button", "text": "Go", "link": "https://shop.example"}
+    html = compiled(go, {**go, "background": "#7a0000"}).html
+    assert html.count('class="press"') == 1, "what is coloured by hand keeps its colours"
+    said = f".press a {{ background-color: {theme.dark_button} !important; color: {theme.dark_button_colour} !important"
+    assert said in html
 
 
 def test_a_footer_speaks_the_language_of_the_mail() -> None:
