@@ -76,7 +76,7 @@ async def test_a_size_is_made_once(settings: Settings, monkeypatch: pytest.Monke
     one = assets_of(settings)
     asset = await one.put(PNG, "", "ann")
     made = await one.show(asset.sha256, "128x0-inside.webp", "")
-    monkeypatch.setattr("courtesy.runtime.assets.made", lambda *_: pytest.fail("it is made again"))
+    monkeypatch.setattr("courtesy.asset.picture.made", lambda *_: pytest.fail("it is made again"))
     assert await assets_of(settings).show(asset.sha256, "128x0-inside.webp", "") == made
     assert made.media_type == "image/webp"
 

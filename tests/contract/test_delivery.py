@@ -32,6 +32,7 @@ from courtesy.engine.outbox import EffectState
 from courtesy.engine.permit import PermitFilter
 from courtesy.engine.segment import MembershipChange
 from courtesy.event.accept import Draft, SourcePolicy, accept
+from courtesy.offer.standing import What, standings
 from courtesy.offer.terms import AmountOff, MintedCode, OfferTerms
 from courtesy.person.catalog import Catalog
 from courtesy.person.conversion import Goal, holding
@@ -420,6 +421,9 @@ async def test_messages_with_offers_leave_in_one_round(engine: Engine, clock: Ma
         }
         assert (tally.held, len(shop.post.left), {each.parts["text"] for each in shop.post.left}) == (2, 2, held)
         ends = await shop.ends()
+        states = [await shop.app.people.state("email", f"{name}@shop.example") for name in people]
+        told = [What.SENT in each.last for state in states for each in standings(state.offers).values()]
+        assert told == [True, True], "every channel sees that it was sent"
     assert ends.pop("m-dot") == ("Message Skipped", "content")
     assert sorted(ends.values()) == [("Message Sent", ""), ("Message Sent", ""), ("Message Skipped", "offer")]
     assert {each.attempt for each in await engine.effects(None, 10)} == {1}, "none was put off"

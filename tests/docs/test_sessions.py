@@ -51,15 +51,21 @@ SERVED = (
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    """The keys of a new store in the folder `data` of the page's own folder."""
-    return fresh_store(tmp_path / "data")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's own folder, with a path so short that a socket has room below it."""
+    return tmp_path_factory.mktemp("page")
 
 
 @pytest.fixture
-def server(tmp_path: Path, keys: Keys) -> Iterator[Server]:
+def keys(folder: Path) -> Keys:
+    """The keys of a new store in the folder `data` of the page's own folder."""
+    return fresh_store(folder / "data")
+
+
+@pytest.fixture
+def server(folder: Path, keys: Keys) -> Iterator[Server]:
     """A server as an operator has it, with webhooks to this machine allowed; each page has its own."""
-    with serving("--allow-private-webhooks", data=tmp_path / "data", keys=keys) as running:
+    with serving("--allow-private-webhooks", data=folder / "data", keys=keys) as running:
         yield running
 
 
@@ -72,13 +78,13 @@ def _text(document: str, *ports: tuple[str, int]) -> str:
 
 
 @pytest.mark.parametrize("document", SERVED)
-def test_the_examples_of_a_page_run_against_a_server(document: str, server: Server, keys: Keys, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_against_a_server(document: str, server: Server, keys: Keys, folder: Path) -> None:
     """Whoever pastes the examples, in their order, gets the answers that are shown."""
-    settle(tmp_path)
+    settle(folder)
     named = {"WRITE_KEY": keys.write, "READ_KEY": keys.read, "ADMIN_KEY": keys.admin}
     some = steps(_text(document, ("8080", server.port), ("9090", free_port())))
     assert some
-    assert disagreements(some, run(some, tmp_path, named)) == []
+    assert disagreements(some, run(some, folder, named)) == []
 
 
 def test_the_tutorial_runs_from_nothing(tmp_path: Path) -> None:

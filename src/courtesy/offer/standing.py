@@ -59,6 +59,8 @@ WHAT = {
     GIVEN_BACK: What.GIVEN_BACK,
 }
 EVENTS = frozenset(WHAT)
+OF_MESSAGES = {"Message Sent": SENT, "Message Opened": SEEN, "Message Clicked": CLICKED}
+"""What happens to an offer when something happens to a message that carries it."""
 TOLD_BY_ANYBODY = frozenset({What.CHOSEN, What.SENT, What.SEEN, What.CLICKED, What.DECLINED})
 
 
@@ -110,6 +112,14 @@ def note(marks: Marks, name: str, at: int, tie: int, properties: Mapping[str, An
     if what in TOLD_BY_ANYBODY:
         _add(marks, f"{told.offer}\t{what.value}", mark)
     _trim(marks)
+
+
+def note_message(marks: Marks, name: str, at: int, tie: int, properties: Mapping[str, Any]) -> None:
+    """Add what became of a message, by one of the names in `OF_MESSAGES`. One without an offer counts for nothing, nor
+    does what a machine did, or may have done."""
+    if "offer" in properties and properties.get("verdict", "human") == "human":
+        told = {each: properties[each] for each in ("offer", "channel") if each in properties}
+        note(marks, OF_MESSAGES[name], at, tie, told, by_ledger=False)
 
 
 def join(into: Marks, other: Mapping[str, Mark]) -> None:

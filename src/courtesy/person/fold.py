@@ -85,6 +85,8 @@ def fold_fact(state: PersonState, fact: Fact, tie: int, key: bytes) -> None:
         elif name in offered.EVENTS:
             by_ledger = fact.type is EventType.SYSTEM
             offered.note(state.offers, name, fact.at, tie, fact.properties or {}, by_ledger=by_ledger)
+        if name in offered.OF_MESSAGES and fact.type is EventType.SYSTEM:
+            offered.note_message(state.offers, name, fact.at, tie, fact.properties or {})
     if fact.group is not None:
         _fold_membership(state, fact.group, stamp)
     entry = Recent(fact.at, tie, fact.type, fact.name, fact.source, fact.id)

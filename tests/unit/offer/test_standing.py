@@ -23,8 +23,10 @@ from courtesy.offer.standing import (
     Mark,
     Marks,
     Stage,
+    What,
     join,
     note,
+    note_message,
     standings,
 )
 
@@ -117,3 +119,14 @@ def test_the_latest_grant_shows_its_code() -> None:
     (found,) = standings(marks).values()
     assert found.held == Mark(3, found.held.what, 0, code="C3") if found.held is not None else False
     assert standings(folded([(SEEN, 1, 0, {"offer": "o"}, False)]))["o"].held is None
+
+
+def test_a_message_that_carries_an_offer_takes_it_along() -> None:
+    """Sent, seen and clicked with the message, but not by a machine, and not without an offer."""
+    marks: Marks = {}
+    note_message(marks, "Message Sent", 10, 1, {"offer": "ten", "channel": "email", "message": "m1"})
+    note_message(marks, "Message Opened", 11, 2, {"offer": "ten", "channel": "email", "verdict": "machine"})
+    note_message(marks, "Message Clicked", 12, 3, {"message": "m2", "verdict": "human"})
+    assert marks == {f"ten\t{What.SENT.value}": Mark(10, What.SENT, 1, channel="email")}
+    note_message(marks, "Message Clicked", 13, 4, {"offer": "ten", "channel": "email", "verdict": "human"})
+    assert marks[f"ten\t{What.CLICKED.value}"].at == 13
