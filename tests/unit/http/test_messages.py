@@ -99,7 +99,7 @@ async def test_what_cannot_be_stored_is_said() -> None:
 async def test_what_only_sounds_like_a_refusal_is_one_until_they_say_otherwise() -> None:
     """Though no words decide; and what is not like one changes nothing."""
     async with serving() as world:
-        found = await write(world, "My inbox is full enough without you")
+        found = await write(world, "You write a lot lately")
         assert (found["meaning"], found["ask"], found["words"]) == ("unsure", True, "")
         assert await why(world) == "refused"
         found = await write(world, "What time do you close today?", "m2")
